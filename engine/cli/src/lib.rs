@@ -1,0 +1,1 @@
+//! The runbook binary: arguments, wiring, exit codes.

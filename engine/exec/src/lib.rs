@@ -1,0 +1,1 @@
+//! Dispatcher, journal, resume: what runs a plan.

@@ -1,0 +1,286 @@
+//! Everything that happens in a run: one enum, which the journal stores and which progress, logs,
+//! JSON output and reports consume. Times are in the records, so no consumer needs a clock.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{AttemptId, Epoch, HostName, Millis, NodeIx, Outcome, RunId, RunResult, Value};
+
+/// One event with its place in the run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Number of the event, from 1, without gaps.
+    pub seq: u64,
+    /// Whose event it is.
+    pub epoch: Epoch,
+    /// When, by the controller's clock.
+    pub at: Millis,
+    /// What.
+    pub event: Event,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Event {
+    /// The run exists. Always the first event: it lists all work.
+    RunCreated {
+        /// The run.
+        run: RunId,
+        /// The runbook's name.
+        runbook: String,
+        /// Digest of the plan that is run.
+        plan: String,
+        /// Every node, in plan order.
+        nodes: Vec<NodeSummary>,
+    },
+    /// A controller took the run; its epoch is the record's.
+    Opened {
+        /// Who.
+        controller: Controller,
+    },
+    /// A host was reached and may be used.
+    HostReady {
+        /// Which host.
+        host: HostName,
+        /// Its boot.
+        boot: String,
+        /// Its machine id.
+        machine: String,
+        /// The host's clock less the controller's, in milliseconds.
+        clock_offset_ms: i64,
+    },
+    /// A host could not be reached, or may not be used.
+    HostUnusable {
+        /// Which host.
+        host: HostName,
+        /// Why, for people.
+        problem: String,
+    },
+    /// A variable's references were all known for the first time: its value for the whole run.
+    VarTaken {
+        /// Its name.
+        name: String,
+        /// Its value.
+        value: Value,
+    },
+    /// A `when` came out true; false is a `Finished` that says skipped.
+    Decided {
+        /// Whose.
+        node: NodeIx,
+    },
+    /// A check began.
+    Looking {
+        /// Of which instance.
+        node: NodeIx,
+        /// What for.
+        purpose: Purpose,
+    },
+    /// A check ended with a verdict or an error.
+    Looked {
+        /// Of which instance.
+        node: NodeIx,
+        /// What it said.
+        verdict: Verdict,
+        /// Typed outputs, secret ones left out.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        outputs: BTreeMap<String, Value>,
+    },
+    /// The intent of an effect: durable before the effect begins.
+    Dispatched {
+        /// The job on the host.
+        unit: AttemptId,
+        /// What it executes, in order.
+        instances: Vec<Intent>,
+        /// Where.
+        host: HostName,
+        /// The boot of that host; a launch is safe to repeat only under the same one.
+        boot: String,
+    },
+    /// The host confirmed that the unit was launched.
+    Launched {
+        /// Which unit.
+        unit: AttemptId,
+    },
+    /// An attempt ended, and how is known.
+    Ended {
+        /// Which attempt.
+        attempt: AttemptId,
+        /// How.
+        end: AttemptEnd,
+    },
+    /// An attempt's effect is not known.
+    Doubted {
+        /// Which attempt.
+        attempt: AttemptId,
+        /// What the host says of it, for people.
+        found: String,
+    },
+    /// The limit of a critical attempt is over; it is left running.
+    OverTime {
+        /// Which attempt.
+        attempt: AttemptId,
+    },
+    /// An instance waits for its next attempt or look.
+    Pausing {
+        /// Which instance.
+        node: NodeIx,
+        /// Until when.
+        until: Millis,
+        /// Why, for people.
+        reason: String,
+    },
+    /// A person is asked.
+    Asked {
+        /// The gate's instance.
+        node: NodeIx,
+        /// The question, rendered.
+        message: String,
+        /// What the person is shown: name and value.
+        shown: Vec<(String, Value)>,
+    },
+    /// A person answered.
+    Answered {
+        /// The gate's instance.
+        node: NodeIx,
+        /// Whether to go on.
+        approved: bool,
+        /// Who, as the controller's system names them; not verified.
+        by: String,
+    },
+    /// An instance ended; terminal for its generation.
+    Finished {
+        /// Which node.
+        node: NodeIx,
+        /// How.
+        outcome: Outcome,
+        /// Typed outputs, secret ones left out.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        outputs: BTreeMap<String, Value>,
+    },
+    /// An ended instance is looked at or done again: a new generation.
+    Reopened {
+        /// Which node.
+        node: NodeIx,
+        /// Why, for people.
+        reason: String,
+    },
+    /// Nothing new starts from here on.
+    Stopping {
+        /// Why.
+        reason: StopReason,
+    },
+    /// The controller leaves; what runs on hosts runs on.
+    Detached {
+        /// Attempts that still run.
+        running: Vec<AttemptId>,
+    },
+    /// This controller's part of the run is over.
+    Closed {
+        /// How.
+        result: RunResult,
+    },
+}
+
+/// A node as the first event lists it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeSummary {
+    /// Its id.
+    pub id: String,
+    /// Its phase, where it has one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub phase: String,
+    /// Its host, for an instance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostName>,
+}
+
+/// Which program runs a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Controller {
+    /// The machine's name.
+    pub host: String,
+    /// Process id there.
+    pub pid: u32,
+    /// The account.
+    pub user: String,
+    /// Version of the engine.
+    pub engine: String,
+}
+
+/// What a check is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// Whether anything has to be done.
+    Before,
+    /// Whether apply did it.
+    After,
+    /// To know something.
+    Probe,
+    /// Whether an attempt of unknown effect did it.
+    Doubt,
+}
+
+/// What a check said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Wanted state is there.
+    Satisfied,
+    /// It is not, with each reason.
+    Differs(Vec<String>),
+    /// Not applicable here.
+    Skipped(String),
+    /// No verdict.
+    Error(crate::Failure),
+}
+
+/// One apply to be executed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// Of which instance.
+    pub node: NodeIx,
+    /// Its id, never used twice.
+    pub attempt: AttemptId,
+    /// Which attempt of this generation, from 1.
+    pub number: u32,
+    /// State captured before the first attempt.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub before: BTreeMap<String, String>,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttemptEnd {
+    /// It ran to its end with status 0 and without a `fail`.
+    Completed {
+        /// Typed outputs of its records, secret ones left out.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        outputs: BTreeMap<String, Value>,
+    },
+    /// It ran and failed, or was ended.
+    Failed(crate::Failure),
+    /// It never began: no effect.
+    NeverBegan,
+    /// Its effect is not known, and a later check settled it.
+    Lost,
+}
+
+/// Why nothing new starts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// This node failed.
+    Failure(NodeIx),
+    /// Ctrl-C or a signal.
+    Interrupt,
+    /// A critical attempt runs longer than its limit.
+    OverTime(AttemptId),
+    /// This host cannot be used.
+    Host(HostName),
+    /// `done_when` is true.
+    AlreadyThere,
+}

@@ -1,0 +1,126 @@
+//! How an instance ends, and how a run ends.
+
+use serde::{Deserialize, Serialize};
+
+/// How an instance ended; terminal for its generation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It was there already: nothing changed.
+    Satisfied,
+    /// It was changed, and a second check agreed.
+    Changed,
+    /// A probe looked and was content.
+    Looked,
+    /// A gate was approved, an assert held, a point was reached.
+    Passed,
+    /// It did not have to run.
+    Skipped {
+        /// Why.
+        reason: String,
+    },
+    /// It failed.
+    Failed(Failure),
+}
+
+impl Outcome {
+    /// Whether those that need it may start.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        !matches!(self, Self::Failed(_))
+    }
+
+    /// One word for people.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Satisfied => "no change",
+            Self::Changed => "changed",
+            Self::Looked => "ok",
+            Self::Passed => "passed",
+            Self::Skipped { .. } => "skipped",
+            Self::Failed(_) => "failed",
+        }
+    }
+}
+
+/// Why an instance failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// What kind of failure.
+    pub kind: FailureKind,
+    /// What happened, for people; not yet made printable.
+    pub message: String,
+    /// Exit status of the script, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<i32>,
+    /// The end of its output, bounded; not yet made printable.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub tail: String,
+}
+
+impl Failure {
+    /// A failure without a script's status.
+    #[must_use]
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), status: None, tail: String::new() }
+    }
+}
+
+/// Kinds of failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureKind {
+    /// The check itself failed: no verdict.
+    Check,
+    /// A probe found something else than wanted.
+    Finding,
+    /// Apply ended with an error.
+    Apply,
+    /// Apply was ended by its limit.
+    Timeout,
+    /// After apply the check still differs.
+    NotConverged,
+    /// `expect` is false.
+    Expect,
+    /// `until … fatal` is true.
+    Fatal,
+    /// `until … within` is over.
+    Within,
+    /// A template or condition has no value.
+    Value,
+    /// A condition of an assert is false.
+    Assert,
+    /// A person refused.
+    Refused,
+    /// The effect of an attempt is not known, and no check is able to tell.
+    InDoubt,
+    /// The host could not be reached.
+    Unreachable,
+    /// The attempt was cancelled.
+    Cancelled,
+}
+
+/// How a run, or one controller's part of it, ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunResult {
+    /// Everything is done.
+    Succeeded,
+    /// `done_when` was true: nothing had to be done.
+    AlreadyThere,
+    /// Something failed; `resume` goes on.
+    Failed,
+    /// A person refused at a gate; `resume` asks again.
+    Refused,
+    /// Asked to stop; `resume` goes on.
+    Stopped,
+}
+
+impl RunResult {
+    /// Whether nothing is left to resume.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Succeeded | Self::AlreadyThere)
+    }
+}

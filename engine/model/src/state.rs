@@ -1,0 +1,505 @@
+//! What a run's events add up to. The same fold serves the live run, `resume`, `status` and tests.
+
+use std::collections::BTreeMap;
+
+use crate::event::{AttemptEnd, Controller, NodeSummary, StopReason, Verdict};
+use crate::transition::{self, Stage, Trigger};
+use crate::{AttemptId, Epoch, Event, HostName, Millis, NodeIx, Outcome, Record, RunId, RunResult, Value};
+
+/// The state of a run.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RunState {
+    /// The run, once it is created.
+    pub run: Option<RunId>,
+    /// The runbook's name.
+    pub runbook: String,
+    /// Digest of its plan.
+    pub plan: String,
+    /// Number of the last event.
+    pub seq: u64,
+    /// When the first event happened.
+    pub created_at: Millis,
+    /// When the last event happened.
+    pub last_at: Millis,
+    /// The last controller.
+    pub controller: Option<Controller>,
+    /// Its epoch.
+    pub epoch: Epoch,
+    /// Nodes in plan order.
+    pub nodes: Vec<NodeState>,
+    /// Hosts that were tried in this epoch.
+    pub hosts: BTreeMap<HostName, HostState>,
+    /// Every attempt of the run.
+    pub attempts: BTreeMap<AttemptId, AttemptState>,
+    /// Variables that have their value.
+    pub vars: BTreeMap<String, Value>,
+    /// Why nothing new starts, if so; a new controller clears it.
+    pub stopping: Option<StopReason>,
+    /// How the last controller's part ended; a new controller clears it.
+    pub result: Option<RunResult>,
+    /// Whether the last controller left while attempts ran.
+    pub detached: bool,
+}
+
+/// The state of a node.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NodeState {
+    /// What the first event says of it.
+    pub summary: NodeSummary,
+    /// Where it stands.
+    pub stage: Stage,
+    /// From 1; each reopening begins another.
+    pub generation: u32,
+    /// Its `when` was true.
+    pub decided: bool,
+    /// Attempts of this generation, by number.
+    pub attempts: Vec<AttemptId>,
+    /// Satisfied looks in a row.
+    pub passes: u32,
+    /// First look of this generation and epoch.
+    pub looking_since: Option<Millis>,
+    /// Begin of the last look.
+    pub looked_at: Option<Millis>,
+    /// What the last look said.
+    pub verdict: Option<Verdict>,
+    /// Outputs of the last look or attempt.
+    pub outputs: BTreeMap<String, Value>,
+    /// State captured before the first attempt.
+    pub before: BTreeMap<String, String>,
+    /// When it first left `Waiting` in this generation.
+    pub started_at: Option<Millis>,
+    /// When it ended.
+    pub finished_at: Option<Millis>,
+    /// In which epoch it ended.
+    pub finished_in: Option<Epoch>,
+    /// How it ended in this generation.
+    pub outcome: Option<Outcome>,
+    /// Until when it pauses.
+    pub pausing_until: Option<Millis>,
+    /// A person's answer.
+    pub answer: Option<bool>,
+}
+
+/// The state of a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostState {
+    /// It may be used.
+    Ready {
+        /// Its boot.
+        boot: String,
+        /// Its machine id.
+        machine: String,
+        /// Its clock less the controller's, in milliseconds.
+        clock_offset_ms: i64,
+    },
+    /// It may not, and why.
+    Unusable(String),
+}
+
+/// The state of an attempt.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AttemptState {
+    /// Of which instance.
+    pub node: NodeIx,
+    /// Which attempt of its generation, from 1.
+    pub number: u32,
+    /// The job that it belongs to.
+    pub unit: AttemptId,
+    /// Where.
+    pub host: HostName,
+    /// The boot of that host at the intent.
+    pub boot: String,
+    /// When it was intended.
+    pub intended_at: Millis,
+    /// A launch is on record.
+    pub launched: bool,
+    /// Its limit is over, and it is left running.
+    pub over_time: bool,
+    /// How it ended, if it has.
+    pub end: Option<AttemptEnd>,
+}
+
+/// An event that cannot follow what is there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FoldError {
+    /// Numbers have a gap.
+    #[error("event {got} follows event {after}")]
+    Gap {
+        /// The last number.
+        after: u64,
+        /// The number found.
+        got: u64,
+    },
+    /// An event of an older controller follows one of a newer.
+    #[error("event {seq} is of epoch {got}, after epoch {have}")]
+    OldEpoch {
+        /// The event.
+        seq: u64,
+        /// Its epoch.
+        got: Epoch,
+        /// The epoch that was reached.
+        have: Epoch,
+    },
+    /// The event names a node or attempt that does not exist.
+    #[error("event {seq} names {what}, which the run does not have")]
+    Unknown {
+        /// The event.
+        seq: u64,
+        /// What it names.
+        what: String,
+    },
+    /// The table has no such transition.
+    #[error("event {seq}: `{node}` cannot go from {stage:?} by {trigger:?}")]
+    Illegal {
+        /// The event.
+        seq: u64,
+        /// The node.
+        node: String,
+        /// Where it stands.
+        stage: Stage,
+        /// What came.
+        trigger: Trigger,
+    },
+    /// The run begins twice, or not at all.
+    #[error("event {seq}: the first event, and only it, creates the run")]
+    Creation {
+        /// The event.
+        seq: u64,
+    },
+}
+
+impl NodeState {
+    fn new(summary: NodeSummary) -> Self {
+        Self {
+            summary,
+            stage: Stage::Waiting,
+            generation: 1,
+            decided: false,
+            attempts: Vec::new(),
+            passes: 0,
+            looking_since: None,
+            looked_at: None,
+            verdict: None,
+            outputs: BTreeMap::new(),
+            before: BTreeMap::new(),
+            started_at: None,
+            finished_at: None,
+            finished_in: None,
+            outcome: None,
+            pausing_until: None,
+            answer: None,
+        }
+    }
+
+    /// Whether it has ended, well or not.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.stage == Stage::Done
+    }
+
+    /// Whether it has ended, and those that need it may start.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        self.outcome.as_ref().is_some_and(Outcome::is_success)
+    }
+}
+
+impl RunState {
+    /// The state of a node.
+    #[must_use]
+    pub fn node(&self, node: NodeIx) -> Option<&NodeState> {
+        self.nodes.get(node.at())
+    }
+
+    /// Attempts that were intended and whose end is not known.
+    pub fn open_attempts(&self) -> impl Iterator<Item = (&AttemptId, &AttemptState)> {
+        self.attempts.iter().filter(|(_, a)| a.end.is_none())
+    }
+
+    /// Folds one record in. On an error the state is unchanged.
+    ///
+    /// # Errors
+    /// The record cannot follow what is there.
+    pub fn apply(&mut self, record: &Record) -> Result<(), FoldError> {
+        let seq = record.seq;
+        if seq != self.seq + 1 {
+            return Err(FoldError::Gap { after: self.seq, got: seq });
+        }
+        if record.epoch < self.epoch {
+            return Err(FoldError::OldEpoch { seq, got: record.epoch, have: self.epoch });
+        }
+        if self.run.is_some() == matches!(record.event, Event::RunCreated { .. }) {
+            return Err(FoldError::Creation { seq });
+        }
+        self.fold(record)?;
+        self.seq = seq;
+        self.last_at = record.at;
+        self.epoch = record.epoch;
+        Ok(())
+    }
+
+    fn fold(&mut self, record: &Record) -> Result<(), FoldError> {
+        let (seq, at) = (record.seq, record.at);
+        match &record.event {
+            Event::RunCreated { run, runbook, plan, nodes } => {
+                self.run = Some(run.clone());
+                self.runbook.clone_from(runbook);
+                self.plan.clone_from(plan);
+                self.created_at = at;
+                self.nodes = nodes.iter().cloned().map(NodeState::new).collect();
+            }
+            Event::Opened { controller } => self.open(controller),
+            Event::HostReady { host, boot, machine, clock_offset_ms } => {
+                let ready = HostState::Ready {
+                    boot: boot.clone(),
+                    machine: machine.clone(),
+                    clock_offset_ms: *clock_offset_ms,
+                };
+                self.hosts.insert(host.clone(), ready);
+            }
+            Event::HostUnusable { host, problem } => {
+                self.hosts.insert(host.clone(), HostState::Unusable(problem.clone()));
+            }
+            Event::VarTaken { name, value } => {
+                self.vars.insert(name.clone(), value.clone());
+            }
+            Event::Decided { node } => self.step(seq, *node, Trigger::Decided)?.decided = true,
+            Event::Looking { node, .. } => {
+                let n = self.step(seq, *node, Trigger::Looking)?;
+                n.started_at.get_or_insert(at);
+                n.looking_since.get_or_insert(at);
+                n.looked_at = Some(at);
+            }
+            Event::Looked { node, verdict, outputs } => {
+                let n = self.step(seq, *node, Trigger::Looked)?;
+                n.passes = if matches!(verdict, Verdict::Satisfied) { n.passes + 1 } else { 0 };
+                n.verdict = Some(verdict.clone());
+                n.outputs.clone_from(outputs);
+            }
+            Event::Dispatched { unit, instances, host, boot } => {
+                self.dispatch(record, unit, instances, host, boot)?;
+            }
+            Event::Launched { unit } => {
+                let nodes = self.of_unit(seq, unit)?;
+                for (attempt, node) in nodes {
+                    self.step(seq, node, Trigger::Launched)?;
+                    if let Some(a) = self.attempts.get_mut(&attempt) {
+                        a.launched = true;
+                    }
+                }
+            }
+            Event::Ended { attempt, end } => {
+                let node = self.attempt(seq, attempt)?.node;
+                let n = self.step(seq, node, Trigger::Ended)?;
+                if let AttemptEnd::Completed { outputs } = end {
+                    n.outputs.clone_from(outputs);
+                }
+                self.attempt(seq, attempt)?.end = Some(end.clone());
+            }
+            Event::Doubted { attempt, .. } => {
+                let node = self.attempt(seq, attempt)?.node;
+                self.step(seq, node, Trigger::Doubted)?;
+            }
+            Event::OverTime { attempt } => self.attempt(seq, attempt)?.over_time = true,
+            Event::Pausing { node, until, .. } => {
+                self.step(seq, *node, Trigger::Pausing)?.pausing_until = Some(*until);
+            }
+            Event::Asked { node, .. } => {
+                self.step(seq, *node, Trigger::Asked)?.started_at.get_or_insert(at);
+            }
+            Event::Answered { node, approved, .. } => {
+                self.step(seq, *node, Trigger::Answered)?.answer = Some(*approved);
+            }
+            Event::Finished { node, outcome, outputs } => {
+                let epoch = record.epoch;
+                let n = self.step(seq, *node, Trigger::Finished)?;
+                n.outcome = Some(outcome.clone());
+                n.outputs.clone_from(outputs);
+                n.started_at.get_or_insert(at);
+                n.finished_at = Some(at);
+                n.finished_in = Some(epoch);
+                n.pausing_until = None;
+            }
+            Event::Reopened { node, .. } => {
+                let n = self.step(seq, *node, Trigger::Reopened)?;
+                let fresh = NodeState::new(n.summary.clone());
+                *n = NodeState { generation: n.generation + 1, decided: n.decided, ..fresh };
+            }
+            Event::Stopping { reason } => {
+                self.stopping.get_or_insert_with(|| reason.clone());
+            }
+            Event::Detached { .. } => self.detached = true,
+            Event::Closed { result } => self.result = Some(result.clone()),
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, controller: &Controller) {
+        self.controller = Some(controller.clone());
+        self.stopping = None;
+        self.result = None;
+        self.detached = false;
+        self.hosts.clear();
+        for n in &mut self.nodes {
+            n.stage = transition::next(n.stage, Trigger::Opened).unwrap_or(n.stage);
+            if n.stage != Stage::Done {
+                n.passes = 0;
+                n.looking_since = None;
+                n.pausing_until = None;
+                n.answer = None;
+            }
+        }
+    }
+
+    fn dispatch(
+        &mut self,
+        record: &Record,
+        unit: &AttemptId,
+        instances: &[crate::event::Intent],
+        host: &HostName,
+        boot: &str,
+    ) -> Result<(), FoldError> {
+        let seq = record.seq;
+        for intent in instances {
+            if self.attempts.contains_key(&intent.attempt) {
+                return Err(FoldError::Unknown { seq, what: format!("attempt {} again", intent.attempt) });
+            }
+            let n = self.step(seq, intent.node, Trigger::Dispatched)?;
+            n.started_at.get_or_insert(record.at);
+            if n.attempts.is_empty() {
+                n.before.clone_from(&intent.before);
+            }
+            n.attempts.push(intent.attempt.clone());
+            n.pausing_until = None;
+            let attempt = AttemptState {
+                node: intent.node,
+                number: intent.number,
+                unit: unit.clone(),
+                host: host.clone(),
+                boot: boot.to_owned(),
+                intended_at: record.at,
+                launched: false,
+                over_time: false,
+                end: None,
+            };
+            self.attempts.insert(intent.attempt.clone(), attempt);
+        }
+        Ok(())
+    }
+
+    fn of_unit(&self, seq: u64, unit: &AttemptId) -> Result<Vec<(AttemptId, NodeIx)>, FoldError> {
+        let found: Vec<_> =
+            self.attempts.iter().filter(|(_, a)| a.unit == *unit).map(|(id, a)| (id.clone(), a.node)).collect();
+        if found.is_empty() {
+            return Err(FoldError::Unknown { seq, what: format!("unit {unit}") });
+        }
+        Ok(found)
+    }
+
+    fn attempt(&mut self, seq: u64, id: &AttemptId) -> Result<&mut AttemptState, FoldError> {
+        self.attempts
+            .get_mut(id)
+            .ok_or_else(|| FoldError::Unknown { seq, what: format!("attempt {id}") })
+    }
+
+    fn step(&mut self, seq: u64, node: NodeIx, trigger: Trigger) -> Result<&mut NodeState, FoldError> {
+        let n = self
+            .nodes
+            .get_mut(node.at())
+            .ok_or_else(|| FoldError::Unknown { seq, what: format!("node {}", node.0) })?;
+        match transition::next(n.stage, trigger) {
+            Some(to) => {
+                n.stage = to;
+                Ok(n)
+            }
+            None => Err(FoldError::Illegal { seq, node: n.summary.id.clone(), stage: n.stage, trigger }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Intent, Purpose};
+
+    fn created() -> Event {
+        let node = |id: &str| NodeSummary { id: id.into(), phase: "one".into(), host: None };
+        Event::RunCreated {
+            run: RunId::new("r1").unwrap(),
+            runbook: "test".into(),
+            plan: "digest".into(),
+            nodes: vec![node("a@h"), node("b@h")],
+        }
+    }
+
+    fn fold(events: Vec<Event>) -> Result<RunState, FoldError> {
+        let mut state = RunState::default();
+        for (seq, event) in (1..).zip(events) {
+            state.apply(&Record { seq, epoch: Epoch(1), at: 1_000 + seq as i64, event })?;
+        }
+        Ok(state)
+    }
+
+    fn opened() -> Event {
+        let controller = Controller { host: "c".into(), pid: 1, user: "u".into(), engine: "0".into() };
+        Event::Opened { controller }
+    }
+
+    fn dispatched(attempt: &str) -> Event {
+        let attempt = AttemptId::new(attempt).unwrap();
+        Event::Dispatched {
+            unit: attempt.clone(),
+            instances: vec![Intent { node: NodeIx(0), attempt, number: 1, before: BTreeMap::new() }],
+            host: HostName::new("h").unwrap(),
+            boot: "b".into(),
+        }
+    }
+
+    #[test]
+    fn an_open_attempt_survives_a_new_controller() {
+        let looked = Event::Looked {
+            node: NodeIx(0),
+            verdict: Verdict::Differs(vec!["missing".into()]),
+            outputs: BTreeMap::new(),
+        };
+        let looking = Event::Looking { node: NodeIx(0), purpose: Purpose::Before };
+        let state = fold(vec![created(), opened(), looking, looked, dispatched("a1"), opened()]).unwrap();
+        assert_eq!(state.nodes[0].stage, Stage::Intended);
+        assert_eq!(state.open_attempts().count(), 1);
+    }
+
+    #[test]
+    fn a_look_does_not_survive_a_new_controller() {
+        let looking = Event::Looking { node: NodeIx(0), purpose: Purpose::Before };
+        let state = fold(vec![created(), opened(), looking, opened()]).unwrap();
+        assert_eq!(state.nodes[0].stage, Stage::Waiting);
+    }
+
+    #[test]
+    fn an_effect_without_an_intent_is_refused() {
+        let unit = AttemptId::new("a1").unwrap();
+        let error = fold(vec![created(), opened(), Event::Launched { unit }]).unwrap_err();
+        assert_eq!(error, FoldError::Unknown { seq: 3, what: "unit a1".into() });
+    }
+
+    #[test]
+    fn an_attempt_id_is_never_used_twice() {
+        let end = Event::Ended { attempt: AttemptId::new("a1").unwrap(), end: AttemptEnd::NeverBegan };
+        assert!(fold(vec![created(), opened(), dispatched("a1"), end, dispatched("a1")]).is_err());
+    }
+
+    #[test]
+    fn an_older_controller_is_refused() {
+        let mut state = fold(vec![created(), opened()]).unwrap();
+        let late = Record { seq: 3, epoch: Epoch(0), at: 0, event: opened() };
+        assert!(matches!(state.apply(&late), Err(FoldError::OldEpoch { .. })));
+        assert_eq!(state.seq, 2);
+    }
+
+    #[test]
+    fn a_gap_is_refused() {
+        let mut state = fold(vec![created()]).unwrap();
+        let late = Record { seq: 3, epoch: Epoch(1), at: 0, event: opened() };
+        assert_eq!(state.apply(&late), Err(FoldError::Gap { after: 1, got: 3 }));
+    }
+}

@@ -1,0 +1,184 @@
+//! A step type as the plan stores it: what a `uses:` names, with everything that will run.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Value;
+
+/// A step type, loaded and checked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepType {
+    /// `podman.image`, the same as the stem of its file.
+    pub name: String,
+    /// One line.
+    pub summary: String,
+    /// More, as Markdown.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub doc: String,
+    /// `shipped`, `engine`, or the path of a file beside the runbook.
+    pub origin: String,
+    /// SHA-256 of the file's text, in hex; empty for the engine's own types.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub digest: String,
+    /// What it is able to do.
+    pub kind: TypeKind,
+    /// Parameters by name.
+    pub params: BTreeMap<String, Param>,
+    /// Outputs by name.
+    #[serde(default)]
+    pub outputs: BTreeMap<String, Output>,
+    /// Resource keys that its check reads; `{{param}}` stands for a parameter.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reads: Vec<String>,
+    /// Resource keys that its apply writes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub writes: Vec<String>,
+    /// A verdict must not be reused.
+    #[serde(default)]
+    pub volatile: bool,
+    /// What settles an attempt whose effect is not known.
+    #[serde(default)]
+    pub in_doubt: InDoubt,
+    /// Limit of one check, in milliseconds, unless the step says otherwise.
+    pub check_timeout_ms: u64,
+    /// Limit of one apply, in milliseconds, unless the step says otherwise.
+    pub apply_timeout_ms: u64,
+    /// The scripts.
+    #[serde(default)]
+    pub scripts: Scripts,
+    /// Examples, each a title and the `with:` of a step.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub examples: Vec<Example>,
+}
+
+/// What a type is able to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TypeKind {
+    /// Check and apply.
+    Ordinary,
+    /// Check only.
+    Probe,
+    /// Apply only: there is no meaningful check.
+    Always,
+    /// Waits for a human decision.
+    Gate,
+    /// Conditions evaluated on the controller.
+    Assert,
+    /// Writes what happened into the run's directory.
+    Record,
+    /// Moves a file from one host to another through the controller.
+    Copy,
+}
+
+/// What settles an attempt whose effect is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InDoubt {
+    /// The check is able to tell.
+    #[default]
+    Check,
+    /// Nobody but a person is able to tell.
+    Ask,
+}
+
+/// The scripts of a type: POSIX `sh`, without templates.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Scripts {
+    /// Functions that the others share.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub functions: String,
+    /// Looks, changes nothing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub check: String,
+    /// Changes.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub apply: String,
+    /// Takes the change back.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub undo: String,
+}
+
+/// The shape of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Shape {
+    /// Any text.
+    String,
+    /// A whole number.
+    Int,
+    /// `true` or `false`.
+    Bool,
+    /// One of a few words.
+    Enum,
+    /// A path.
+    Path,
+    /// A length of time.
+    Duration,
+    /// A number of bytes.
+    Size,
+    /// A list of texts.
+    List,
+    /// Texts by name.
+    Map,
+    /// Anything.
+    Json,
+}
+
+/// The schema of one parameter.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Param {
+    /// Its shape.
+    #[serde(rename = "type")]
+    pub shape: Shape,
+    /// It must be given.
+    #[serde(default)]
+    pub required: bool,
+    /// What it is when it is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<Value>,
+    /// One line for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub help: String,
+    /// A regular expression that the text matches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<String>,
+    /// The words of an enum.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<String>,
+    /// It is never shown, stored or put on a command line.
+    #[serde(default)]
+    pub secret: bool,
+}
+
+/// The schema of one output.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Output {
+    /// Its shape.
+    #[serde(rename = "type")]
+    pub shape: Shape,
+    /// It is not journaled.
+    #[serde(default)]
+    pub secret: bool,
+    /// One line for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub help: String,
+}
+
+/// One example of a type's use.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Example {
+    /// What it shows.
+    pub title: String,
+    /// The `with:` of a step.
+    pub with: BTreeMap<String, Value>,
+}
+
+impl StepType {
+    /// Whether the engine itself does this, without a script.
+    #[must_use]
+    pub fn is_engine(&self) -> bool {
+        matches!(self.kind, TypeKind::Gate | TypeKind::Assert | TypeKind::Record | TypeKind::Copy)
+    }
+}

@@ -1,0 +1,1 @@
+//! Hosts: OpenSSH and local; control shell, workers, attempts.

@@ -1,0 +1,1 @@
+//! The shipped step types, embedded as data.
