@@ -1,1 +1,85 @@
-//! The shipped step types, embedded as data.
+//! The shipped step types, embedded as data: what a `uses:` can name without a file beside the runbook.
+//!
+//! A type is one YAML file under `types/`, with the scripts that run on the hosts. Nothing is
+//! parsed here; the language does that, with the same checks as for a type that a user writes.
+
+/// The shipped types, sorted by name: the name (`podman.image`) and the text of its file.
+pub const TYPES: &[(&str, &str)] = &[
+    (
+        "host.disk_free",
+        include_str!("../types/host.disk_free.yaml"),
+    ),
+    ("name.resolves", include_str!("../types/name.resolves.yaml")),
+    (
+        "podman.container",
+        include_str!("../types/podman.container.yaml"),
+    ),
+    ("podman.image", include_str!("../types/podman.image.yaml")),
+    ("podman.login", include_str!("../types/podman.login.yaml")),
+    (
+        "podman.oneshot",
+        include_str!("../types/podman.oneshot.yaml"),
+    ),
+    ("postgres.dump", include_str!("../types/postgres.dump.yaml")),
+    (
+        "postgres.dump_valid",
+        include_str!("../types/postgres.dump_valid.yaml"),
+    ),
+    (
+        "postgres.query",
+        include_str!("../types/postgres.query.yaml"),
+    ),
+    ("postgres.role", include_str!("../types/postgres.role.yaml")),
+    (
+        "quay.config_valid",
+        include_str!("../types/quay.config_valid.yaml"),
+    ),
+    ("quay.health", include_str!("../types/quay.health.yaml")),
+    (
+        "quay.image_schema",
+        include_str!("../types/quay.image_schema.yaml"),
+    ),
+    ("quay.instance", include_str!("../types/quay.instance.yaml")),
+    (
+        "quay.none_running",
+        include_str!("../types/quay.none_running.yaml"),
+    ),
+    ("quay.queue", include_str!("../types/quay.queue.yaml")),
+    ("quay.schema", include_str!("../types/quay.schema.yaml")),
+    ("time.synced", include_str!("../types/time.synced.yaml")),
+    (
+        "tls.certificate",
+        include_str!("../types/tls.certificate.yaml"),
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use super::TYPES;
+
+    #[test]
+    fn the_list_and_the_folder_agree() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("types");
+        let mut files: Vec<String> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .map(|name| {
+                name.strip_suffix(".yaml")
+                    .expect("only YAML lives there")
+                    .to_owned()
+            })
+            .collect();
+        files.sort();
+        let listed: Vec<&str> = TYPES.iter().map(|(name, _)| *name).collect();
+        assert_eq!(files, listed);
+    }
+
+    #[test]
+    fn a_file_says_its_own_name_first() {
+        for (name, text) in TYPES {
+            assert!(text.starts_with(&format!("type: {name}\n")), "{name}");
+        }
+    }
+}

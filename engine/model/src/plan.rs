@@ -60,8 +60,8 @@ pub struct Source {
 /// An input with its value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Input {
-    /// Its type, as `lang` writes it: `version`, `map of string`.
-    pub kind: String,
+    /// Its type, as `lang` stores it.
+    pub kind: Value,
     /// Its value; absent for a secret, and for one that is not known yet.
     pub value: Option<Value>,
     /// Where a secret is read from again.

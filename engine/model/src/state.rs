@@ -76,8 +76,19 @@ pub struct NodeState {
     pub outcome: Option<Outcome>,
     /// Until when it pauses.
     pub pausing_until: Option<Millis>,
+    /// What a person is asked: the message, and what is shown.
+    pub question: Option<(String, Vec<(String, Value)>)>,
     /// A person's answer.
-    pub answer: Option<bool>,
+    pub answer: Option<GateAnswer>,
+}
+
+/// What a person said at a gate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GateAnswer {
+    /// Whether to go on.
+    pub approved: bool,
+    /// Who; not verified.
+    pub by: String,
 }
 
 /// The state of a host.
@@ -187,6 +198,7 @@ impl NodeState {
             finished_in: None,
             outcome: None,
             pausing_until: None,
+            question: None,
             answer: None,
         }
     }
@@ -304,11 +316,14 @@ impl RunState {
             Event::Pausing { node, until, .. } => {
                 self.step(seq, *node, Trigger::Pausing)?.pausing_until = Some(*until);
             }
-            Event::Asked { node, .. } => {
-                self.step(seq, *node, Trigger::Asked)?.started_at.get_or_insert(at);
+            Event::Asked { node, message, shown } => {
+                let n = self.step(seq, *node, Trigger::Asked)?;
+                n.started_at.get_or_insert(at);
+                n.question = Some((message.clone(), shown.clone()));
             }
-            Event::Answered { node, approved, .. } => {
-                self.step(seq, *node, Trigger::Answered)?.answer = Some(*approved);
+            Event::Answered { node, approved, by } => {
+                let answer = GateAnswer { approved: *approved, by: by.clone() };
+                self.step(seq, *node, Trigger::Answered)?.answer = Some(answer);
             }
             Event::Finished { node, outcome, outputs } => {
                 let epoch = record.epoch;

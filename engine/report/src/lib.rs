@@ -1,1 +1,39 @@
-//! Consumers of events: progress, lines, JSON, the failure card.
+//! What people and programs read about a plan and a run: the plan before it runs, lines and
+//! progress while it runs, JSON for programs, the card after it stopped, and how it stands.
+//!
+//! Nothing here prints: texts are returned, and watchers write to what they are given. No clock is
+//! read; times come from the records. Everything foreign is made printable first.
+
+mod attempts;
+mod card;
+mod excerpt;
+mod facts;
+mod json;
+mod lines;
+mod narrate;
+mod plan;
+mod progress;
+mod runs;
+mod status;
+mod steps;
+mod style;
+mod tally;
+mod text;
+mod time;
+
+#[cfg(test)]
+mod sample;
+
+pub use attempts::{attempt_text, attempts_list, attempts_of, last_words};
+pub use card::failure_card;
+pub use json::{JsonLines, attempt_json, plan_json, runs_json, status_json, to_json_text};
+pub use lines::Lines;
+pub use plan::plan_text;
+pub use progress::{Curtain, Held, Progress, Size};
+pub use runs::{RunRow, RunStanding, runs_table};
+pub use status::status_text;
+pub use steps::{step_doc, steps_list};
+pub use style::{Style, Tone};
+pub use tally::Tally;
+pub use text::value_text;
+pub use time::{clock, date_time, length};

@@ -1,0 +1,257 @@
+//! What can be typed.
+
+use std::convert::Infallible;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use runbook_model::plan::SecretSource;
+
+use crate::error::Error;
+
+/// Runs YAML runbooks as graphs of idempotent steps over SSH, with a journal, and resumes them
+/// truthfully.
+#[derive(Debug, Parser)]
+#[command(name = "runbook", version, propagate_version = true, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Where runs are kept [default: $XDG_STATE_HOME/runbook, else ~/.local/state/runbook]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// Write JSON for programs
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// When to use colours
+    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, value_name = "WHEN")]
+    pub(crate) color: Colour,
+    /// Show plain lines instead of progress on a terminal
+    #[arg(long, global = true)]
+    pub(crate) no_progress: bool,
+}
+
+/// When colours are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Colour {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Read a runbook and report every mistake; no host is asked
+    Check(CompileArgs),
+    /// Show what a run would do now; hosts are looked at, nothing is changed
+    Plan(PlanArgs),
+    /// Run a runbook
+    Run(RunArgs),
+    /// Go on with a run that stopped, was left, or lost its controller
+    Resume(ResumeArgs),
+    /// List runs, the newest first
+    Runs,
+    /// Show how a run stands
+    Status(StatusArgs),
+    /// Show what attempts printed
+    Logs(LogsArgs),
+    /// List step types, or show everything about one
+    Steps(StepsArgs),
+}
+
+/// What is needed to compile a runbook.
+#[derive(Debug, Args)]
+pub(crate) struct CompileArgs {
+    /// The runbook
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The inventory [default: inventory.yaml beside the runbook]
+    #[arg(short, long, value_name = "FILE", env = "RUNBOOK_INVENTORY", hide_env_values = true)]
+    pub(crate) inventory: Option<PathBuf>,
+    /// An input; wins over --inputs
+    #[arg(long = "input", value_name = "NAME=VALUE", value_parser = pair)]
+    pub(crate) input: Vec<(String, String)>,
+    /// A YAML file of inputs
+    #[arg(long, value_name = "FILE")]
+    pub(crate) inputs: Option<PathBuf>,
+    /// Where a secret is read from
+    #[arg(long = "secret", value_name = "NAME=env:VAR|file:PATH", value_parser = SecretArg::read)]
+    pub(crate) secret: Vec<SecretArg>,
+}
+
+/// Arguments of `plan`.
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    /// What is compiled.
+    #[command(flatten)]
+    pub(crate) compile: CompileArgs,
+    /// Ask no host
+    #[arg(long)]
+    pub(crate) offline: bool,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// What is compiled.
+    #[command(flatten)]
+    pub(crate) compile: CompileArgs,
+    /// Change nothing: the same as `plan`
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// Arguments of `resume`.
+#[derive(Debug, Args)]
+pub(crate) struct ResumeArgs {
+    /// The run, or the beginning of its id [default: the newest that can go on]
+    #[arg(value_name = "RUN")]
+    pub(crate) run: Option<String>,
+    /// A new place of a secret
+    #[arg(long = "secret", value_name = "NAME=env:VAR|file:PATH", value_parser = SecretArg::read)]
+    pub(crate) secret: Vec<SecretArg>,
+}
+
+/// Arguments of `status`.
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// The run, or the beginning of its id [default: the newest]
+    #[arg(value_name = "RUN")]
+    pub(crate) run: Option<String>,
+}
+
+/// Arguments of `logs`.
+#[derive(Debug, Args)]
+pub(crate) struct LogsArgs {
+    /// The run, or the beginning of its id [default: the newest]
+    #[arg(value_name = "RUN")]
+    pub(crate) run: Option<String>,
+    /// Whose log [default: a list of all attempts]
+    #[arg(value_name = "STEP@HOST")]
+    pub(crate) instance: Option<String>,
+}
+
+impl LogsArgs {
+    /// The run and the instance; a single argument with an `@` is an instance.
+    pub(crate) fn parts(&self) -> (Option<&str>, Option<&str>) {
+        match (self.run.as_deref(), self.instance.as_deref()) {
+            (Some(one), None) if one.contains('@') => (None, Some(one)),
+            parts => parts,
+        }
+    }
+}
+
+/// Arguments of `steps`.
+#[derive(Debug, Args)]
+pub(crate) struct StepsArgs {
+    /// A step type, such as podman.container
+    #[arg(value_name = "TYPE")]
+    pub(crate) name: Option<String>,
+    /// A runbook: the types beside it are listed too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) beside: Option<PathBuf>,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.into(), value.into())),
+        _ => Err("write NAME=VALUE".into()),
+    }
+}
+
+/// `--secret`: the name of a secret and its place. What is not written so is dropped at once and
+/// refused later: it could be the secret itself, and an error of the parser would repeat it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SecretArg(Option<(String, SecretSource)>);
+
+impl SecretArg {
+    fn read(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(secret(text)))
+    }
+
+    /// The names and places.
+    pub(crate) fn all(args: &[Self]) -> Result<Vec<(String, SecretSource)>, Error> {
+        let wrong = || Error::Typed {
+            message: "a --secret does not name a place".into(),
+            hint: Some("write NAME=env:VARIABLE or NAME=file:PATH, never the secret itself".into()),
+        };
+        args.iter().map(|arg| arg.0.clone().ok_or_else(wrong)).collect()
+    }
+}
+
+fn secret(text: &str) -> Option<(String, SecretSource)> {
+    let (name, place) = text.split_once('=').filter(|(name, _)| !name.is_empty())?;
+    let source = match place.split_once(':')? {
+        ("env", var) if !var.is_empty() => SecretSource::Env(var.into()),
+        ("file", path) if !path.is_empty() => SecretSource::File(path.into()),
+        _ => return None,
+    };
+    Some((name.into(), source))
+}
+
+impl Cli {
+    /// The state directory: the option, else where the system wants it.
+    pub(crate) fn state_dir(&self) -> Result<PathBuf, Error> {
+        let from = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
+        self.state
+            .clone()
+            .or_else(|| from("XDG_STATE_HOME").map(|dir| dir.join("runbook")))
+            .or_else(|| from("HOME").map(|dir| dir.join(".local/state/runbook")))
+            .ok_or(Error::NoStateDir)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_of_everything() {
+        let mut command = Cli::command().after_help(crate::exit::help()).term_width(100);
+        let mut text = command.render_help().to_string();
+        let names: Vec<String> = command.get_subcommands().map(|c| c.get_name().to_owned()).collect();
+        command.build();
+        for name in names {
+            let sub = command.find_subcommand_mut(&name).unwrap();
+            text.push_str(&format!("\n=== {name}\n{}", sub.render_help()));
+        }
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn a_secret_is_a_place_and_is_not_repeated() {
+        assert_eq!(secret("db=env:DB_PASSWORD"), Some(("db".into(), SecretSource::Env("DB_PASSWORD".into()))));
+        assert_eq!(secret("db=file:/a:b=c"), Some(("db".into(), SecretSource::File("/a:b=c".into()))));
+        for wrong in ["hunter2", "db=hunter2", "db=env:", "=env:X", "db=vault:hunter2"] {
+            let cli = Cli::parse_from(["runbook", "check", "x.yaml", "--secret", wrong]);
+            assert!(!format!("{cli:?}").contains("hunter2"));
+            let Command::Check(args) = cli.command else { unreachable!("check was typed") };
+            let error = SecretArg::all(&args.secret).unwrap_err();
+            assert_eq!(error.exit(), crate::exit::Exit::Mistake);
+            assert!(!format!("{error} {:?}", error.hints()).contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn the_run_of_logs_may_be_left_out() {
+        let parse = |words: &[&str]| match Cli::parse_from([&["runbook", "logs"], words].concat()).command {
+            Command::Logs(args) => {
+                let (run, instance) = args.parts();
+                (run.map(String::from), instance.map(String::from))
+            }
+            _ => unreachable!("logs was typed"),
+        };
+        assert_eq!(parse(&["stop@quay02"]), (None, Some("stop@quay02".into())));
+        assert_eq!(parse(&["k3", "stop@quay02"]), (Some("k3".into()), Some("stop@quay02".into())));
+        assert_eq!(parse(&["k3"]), (Some("k3".into()), None));
+    }
+}

@@ -1,0 +1,32 @@
+//! The commands, a file each.
+
+pub(crate) mod check;
+pub(crate) mod logs;
+pub(crate) mod plan;
+pub(crate) mod run;
+pub(crate) mod runs;
+pub(crate) mod status;
+pub(crate) mod steps;
+
+use crate::args::CompileArgs;
+use crate::engine::load::{self, Compiled};
+use crate::error::Error;
+use crate::output::Output;
+use crate::prompt;
+
+/// Compiles for a plan or a run: missing inputs are asked at a terminal, and refused elsewhere,
+/// all of them at once.
+fn compile(args: &CompileArgs, output: &Output) -> Result<Compiled, Error> {
+    let mut loaded = load::load(args)?;
+    if output.can_ask {
+        for missing in loaded.missing() {
+            match missing.is_secret() {
+                true => loaded.ask_later(&missing.name),
+                false => loaded.give(&missing.name, prompt::input(&missing)?),
+            }
+        }
+    }
+    let compiled = loaded.compile(false)?;
+    output.warn(&compiled.warnings, &compiled.sources);
+    Ok(compiled)
+}

@@ -1,0 +1,85 @@
+//! `runbook logs`: what attempts printed.
+
+use runbook_exec::store::{Seen, Stream};
+use runbook_model::text::{printable, printable_lines};
+use runbook_model::{AttemptId, NodeIx};
+use runbook_report::{attempt_json, attempt_text, attempts_list, attempts_of, last_words};
+use serde_json::json;
+
+use crate::args::{Cli, LogsArgs};
+use crate::engine::runs;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::output::Output;
+
+pub(crate) fn logs(cli: &Cli, args: &LogsArgs, output: &Output) -> Result<Exit, Error> {
+    let (run, instance) = args.parts();
+    let store = runs::store(cli)?;
+    let seen = runs::look(&store, run)?;
+    let style = output.style();
+    let Some(instance) = instance else {
+        if output.json {
+            let all = seen.state.attempts.keys().map(|id| attempt_json(&seen.plan, &seen.state, id));
+            output.put_json(&json!({ "format": 1, "attempts": all.collect::<Vec<_>>() }))?;
+            return Ok(Exit::Done);
+        }
+        output.put(&attempts_list(&seen.plan, &seen.state, &style))?;
+        return Ok(Exit::Done);
+    };
+    let node = seen.plan.node(instance).filter(|node| seen.plan.instance(*node).is_some());
+    let node = node.ok_or_else(|| unknown(&seen, instance))?;
+    let home = store.home(&seen.id)?;
+    let attempts = attempts_of(&seen.state, node);
+    if output.json {
+        let mut all = Vec::new();
+        for id in &attempts {
+            let mut one = attempt_json(&seen.plan, &seen.state, id);
+            for (name, stream) in [("out", Stream::Out), ("err", Stream::Err)] {
+                let bytes = home.log(id).read(stream).map_err(|e| unreadable(id, &e))?;
+                one[name] = String::from_utf8_lossy(&bytes).into();
+            }
+            all.push(one);
+        }
+        output.put_json(&json!({ "format": 1, "attempts": all }))?;
+        return Ok(Exit::Done);
+    }
+    for id in &attempts {
+        output.put(&(attempt_text(&seen.plan, &seen.state, id, &style) + "\n"))?;
+        let log = home.log(id);
+        for stream in [Stream::Out, Stream::Err] {
+            let bytes = log.read(stream).map_err(|e| unreadable(id, &e))?;
+            output.put(&shown(stream, &bytes))?;
+        }
+    }
+    if attempts.is_empty() {
+        output.put(&format!("{} had no attempt\n", printable(instance)))?;
+    }
+    output.put(&last_words(&seen.state, node, &style))?;
+    Ok(Exit::Done)
+}
+
+fn unknown(seen: &Seen, instance: &str) -> Error {
+    let names = seen.plan.instances().filter_map(|(node, ..)| name(seen, node));
+    let hint = runbook_lang::diagnostic::nearest(instance, names).map(|n| format!("did you mean {n}?"));
+    Error::Typed {
+        message: format!("run {} has no instance `{}`", seen.id, printable(instance)),
+        hint: hint.or_else(|| Some("write STEP@HOST".into())),
+    }
+}
+
+fn name(seen: &Seen, node: NodeIx) -> Option<&str> {
+    seen.plan.nodes.get(node.at()).map(|n| n.id.as_str())
+}
+
+fn unreadable(id: &AttemptId, error: &std::io::Error) -> Error {
+    Error::Engine(format!("the log of attempt {id} cannot be read: {error}"))
+}
+
+fn shown(stream: Stream, bytes: &[u8]) -> String {
+    let mark = match stream {
+        Stream::Out => "  | ",
+        Stream::Err => "  ! ",
+    };
+    let text = String::from_utf8_lossy(bytes);
+    printable_lines(&text).map(|line| format!("{mark}{line}\n")).collect()
+}

@@ -1,0 +1,130 @@
+//! A plan against real hosts: looked at, run, resumed.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use runbook_exec::desk::Signal;
+use runbook_exec::dispatcher::Options;
+use runbook_exec::driver::{Drive, Reach};
+use runbook_exec::preview;
+use runbook_exec::store::{Run, Store, StoreError};
+use runbook_lang::evaluate::Evaluator;
+use runbook_model::event::Controller;
+use runbook_model::{Plan, Preview, RunId, RunState, Watcher};
+use tokio::task::LocalSet;
+
+use crate::desk::TerminalDesk;
+use crate::error::Error;
+use crate::secrets::Secrets;
+use crate::signals;
+
+/// How long connections may take to close at the end.
+const CLOSING: Duration = Duration::from_secs(5);
+
+/// What surrounds a run.
+pub(crate) struct Live {
+    /// Who is told.
+    pub(crate) watchers: Vec<Box<dyn Watcher>>,
+    /// Who is asked.
+    pub(crate) desk: TerminalDesk,
+    /// Values that are shown nowhere.
+    pub(crate) secrets: Secrets,
+    /// Who this is.
+    pub(crate) controller: Controller,
+}
+
+/// How this controller's part of a run ended.
+pub(crate) struct Ended {
+    /// What was run.
+    pub(crate) plan: Arc<Plan>,
+    /// What was reached.
+    pub(crate) state: RunState,
+}
+
+/// What a run would do now; offline, no host is asked.
+pub(crate) fn preview(plan: &Arc<Plan>, secrets: &Secrets, offline: bool) -> Result<Preview, Error> {
+    // Neither id nor directory of a run exists yet, and no verdict depends on them.
+    let evaluator = evaluator(plan, secrets, "preview", "")?;
+    if offline {
+        return Ok(preview::offline(plan, &evaluator));
+    }
+    block_on(async {
+        let reach = Reach::new(plan, runbook_remote::Options::default());
+        let preview = preview::live(plan, &evaluator, &reach).await;
+        close(&reach).await;
+        Ok(preview)
+    })
+}
+
+/// Runs a plan from its beginning.
+pub(crate) fn run(store: &Store, plan: &Plan, live: Live) -> Result<Ended, Error> {
+    let run = store.create(plan, &live.controller)?;
+    drive(run, live)
+}
+
+/// Goes on with a run.
+pub(crate) fn resume(store: &Store, id: &RunId, live: Live) -> Result<Ended, Error> {
+    let run = store.take(id, &live.controller)?;
+    drive(run, live)
+}
+
+/// The lock of the run is held until this controller's part is over.
+fn drive(mut run: Run, live: Live) -> Result<Ended, Error> {
+    let plan = Arc::new(run.plan);
+    let evaluator = evaluator(&plan, &live.secrets, run.id.as_str(), &run.home.dir().to_string_lossy())?;
+    let state = block_on(async {
+        // Before anything is started: from here on Ctrl-C is a wish, not the end.
+        let signals = signals::listen(Signal::Stop, Signal::Detach)
+            .map_err(|e| Error::Engine(format!("signals cannot be received: {e}")))?;
+        let reach = Rc::new(Reach::new(&plan, runbook_remote::Options::default()));
+        let drive = Drive {
+            plan: Arc::clone(&plan),
+            run: run.id.clone(),
+            epoch: run.epoch,
+            controller: live.controller,
+            state: run.state,
+            journal: &mut run.journal,
+            home: run.home.clone(),
+            evaluator: Rc::new(evaluator),
+            reach: Rc::clone(&reach),
+            watchers: live.watchers,
+            desk: Box::new(live.desk),
+            signals,
+        };
+        let ending = drive.drive(Options::default()).await;
+        close(&reach).await;
+        Ok(ending?.state)
+    })?;
+    drop(run.lock);
+    Ok(Ended { plan, state })
+}
+
+fn evaluator(plan: &Arc<Plan>, secrets: &Secrets, run: &str, dir: &str) -> Result<Evaluator, Error> {
+    Evaluator::new(Arc::clone(plan), secrets.values(), run, dir)
+        .map_err(|e| Error::Engine(format!("the plan cannot be evaluated: {e}")))
+}
+
+/// A host that does not answer is not waited for: what runs there does not depend on this end.
+async fn close(reach: &Reach) {
+    let _ = tokio::time::timeout(CLOSING, reach.close()).await;
+}
+
+fn block_on<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Error::Engine(format!("the runtime cannot be started: {e}")))?;
+    let result = LocalSet::new().block_on(&runtime, work);
+    runtime.shutdown_background();
+    result
+}
+
+/// Refuses beside a run that is not finished.
+pub(crate) fn may_begin(store: &Store, plan: &Plan) -> Result<(), Error> {
+    let hosts: BTreeSet<_> = plan.instances().map(|(_, _, host)| host).chain(plan.hosts.keys()).cloned().collect();
+    let runs = store.unfinished_for(&plan.runbook, &hosts)?;
+    if runs.is_empty() { Ok(()) } else { Err(StoreError::Unfinished { runs }.into()) }
+}

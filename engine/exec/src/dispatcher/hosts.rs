@@ -1,0 +1,167 @@
+//! Readiness of hosts, and links that are lost.
+
+use runbook_model::event::{Purpose, StopReason};
+use runbook_model::state::HostState;
+use runbook_model::{Event, HostName, NodeIx};
+
+use super::queue::Flight;
+use super::{Action, Dispatcher, Mode, Role};
+use crate::rules::Rules;
+
+/// A host, as this controller sees it.
+#[derive(Debug, Clone)]
+pub(super) struct HostRow {
+    pub(super) name: HostName,
+    pub(super) link: Link,
+    /// The machine that answered under this name.
+    machine: String,
+    /// Looks and attempts under way there.
+    pub(super) busy: usize,
+}
+
+/// The link to a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Link {
+    /// It is being reached.
+    Asked,
+    Up,
+    /// It cannot be used.
+    Down,
+}
+
+impl HostRow {
+    pub(super) fn new(name: HostName) -> Self {
+        Self { name, link: Link::Asked, machine: String::new(), busy: 0 }
+    }
+}
+
+impl<R: Rules> Dispatcher<R> {
+    pub(super) fn ready_all(&mut self) {
+        for host in self.hosts.iter().map(|row| row.name.clone()).collect::<Vec<_>>() {
+            self.act(Action::Ready { host });
+        }
+        self.readied();
+    }
+
+    pub(super) fn host_ready(&mut self, name: &HostName, boot: String, machine: String, clock_offset_ms: i64) {
+        let Some(at) = self.asked(name) else { return };
+        let known = std::mem::replace(&mut self.hosts[at].machine, machine.clone());
+        if self.mode != Mode::Readying && known != machine {
+            return self.refuse(at, "another machine answers to this name now".into());
+        }
+        if let Some(other) = self.same_machine(name, &machine) {
+            let says = |other: &HostName| format!("is the same machine as `{other}`: one of the names is wrong");
+            self.refuse(at, says(&self.hosts[other].name));
+            if self.hosts[other].link == Link::Up {
+                self.refuse(other, says(name));
+            }
+            return self.readied();
+        }
+        self.hosts[at].link = Link::Up;
+        self.record(Event::HostReady { host: name.clone(), boot, machine, clock_offset_ms });
+        if self.mode == Mode::Readying { self.readied() } else { self.restored(at) }
+    }
+
+    pub(super) fn host_unusable(&mut self, name: &HostName, problem: String) {
+        if let Some(at) = self.asked(name) {
+            self.refuse(at, problem);
+            self.readied();
+        }
+    }
+
+    /// The link is lost: the host is reached again, if anything is still wanted of it.
+    pub(super) fn host_lost(&mut self, name: &HostName) {
+        let found = self.hosts.iter().position(|row| row.name == *name && row.link == Link::Up);
+        let Some(at) = found else { return };
+        if self.mode == Mode::Readying {
+            self.refuse(at, "the connection was lost".into());
+            return self.readied();
+        }
+        self.hosts[at].link = Link::Asked;
+        for node in self.flying(at) {
+            match self.flights.get_mut(&node) {
+                Some(Flight::Look { cut, .. } | Flight::Attempt { cut, .. }) => *cut = true,
+                Some(Flight::Perform | Flight::Ask) | None => {}
+            }
+        }
+        self.act(Action::Ready { host: name.clone() });
+    }
+
+    /// Whether the host of this node may be used; if it never will, the run stops.
+    pub(super) fn host_is_up(&mut self, node: NodeIx) -> bool {
+        let Role::Instance { host, .. } = self.roles[node.at()] else { return true };
+        if self.hosts[host].link == Link::Down {
+            let reason = StopReason::Host(self.hosts[host].name.clone());
+            self.stop(reason);
+        }
+        self.hosts[host].link == Link::Up
+    }
+
+    pub(super) fn boot_of(&self, name: &HostName) -> Option<&str> {
+        match self.state.hosts.get(name) {
+            Some(HostState::Ready { boot, .. }) => Some(boot),
+            Some(HostState::Unusable(_)) | None => None,
+        }
+    }
+
+    /// A host that was asked for and has not answered.
+    fn asked(&self, name: &HostName) -> Option<usize> {
+        self.hosts.iter().position(|row| row.name == *name && row.link == Link::Asked)
+    }
+
+    fn flying(&self, host: usize) -> Vec<NodeIx> {
+        let there = |node: &&NodeIx| matches!(self.roles[node.at()], Role::Instance { host: h, .. } if h == host);
+        self.flights.keys().filter(there).copied().collect()
+    }
+
+    fn same_machine(&self, name: &HostName, machine: &str) -> Option<usize> {
+        // The controller may well be one of the hosts: `control` is a place, not a second host.
+        if machine.is_empty() || name.is_control() {
+            return None;
+        }
+        let same = |row: &HostRow| {
+            row.name != *name && !row.name.is_control() && row.machine == machine
+        };
+        self.hosts.iter().position(same)
+    }
+
+    /// The host may not be used: what was asked of it is given up, its attempts stay open.
+    fn refuse(&mut self, at: usize, problem: String) {
+        self.hosts[at].link = Link::Down;
+        let host = self.hosts[at].name.clone();
+        self.record(Event::HostUnusable { host: host.clone(), problem });
+        if self.mode == Mode::Readying {
+            return;
+        }
+        for node in self.flying(at) {
+            if matches!(self.flights.get(&node), Some(Flight::Look { .. } | Flight::Attempt { .. })) {
+                self.land(node);
+            }
+        }
+        self.stop(StopReason::Host(host));
+    }
+
+    /// The link is back: what was cut is asked for again.
+    fn restored(&mut self, at: usize) {
+        for node in self.flying(at) {
+            match self.flights.get(&node).cloned() {
+                Some(Flight::Look { purpose, cut: true, .. }) => {
+                    let needed = matches!(purpose, Purpose::After | Purpose::Doubt);
+                    self.land(node);
+                    if needed || self.state.stopping.is_none() {
+                        self.ask_look(node, purpose);
+                    }
+                }
+                Some(Flight::Attempt { unit, cut: true }) => self.ask_unit(node, unit),
+                Some(_) | None => {}
+            }
+        }
+    }
+
+    /// Goes on when every host has answered.
+    fn readied(&mut self) {
+        if self.mode == Mode::Readying && self.hosts.iter().all(|row| row.link != Link::Asked) {
+            self.account();
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The first move of a node, and its move after a pause.
+
+use runbook_model::event::{AttemptEnd, Purpose, StopReason};
+use runbook_model::step_type::TypeKind;
+use runbook_model::{Event, Failure, FailureKind, NodeIx, Outcome};
+
+use super::queue::{Flight, Move};
+use super::{Action, Dispatcher, Role};
+use crate::rules::Rules;
+
+impl<R: Rules> Dispatcher<R> {
+    /// The node waits, and all its predecessors have ended well.
+    pub(super) fn start(&mut self, node: NodeIx, slot: bool) -> Move {
+        match self.roles[node.at()] {
+            Role::Barrier => self.finish(node, Outcome::Passed),
+            Role::PhaseBegin(phase) => self.begin_phase(node, phase),
+            Role::DoneWhen => self.done_when(node),
+            Role::Instance { step, kind, .. } => return self.start_instance(node, step, kind, slot),
+        }
+        Move::Made
+    }
+
+    fn begin_phase(&mut self, node: NodeIx, phase: u32) {
+        let conditional = self.plan.phases.get(phase as usize).is_some_and(|p| p.when.is_some());
+        let decided = if conditional { self.rules.phase_when(phase, &self.state) } else { Ok(true) };
+        match decided {
+            Ok(true) => self.finish(node, Outcome::Passed),
+            Ok(false) => self.finish(node, Outcome::Skipped { reason: "`when` of the phase is false".into() }),
+            Err(failure) => self.finish(node, Outcome::Failed(failure)),
+        }
+    }
+
+    /// `Satisfied` says that everything is there already: a later controller reads it from there.
+    fn done_when(&mut self, node: NodeIx) {
+        match self.rules.done_when(&self.state) {
+            Ok(true) => {
+                self.finish(node, Outcome::Satisfied);
+                self.stop(StopReason::AlreadyThere);
+            }
+            Ok(false) => self.finish(node, Outcome::Passed),
+            Err(failure) => self.finish(node, Outcome::Failed(failure)),
+        }
+    }
+
+    fn start_instance(&mut self, node: NodeIx, step: usize, kind: TypeKind, slot: bool) -> Move {
+        if let Some(reason) = self.skipped_phase(step) {
+            self.finish(node, Outcome::Skipped { reason });
+            return Move::Made;
+        }
+        if self.step(step).when.is_some() && !self.state.nodes[node.at()].decided {
+            match self.rules.when(node, &self.state) {
+                Ok(true) => self.record(Event::Decided { node }),
+                Ok(false) => {
+                    self.finish(node, Outcome::Skipped { reason: "its `when` is false".into() });
+                    return Move::Made;
+                }
+                Err(failure) => {
+                    self.finish(node, Outcome::Failed(failure));
+                    return Move::Made;
+                }
+            }
+        }
+        let needs_slot = !matches!(kind, TypeKind::Gate | TypeKind::Assert);
+        if needs_slot && !slot {
+            return Move::NeedsSlot;
+        }
+        if self.freshen(node) {
+            return Move::Made;
+        }
+        match kind {
+            TypeKind::Ordinary | TypeKind::Copy => self.look(node, self.first_purpose(node)),
+            TypeKind::Probe => self.look(node, Purpose::Probe),
+            TypeKind::Always | TypeKind::Record => return self.dispatch(node, slot),
+            TypeKind::Gate => self.ask(node),
+            TypeKind::Assert => match self.rules.assert(node, &self.state) {
+                Ok(()) => self.finish(node, Outcome::Passed),
+                Err(failure) => self.finish(node, Outcome::Failed(failure)),
+            },
+        }
+        Move::Made
+    }
+
+    /// A controller that died may have left an attempt of this generation whose effect was not
+    /// looked at: a completed one must not be followed by another.
+    fn first_purpose(&self, node: NodeIx) -> Purpose {
+        match self.last_end(node) {
+            Some(AttemptEnd::Completed { .. }) => Purpose::After,
+            Some(AttemptEnd::Lost) => Purpose::Doubt,
+            Some(AttemptEnd::Failed(_) | AttemptEnd::NeverBegan) | None => Purpose::Before,
+        }
+    }
+
+    fn skipped_phase(&self, step: usize) -> Option<String> {
+        let begin = self.begins.get(&self.step(step).phase)?;
+        match &self.state.nodes[begin.at()].outcome {
+            Some(Outcome::Skipped { reason }) => Some(reason.clone()),
+            _ => None,
+        }
+    }
+
+    fn ask(&mut self, node: NodeIx) {
+        match self.rules.question(node, &self.state) {
+            Ok(question) => {
+                self.record(Event::Asked { node, message: question.message, shown: question.shown });
+                self.fly(node, Flight::Ask);
+                self.act(Action::Ask { node });
+            }
+            Err(failure) => self.finish(node, Outcome::Failed(failure)),
+        }
+    }
+
+    pub(super) fn answered(&mut self, node: NodeIx, approved: bool, by: String) {
+        if self.flights.get(&node) != Some(&Flight::Ask) {
+            return;
+        }
+        self.land(node);
+        let refused = Failure::new(FailureKind::Refused, format!("refused by {by}"));
+        self.record(Event::Answered { node, approved, by });
+        self.finish(node, if approved { Outcome::Passed } else { Outcome::Failed(refused) });
+    }
+
+    /// The pause may be over: the next look, or the next attempt.
+    pub(super) fn unpause(&mut self, node: NodeIx, slot: bool) -> Move {
+        let Role::Instance { kind, .. } = self.roles[node.at()] else { return Move::Made };
+        if self.state.nodes[node.at()].pausing_until.is_some_and(|until| until > self.now) {
+            return Move::Made;
+        }
+        match kind {
+            _ if !slot => return Move::NeedsSlot,
+            TypeKind::Probe => self.look(node, Purpose::Probe),
+            TypeKind::Always | TypeKind::Record => return self.dispatch(node, slot),
+            _ => self.look(node, self.first_purpose(node)),
+        }
+        Move::Made
+    }
+
+    pub(super) fn pause(&mut self, node: NodeIx, until: runbook_model::Millis, reason: String) {
+        self.record(Event::Pausing { node, until, reason });
+        self.pauses.insert((until, node));
+    }
+}

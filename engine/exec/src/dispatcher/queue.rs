@@ -1,0 +1,220 @@
+//! Whose turn it is: the queue of decisions, the slots of hosts, and what is under way outside.
+
+use std::cmp::Reverse;
+
+use runbook_model::event::Purpose;
+use runbook_model::transition::Stage;
+use runbook_model::{AttemptId, Event, NodeIx, Outcome};
+
+use super::hosts::Link;
+use super::{Action, Dispatcher, Mode, Role};
+use crate::rules::Rules;
+
+/// A place in the queue: what has begun first, then the longest remaining path, then plan order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    fresh_start: bool,
+    priority: Reverse<u64>,
+    pub(super) node: NodeIx,
+}
+
+/// Something asked of the outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Flight {
+    /// A check; `cut` while the link to its host is lost.
+    Look { look: u64, purpose: Purpose, cut: bool },
+    /// A unit on a host.
+    Attempt { unit: AttemptId, cut: bool },
+    /// Work of the engine itself.
+    Perform,
+    /// A person's answer.
+    Ask,
+}
+
+/// What came of a decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Move {
+    /// It is made, or it will be asked for again by what it waits for.
+    Made,
+    /// It needs a slot on its host.
+    NeedsSlot,
+}
+
+impl<R: Rules> Dispatcher<R> {
+    /// Makes every move that can be made now.
+    pub(super) fn pump(&mut self) {
+        self.wake();
+        while self.mode != Mode::Ended {
+            if let Some(place) = self.queue.pop_first() {
+                if self.attend(place.node, false) == Move::NeedsSlot {
+                    self.waiting.insert(place);
+                }
+            } else if !self.grant() && !self.advance() {
+                break;
+            }
+        }
+        self.announce_wake();
+    }
+
+    pub(super) fn enqueue(&mut self, node: NodeIx) {
+        let fresh_start = self.state.nodes[node.at()].stage == Stage::Waiting;
+        let priority = Reverse(self.graph.priority(node));
+        self.queue.insert(Place { fresh_start, priority, node });
+    }
+
+    /// Gives a free slot to the best of those who wait for one. True if something moved.
+    fn grant(&mut self) -> bool {
+        let used = self.flights.values().filter(|f| **f != Flight::Ask).count();
+        if used >= self.options.global.max(1) {
+            return false;
+        }
+        let Some(place) = self.waiting.iter().copied().find(|place| self.has_slot(place.node)) else {
+            return false;
+        };
+        self.waiting.remove(&place);
+        if self.attend(place.node, true) == Move::NeedsSlot {
+            self.fault(format!("`{}` was given a slot and did not take it", self.plan.nodes[place.node.at()].id));
+        }
+        true
+    }
+
+    fn has_slot(&self, node: NodeIx) -> bool {
+        let Role::Instance { host, .. } = self.roles[node.at()] else { return true };
+        match self.hosts[host].link {
+            Link::Up => self.hosts[host].busy < self.options.per_host.max(1),
+            Link::Asked => false,
+            Link::Down => true,
+        }
+    }
+
+    /// Decides the next move of a node from its stage; with `slot` it may use one on its host.
+    fn attend(&mut self, node: NodeIx, slot: bool) -> Move {
+        if self.flights.contains_key(&node) {
+            return Move::Made;
+        }
+        let stage = self.state.nodes[node.at()].stage;
+        let going = self.mode == Mode::Going && self.state.stopping.is_none();
+        match stage {
+            Stage::Waiting if going && self.notes[node.at()].missing == 0 => self.start(node, slot),
+            Stage::Judging if self.settled(node) => self.judge(node, slot),
+            Stage::Applied if self.settled(node) => self.applied(node, slot),
+            Stage::Pausing if going && self.settled(node) => self.unpause(node, slot),
+            _ => Move::Made,
+        }
+    }
+
+    /// Whether all that this node's texts refer to has ended: a fresh look may be under way.
+    fn settled(&self, node: NodeIx) -> bool {
+        self.graph.requires(node).iter().all(|p| self.state.nodes[p.at()].is_done())
+    }
+
+    /// Begins a look. The node must have a slot.
+    pub(super) fn look(&mut self, node: NodeIx, purpose: Purpose) {
+        if !self.host_is_up(node) {
+            return;
+        }
+        self.record(Event::Looking { node, purpose });
+        self.notes[node.at()].purpose = Some(purpose);
+        self.ask_look(node, purpose);
+    }
+
+    pub(super) fn ask_look(&mut self, node: NodeIx, purpose: Purpose) {
+        self.looks += 1;
+        self.fly(node, Flight::Look { look: self.looks, purpose, cut: false });
+        self.act(Action::Look { look: self.looks, node, purpose });
+    }
+
+    pub(super) fn fly(&mut self, node: NodeIx, flight: Flight) {
+        self.land(node);
+        if let (Role::Instance { host, .. }, true) = (self.roles[node.at()], flight != Flight::Ask) {
+            self.hosts[host].busy += 1;
+        }
+        self.flights.insert(node, flight);
+    }
+
+    pub(super) fn land(&mut self, node: NodeIx) {
+        let Some(flight) = self.flights.remove(&node) else { return };
+        if let (Role::Instance { host, .. }, true) = (self.roles[node.at()], flight != Flight::Ask) {
+            self.hosts[host].busy -= 1;
+        }
+    }
+
+    /// Ends a node: its successors come closer, or the run stops.
+    pub(super) fn finish(&mut self, node: NodeIx, outcome: Outcome) {
+        let success = outcome.is_success();
+        let outputs = self.state.nodes[node.at()].outputs.clone();
+        self.record(Event::Finished { node, outcome, outputs });
+        if self.mode == Mode::Ended {
+            return;
+        }
+        if success {
+            self.take_vars();
+        } else {
+            self.failed(node);
+        }
+        for next in self.graph.successors(node).to_vec() {
+            if success {
+                self.notes[next.at()].missing -= 1;
+            }
+            self.enqueue(next);
+        }
+    }
+
+    /// Opens an ended node again: its successors wait for it once more.
+    pub(super) fn reopen(&mut self, node: NodeIx, reason: &str) {
+        let success = self.state.nodes[node.at()].is_success();
+        self.record(Event::Reopened { node, reason: reason.to_owned() });
+        let missing = self.notes[node.at()].missing;
+        self.notes[node.at()] = super::Note { missing, since: Some(self.now), ..super::Note::default() };
+        if success {
+            for next in self.graph.successors(node) {
+                self.notes[next.at()].missing += 1;
+            }
+        }
+        self.enqueue(node);
+    }
+
+    pub(super) fn count_missing(&mut self) {
+        for (at, note) in (0u32..).zip(&mut self.notes) {
+            let missing = self.graph.predecessors(NodeIx(at)).iter();
+            note.missing = missing.filter(|p| !self.state.nodes[p.at()].is_success()).count();
+        }
+    }
+
+    /// Queues everything that may have a move to make.
+    pub(super) fn enqueue_all(&mut self) {
+        for node in (0u32..).map(NodeIx).take(self.plan.nodes.len()) {
+            self.enqueue(node);
+        }
+    }
+
+    fn wake(&mut self) {
+        while let Some((until, node)) = self.pauses.first().copied() {
+            if until > self.now {
+                break;
+            }
+            self.pauses.pop_first();
+            self.enqueue(node);
+        }
+    }
+
+    fn announce_wake(&mut self) {
+        let next = self.pauses.first().map(|(until, _)| *until);
+        if let Some(at) = next
+            && self.woken != next
+        {
+            self.act(Action::Wake { at });
+        }
+        self.woken = next;
+    }
+
+    /// Ends the part of this controller, or lets it go on from accounting; true if it goes on.
+    fn advance(&mut self) -> bool {
+        if self.mode == Mode::Accounting && self.state.stopping.is_none() && self.accounted() {
+            self.go();
+            return true;
+        }
+        self.close_if_over();
+        false
+    }
+}

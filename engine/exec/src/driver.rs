@@ -1,0 +1,291 @@
+//! The thin shell around the dispatcher: it carries out actions on hosts, the journal, people and
+//! watchers, and brings back what happened.
+//!
+//! ```text
+//!            inputs                    actions
+//!  hosts ──────────► dispatcher ──────────────► hosts     (checks, attempts)
+//!  desk  ──────────►            ──────────────► desk      (gates)
+//!  clock ──────────►            ──────────────► journal, then watchers
+//! ```
+//!
+//! The one rule that it keeps by itself: before an effect begins, everything recorded so far is
+//! durable. If the journal fails, nothing is started any more.
+
+mod attempt;
+pub(crate) mod look;
+mod reach;
+mod record;
+mod transfer;
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use runbook_lang::evaluate::Evaluator;
+use runbook_model::event::{AttemptEnd, Controller};
+use runbook_model::step_type::TypeKind;
+use runbook_model::{
+    AttemptId, Epoch, HostName, Millis, NodeIx, Plan, Record, RunId, RunResult, RunState, Watcher,
+};
+use tokio::sync::mpsc;
+
+use crate::desk::{Desk, GateQuestion, Signal};
+use crate::dispatcher::{Action, AttemptIds, Dispatcher, Input, Options};
+use crate::graph::GraphError;
+use crate::journal::{Journal, JournalError};
+use crate::meaning::Meaning;
+use crate::store::Home;
+use attempt::Followed;
+
+pub use reach::Reach;
+
+/// How often watchers are told that time has passed.
+const TICK: Duration = Duration::from_millis(100);
+
+/// One controller's part of a run.
+pub struct Drive<'a> {
+    /// What is run.
+    pub plan: Arc<Plan>,
+    /// The run.
+    pub run: RunId,
+    /// This controller's epoch.
+    pub epoch: Epoch,
+    /// Who this is.
+    pub controller: Controller,
+    /// What the events so far add up to; empty for a run that begins.
+    pub state: RunState,
+    /// Where events go.
+    pub journal: &'a mut dyn Journal,
+    /// Where output of attempts and the record go.
+    pub home: Home,
+    /// What evaluates the plan's texts.
+    pub evaluator: Rc<Evaluator>,
+    /// How hosts are reached.
+    pub reach: Rc<Reach>,
+    /// Who is told.
+    pub watchers: Vec<Box<dyn Watcher>>,
+    /// Who is asked.
+    pub desk: Box<dyn Desk>,
+    /// Wishes to stop.
+    pub signals: mpsc::UnboundedReceiver<Signal>,
+}
+
+/// How a controller's part ended.
+#[derive(Debug)]
+pub struct Ending {
+    /// How.
+    pub result: RunResult,
+    /// What was reached.
+    pub state: RunState,
+}
+
+/// Why a run could not go on, other than by a failure of a step.
+#[derive(Debug, thiserror::Error)]
+pub enum DriveError {
+    /// The journal cannot be written: nothing more was started.
+    #[error("the journal cannot be written, so nothing more was started: {0}")]
+    Journal(#[from] JournalError),
+    /// The plan is not consistent in itself, or is not the plan of this run.
+    #[error("the stored plan cannot be run: {0}")]
+    Plan(#[from] GraphError),
+    /// The engine contradicted itself: nothing more was started.
+    #[error("the engine contradicted itself, so nothing more was started: {0}")]
+    Fault(String),
+}
+
+/// What tasks bring back.
+enum Message {
+    Input(Input),
+    Output(NodeIx, Vec<u8>),
+}
+
+/// What tasks share.
+#[derive(Clone)]
+struct Shared {
+    plan: Arc<Plan>,
+    run: RunId,
+    epoch: Epoch,
+    reach: Rc<Reach>,
+    home: Home,
+    messages: mpsc::UnboundedSender<Message>,
+}
+
+impl Shared {
+    /// Brings an input back; the loop that listens outlives every task.
+    fn send(&self, input: Input) {
+        let _ = self.messages.send(Message::Input(input));
+    }
+}
+
+/// The controller's clock.
+#[must_use]
+pub fn now() -> Millis {
+    jiff::Timestamp::now().as_millisecond()
+}
+
+/// Attempt ids of one controller: never used twice in a run, because the epoch is in them.
+fn attempt_ids(run: &RunId, epoch: Epoch) -> AttemptIds {
+    let prefix = format!("a-{run}-{epoch}");
+    let mut count = 0u64;
+    Box::new(move || {
+        count += 1;
+        AttemptId::new(format!("{prefix}-{count}")).expect("a run id and two numbers make an attempt id")
+    })
+}
+
+impl Drive<'_> {
+    /// Runs, or goes on with, the run until this controller's part is over. Needs a `LocalSet`.
+    ///
+    /// # Errors
+    /// The journal cannot be written, or the engine contradicts itself.
+    pub async fn drive(mut self, options: Options) -> Result<Ending, DriveError> {
+        let meaning = Meaning::new(Arc::clone(&self.plan), Rc::clone(&self.evaluator));
+        let ids = attempt_ids(&self.run, self.epoch);
+        let state = std::mem::take(&mut self.state);
+        let mut dispatcher = Dispatcher::resume(Arc::clone(&self.plan), meaning, options, ids, state)?;
+        let (messages, mut inbox) = mpsc::unbounded_channel();
+        let shared = Shared {
+            plan: Arc::clone(&self.plan),
+            run: self.run.clone(),
+            epoch: self.epoch,
+            reach: Rc::clone(&self.reach),
+            home: self.home.clone(),
+            messages,
+        };
+        let mut tasks = tokio::task::JoinSet::new();
+        let mut questions: BTreeMap<NodeIx, tokio::task::AbortHandle> = BTreeMap::new();
+        let mut wake: Option<Millis> = None;
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut actions = dispatcher.open(now(), self.run.clone(), self.controller.clone(), self.epoch);
+        loop {
+            for action in actions {
+                match action {
+                    Action::Record(record) => self.record(&record, dispatcher.state())?,
+                    Action::Ready { host } => {
+                        tasks.spawn_local(reach::ready(shared.clone(), host));
+                    }
+                    Action::Look { look, node, .. } => {
+                        let work = look::prepare(&self.plan, &self.evaluator, dispatcher.state(), node);
+                        tasks.spawn_local(look::look(shared.clone(), look, node, work));
+                    }
+                    Action::Launch { unit, node, host, .. } => {
+                        self.journal.sync()?;
+                        let work = look::prepare(&self.plan, &self.evaluator, dispatcher.state(), node);
+                        let followed = followed(dispatcher.state(), unit, node, host);
+                        tasks.spawn_local(attempt::launch(shared.clone(), followed, work));
+                    }
+                    Action::Attend { unit, node, host } => {
+                        let followed = followed(dispatcher.state(), unit, node, host);
+                        tasks.spawn_local(attempt::attend(shared.clone(), followed));
+                    }
+                    Action::Perform { node, attempt } => {
+                        self.journal.sync()?;
+                        self.perform(&shared, dispatcher.state(), &mut tasks, node, attempt);
+                    }
+                    Action::Ask { node } => {
+                        if let Some(question) = asked(&self.plan, dispatcher.state(), node) {
+                            let answer = self.desk.ask(question, &self.plan);
+                            let shared = shared.clone();
+                            let handle = tasks.spawn_local(async move {
+                                let answer = answer.await;
+                                shared.send(Input::Answered { node, approved: answer.approved, by: answer.by });
+                            });
+                            questions.insert(node, handle);
+                        }
+                    }
+                    Action::Wake { at } => wake = Some(at),
+                    Action::Fault(message) => {
+                        self.journal.sync()?;
+                        return Err(DriveError::Fault(message));
+                    }
+                    Action::End(result) => {
+                        self.journal.sync()?;
+                        for question in questions.values() {
+                            question.abort();
+                        }
+                        tasks.shutdown().await;
+                        return Ok(Ending { result, state: dispatcher.state().clone() });
+                    }
+                }
+            }
+            actions = loop {
+                let sleep = wake.map(|at| Duration::from_millis(u64::try_from(at - now()).unwrap_or(0)));
+                tokio::select! {
+                    Some(message) = inbox.recv() => match message {
+                        Message::Input(input) => break dispatcher.handle(now(), input),
+                        Message::Output(node, bytes) => {
+                            for watcher in &mut self.watchers {
+                                watcher.output(node, &self.plan, &bytes);
+                            }
+                        }
+                    },
+                    Some(signal) = self.signals.recv() => {
+                        if signal == Signal::Stop {
+                            for question in questions.values() {
+                                question.abort();
+                            }
+                        }
+                        let input = if signal == Signal::Stop { Input::Interrupt } else { Input::Detach };
+                        break dispatcher.handle(now(), input);
+                    }
+                    () = tokio::time::sleep(sleep.unwrap_or(Duration::MAX / 4)), if sleep.is_some() => {
+                        wake = None;
+                        break dispatcher.handle(now(), Input::Tick);
+                    }
+                    _ = ticks.tick() => {
+                        for watcher in &mut self.watchers {
+                            watcher.tick(now(), &self.plan, dispatcher.state());
+                        }
+                    }
+                    Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
+                }
+            };
+        }
+    }
+
+    /// What the engine itself does.
+    fn perform(
+        &self,
+        shared: &Shared,
+        state: &RunState,
+        tasks: &mut tokio::task::JoinSet<()>,
+        node: NodeIx,
+        attempt: AttemptId,
+    ) {
+        let is_record = self.plan.instance(node).and_then(|(step, _)| self.plan.type_of(step));
+        if is_record.is_some_and(|step_type| step_type.kind == TypeKind::Record) {
+            let end = record::write(self.home.dir(), &record::content(&self.plan, state, node));
+            return shared.send(Input::Performed { node, attempt, end });
+        }
+        let work = look::prepare(&self.plan, &self.evaluator, state, node);
+        let shared = shared.clone();
+        tasks.spawn_local(async move {
+            let end = match work {
+                Ok(prepared) => transfer::copy(&shared.reach, &prepared).await,
+                Err(failure) => AttemptEnd::Failed(failure),
+            };
+            shared.send(Input::Performed { node, attempt, end });
+        });
+    }
+
+    fn record(&mut self, record: &Record, state: &RunState) -> Result<(), DriveError> {
+        self.journal.append(record)?;
+        for watcher in &mut self.watchers {
+            watcher.record(record, &self.plan, state);
+        }
+        Ok(())
+    }
+}
+
+fn followed(state: &RunState, unit: AttemptId, node: NodeIx, host: HostName) -> Followed {
+    Followed { known: state.attempts.get(&unit).cloned(), unit, node, host }
+}
+
+/// The question as it was recorded.
+fn asked(plan: &Plan, state: &RunState, node: NodeIx) -> Option<GateQuestion> {
+    let gate = plan.nodes.get(node.at())?.id.clone();
+    let (message, shown) = state.node(node)?.question.clone()?;
+    Some(GateQuestion { node, gate, message, shown })
+}

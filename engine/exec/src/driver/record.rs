@@ -1,0 +1,85 @@
+//! The record of a run: what a person files after the change, as one JSON file in the run's
+//! directory.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use runbook_model::event::AttemptEnd;
+use runbook_model::{Failure, FailureKind, NodeIx, Plan, RunState, Value};
+use serde_json::{Map, json};
+
+use crate::meaning::outputs_by_host;
+
+/// The file's name.
+const NAME: &str = "record.json";
+
+/// Everything that goes into the record: taken from the state when it is written.
+pub(super) fn content(plan: &Plan, state: &RunState, node: NodeIx) -> Value {
+    let include = plan.instance(node).and_then(|(step, _)| step.with.get("include")?.as_array().cloned());
+    let mut steps = Map::new();
+    for id in include.unwrap_or_default() {
+        if let Some((id, (step, _))) = id.as_str().and_then(|id| Some((id, plan.step(id)?))) {
+            steps.insert(id.to_owned(), outputs_by_host(plan, step, state));
+        }
+    }
+    let inputs = plan.inputs.iter().filter_map(|(name, input)| Some((name.clone(), input.value.clone()?)));
+    let nodes = state.nodes.iter().filter(|n| n.summary.host.is_some() && n.outcome.is_some()).map(|n| {
+        json!({
+            "instance": n.summary.id,
+            "outcome": n.outcome.as_ref().map(runbook_model::Outcome::word),
+            "started": n.started_at.map(time),
+            "finished": n.finished_at.map(time),
+        })
+    });
+    json!({
+        "format": 1,
+        "run": state.run.as_ref().map(runbook_model::RunId::as_str),
+        "runbook": plan.runbook,
+        "version": plan.version,
+        "plan": plan.digest,
+        "created": time(state.created_at),
+        "controller": state.controller,
+        "epoch": state.epoch.0,
+        "inputs": inputs.collect::<Map<_, _>>(),
+        "answers": answers(state),
+        "steps": steps,
+        "instances": nodes.collect::<Vec<_>>(),
+    })
+}
+
+fn answers(state: &RunState) -> Vec<Value> {
+    let gates = state.nodes.iter().filter_map(|n| Some((n, n.answer.as_ref()?)));
+    gates
+        .map(|(n, answer)| json!({ "gate": n.summary.id, "approved": answer.approved, "by": answer.by, "verified": false }))
+        .collect()
+}
+
+fn time(at: runbook_model::Millis) -> String {
+    jiff::Timestamp::from_millisecond(at).map_or_else(|_| at.to_string(), |at| at.to_string())
+}
+
+/// Writes the record: whole, or not at all.
+pub(super) fn write(dir: &Path, content: &Value) -> AttemptEnd {
+    let path = dir.join(NAME);
+    let temporary = dir.join(format!(".{NAME}"));
+    let text = format!("{content:#}\n");
+    let written = write_file(&temporary, text.as_bytes()).and_then(|()| std::fs::rename(&temporary, &path));
+    match written {
+        Ok(()) => {
+            let outputs = BTreeMap::from([("file".to_owned(), Value::from(path.to_string_lossy()))]);
+            AttemptEnd::Completed { outputs }
+        }
+        Err(error) => {
+            let message = format!("{} cannot be written: {error}", path.display());
+            AttemptEnd::Failed(Failure::new(FailureKind::Apply, message))
+        }
+    }
+}
+
+fn write_file(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}

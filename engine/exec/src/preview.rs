@@ -1,0 +1,367 @@
+//! The plan's forecast: what each instance would do now. Runs checks only, on all hosts at once;
+//! what an earlier step would change first is said to be unknown, and never counts as an error.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use runbook_lang::evaluate::{Argument, Context, Evaluator, assert_checks};
+use runbook_lang::steptype::ParamValue;
+use runbook_model::event::{NodeSummary, Verdict};
+use runbook_model::preview::Finding;
+use runbook_model::step_type::TypeKind;
+use runbook_model::transition::Stage;
+use runbook_model::{
+    Edge, EdgeKind, Epoch, Event, Forecast, HostName, NodeIx, NodeKind, Outcome, Plan, Preview, Record, RunId,
+    RunState, Step,
+};
+
+use crate::driver::Reach;
+use crate::driver::look::{self, Prepared};
+
+/// Looks at every host and says what a run would do now.
+pub async fn live(plan: &Arc<Plan>, evaluator: &Evaluator, reach: &Reach) -> Preview {
+    let mut forecaster = Forecaster::new(plan, evaluator);
+    for level in levels(plan) {
+        let mut asked = Vec::new();
+        for node in level {
+            match forecaster.without_host(node) {
+                Some(forecast) => forecaster.set(node, forecast),
+                None => asked.extend(forecaster.prepare(node).map(|prepared| (node, prepared))),
+            }
+        }
+        let looks = asked.iter().map(|(_, prepared)| forecaster.look(reach, prepared));
+        let found = futures_util::future::join_all(looks).await;
+        for ((node, prepared), found) in asked.into_iter().zip(found) {
+            forecaster.found(node, &prepared, found);
+        }
+        forecaster.take_vars();
+    }
+    forecaster.finish()
+}
+
+/// Says what can be said without asking a host.
+#[must_use]
+pub fn offline(plan: &Arc<Plan>, evaluator: &Evaluator) -> Preview {
+    let mut forecaster = Forecaster::new(plan, evaluator);
+    for node in levels(plan).into_iter().flatten() {
+        let forecast = forecaster.without_host(node).unwrap_or(Forecast::Unknown);
+        forecaster.set(node, forecast);
+    }
+    Preview { live: false, ..forecaster.finish() }
+}
+
+/// Nodes by the longest chain of requirements before them: what is in one level can be asked at
+/// once.
+fn levels(plan: &Plan) -> Vec<Vec<NodeIx>> {
+    let mut depth = vec![0usize; plan.nodes.len()];
+    let order = topological(plan);
+    let mut after: BTreeMap<NodeIx, Vec<NodeIx>> = BTreeMap::new();
+    for Edge { from, to, .. } in plan.edges.iter().filter(|edge| matters(plan, edge)) {
+        after.entry(*from).or_default().push(*to);
+    }
+    for node in &order {
+        for next in after.get(node).into_iter().flatten() {
+            depth[next.at()] = depth[next.at()].max(depth[node.at()] + 1);
+        }
+    }
+    let mut levels: Vec<Vec<NodeIx>> = Vec::new();
+    for node in order {
+        let at = depth[node.at()];
+        if levels.len() <= at {
+            levels.resize(at + 1, Vec::new());
+        }
+        levels[at].push(node);
+    }
+    levels
+}
+
+/// A requirement, or the begin of a phase: its `when` decides for the whole phase.
+fn matters(plan: &Plan, edge: &Edge) -> bool {
+    let from_begin = plan.nodes.get(edge.from.at()).map(|node| &node.kind);
+    edge.kind == EdgeKind::Requires || matches!(from_begin, Some(NodeKind::PhaseBegin { .. }))
+}
+
+fn topological(plan: &Plan) -> Vec<NodeIx> {
+    let mut missing = vec![0usize; plan.nodes.len()];
+    let mut after: Vec<Vec<NodeIx>> = vec![Vec::new(); plan.nodes.len()];
+    for edge in &plan.edges {
+        missing[edge.to.at()] += 1;
+        after[edge.from.at()].push(edge.to);
+    }
+    let all = (0u32..).take(plan.nodes.len()).map(NodeIx);
+    let mut open: BTreeSet<NodeIx> = all.filter(|node| missing[node.at()] == 0).collect();
+    let mut order = Vec::with_capacity(plan.nodes.len());
+    while let Some(node) = open.pop_first() {
+        order.push(node);
+        for next in &after[node.at()] {
+            missing[next.at()] -= 1;
+            if missing[next.at()] == 0 {
+                open.insert(*next);
+            }
+        }
+    }
+    order
+}
+
+/// Resources that an instance reads and writes, by key.
+#[derive(Default)]
+struct Keys {
+    touched: BTreeSet<String>,
+    written: BTreeSet<String>,
+}
+
+struct Forecaster<'a> {
+    plan: &'a Arc<Plan>,
+    evaluator: &'a Evaluator,
+    state: RunState,
+    forecasts: Vec<Forecast>,
+    keys: Vec<Keys>,
+    unusable: BTreeMap<HostName, String>,
+    already_there: Option<bool>,
+}
+
+impl<'a> Forecaster<'a> {
+    fn new(plan: &'a Arc<Plan>, evaluator: &'a Evaluator) -> Self {
+        let nodes = plan.nodes.iter().map(|node| NodeSummary { id: node.id.clone(), phase: String::new(), host: None });
+        let created = Event::RunCreated {
+            run: RunId::new("plan").expect("a word of letters is a run id"),
+            runbook: plan.runbook.clone(),
+            plan: plan.digest.clone(),
+            nodes: nodes.collect(),
+        };
+        let mut state = RunState::default();
+        let first = state.apply(&Record { seq: 1, epoch: Epoch(1), at: 0, event: created });
+        debug_assert_eq!(first, Ok(()));
+        let mut forecaster = Self {
+            plan,
+            evaluator,
+            state,
+            forecasts: vec![Forecast::None; plan.nodes.len()],
+            keys: plan.nodes.iter().map(|_| Keys::default()).collect(),
+            unusable: BTreeMap::new(),
+            already_there: None,
+        };
+        forecaster.take_vars();
+        forecaster
+    }
+
+    fn set(&mut self, node: NodeIx, forecast: Forecast) {
+        self.forecasts[node.at()] = forecast;
+    }
+
+    fn take_vars(&mut self) {
+        // A variable may read another one.
+        for _ in 0..=self.plan.vars.len() {
+            let new = self.evaluator.new_vars(&self.state);
+            let known: Vec<_> = new.into_iter().filter_map(|(name, value)| Some((name, value.ok()?))).collect();
+            if known.is_empty() {
+                return;
+            }
+            self.state.vars.extend(known);
+        }
+    }
+
+    /// What can be said without the host, if anything.
+    fn without_host(&mut self, node: NodeIx) -> Option<Forecast> {
+        match &self.plan.nodes[node.at()].kind {
+            NodeKind::Barrier => Some(Forecast::None),
+            NodeKind::PhaseBegin { phase } => {
+                let when = self.plan.phases.get(*phase as usize).and_then(|phase| phase.when.as_ref());
+                let truth = when.map(|expr| self.evaluator.truth("when", &expr.text, Context::default(), &self.state));
+                Some(match truth {
+                    Some(Ok(false)) => Forecast::Skipped("the phase's `when` is false".to_owned()),
+                    _ => Forecast::None,
+                })
+            }
+            NodeKind::DoneWhen => {
+                let expr = self.plan.done_when.as_ref()?;
+                let truth = self.evaluator.truth("done_when", &expr.text, Context::default(), &self.state);
+                self.already_there = truth.ok();
+                Some(Forecast::None)
+            }
+            NodeKind::Instance { .. } => self.instance_without_host(node),
+        }
+    }
+
+    fn instance_without_host(&self, node: NodeIx) -> Option<Forecast> {
+        let (step, host) = self.plan.instance(node)?;
+        if let Some(skipped) = self.skipped_by_phase(step) {
+            return Some(skipped);
+        }
+        if let Some(problem) = self.unusable.get(host) {
+            return Some(Forecast::Unreachable(problem.clone()));
+        }
+        let context = Context { host: Some(host), outputs: None };
+        if let Some(when) = &step.when
+            && self.evaluator.truth("when", &when.text, context, &self.state) == Ok(false)
+        {
+            return Some(Forecast::Skipped("its `when` is false".to_owned()));
+        }
+        match self.plan.type_of(step).map(|of| of.kind)? {
+            TypeKind::Gate => Some(Forecast::Gate),
+            TypeKind::Assert => Some(Forecast::Assert(self.assert(step, context))),
+            TypeKind::Record | TypeKind::Always => Some(Forecast::Always),
+            TypeKind::Ordinary | TypeKind::Probe | TypeKind::Copy => None,
+        }
+    }
+
+    fn skipped_by_phase(&self, step: &Step) -> Option<Forecast> {
+        let begin = self.plan.nodes.iter().position(|n| n.kind == NodeKind::PhaseBegin { phase: step.phase })?;
+        match &self.forecasts[begin] {
+            skipped @ Forecast::Skipped(_) => Some(skipped.clone()),
+            _ => None,
+        }
+    }
+
+    fn assert(&self, step: &Step, context: Context<'_>) -> String {
+        let mut broken = Vec::new();
+        for (check, message) in assert_checks(step) {
+            match self.evaluator.truth("check", check, context, &self.state) {
+                Ok(true) => {}
+                Ok(false) => {
+                    let message = self.evaluator.render("message", message, context, &self.state);
+                    broken.push(message.ok().and_then(|text| text.as_str().map(str::to_owned)).unwrap_or_default());
+                }
+                Err(_) => return "not known before the run".to_owned(),
+            }
+        }
+        if broken.is_empty() { "holds now".to_owned() } else { format!("does not hold now: {}", broken.join("; ")) }
+    }
+
+    /// What its check needs; sets the forecast itself if that is not known.
+    fn prepare(&mut self, node: NodeIx) -> Option<Prepared> {
+        match look::prepare(self.plan, self.evaluator, &self.state, node) {
+            Ok(prepared) => {
+                let fill = |keys: &[String]| keys.iter().map(|key| filled(key, &prepared.arguments)).collect();
+                let (reads, writes): (BTreeSet<_>, BTreeSet<_>) =
+                    (fill(&prepared.step_type.reads), fill(&prepared.step_type.writes));
+                let touched = reads.union(&writes).cloned().collect();
+                self.keys[node.at()] = Keys { touched, written: writes };
+                Some(prepared)
+            }
+            Err(failure) => {
+                self.set(node, Forecast::Maybe(failure.message));
+                None
+            }
+        }
+    }
+
+    async fn look(&self, reach: &Reach, prepared: &Prepared) -> Result<look::Finding, (HostName, String)> {
+        look::run(reach, prepared).await.map_err(|error| {
+            let host = HostName::new(error.host.clone()).unwrap_or_else(|_| prepared.host.clone());
+            (host, error.fault.to_string())
+        })
+    }
+
+    fn found(&mut self, node: NodeIx, prepared: &Prepared, found: Result<look::Finding, (HostName, String)>) {
+        let is_probe = prepared.step_type.kind == TypeKind::Probe;
+        let found = match found {
+            Ok(found) => found,
+            Err((host, problem)) => {
+                self.set(node, Forecast::Unreachable(problem.clone()));
+                self.unusable.insert(host, problem);
+                return;
+            }
+        };
+        let forecast = match found.verdict {
+            Verdict::Satisfied if is_probe => self.expected(node, &found.outputs),
+            Verdict::Satisfied => Forecast::NoChange,
+            Verdict::Differs(reasons) if is_probe => Forecast::Probe(Finding::Differs(reasons)),
+            Verdict::Differs(reasons) => Forecast::Change(reasons),
+            Verdict::Skipped(reason) => Forecast::Skipped(reason),
+            Verdict::Error(failure) => Forecast::Error(failure.message),
+        };
+        let is_known = matches!(forecast, Forecast::NoChange | Forecast::Probe(_));
+        let n = &mut self.state.nodes[node.at()];
+        n.outputs = found.outputs;
+        if is_known {
+            n.stage = Stage::Done;
+            n.outcome = Some(Outcome::Looked);
+        }
+        self.set(node, forecast);
+    }
+
+    fn expected(&self, node: NodeIx, outputs: &BTreeMap<String, runbook_model::Value>) -> Forecast {
+        let Some((step, host)) = self.plan.instance(node) else { return Forecast::Unknown };
+        let context = Context { host: Some(host), outputs: Some(outputs) };
+        let expect = step.expect.as_ref();
+        match expect.map(|expr| (expr, self.evaluator.truth("expect", &expr.text, context, &self.state))) {
+            None | Some((_, Ok(true))) => Forecast::Probe(Finding::Content),
+            Some((expr, Ok(false))) => {
+                Forecast::Probe(Finding::Differs(vec![format!("`{}` is false", expr.text)]))
+            }
+            Some((_, Err(_))) => Forecast::Probe(Finding::Unknown),
+        }
+    }
+
+    /// What an earlier step changes first is not known before the run.
+    fn finish(mut self) -> Preview {
+        let order = topological(self.plan);
+        let mut requires: BTreeMap<NodeIx, Vec<NodeIx>> = BTreeMap::new();
+        for edge in self.plan.edges.iter().filter(|edge| edge.kind == EdgeKind::Requires) {
+            requires.entry(edge.to).or_default().push(edge.from);
+        }
+        let mut changed_before: Vec<Option<NodeIx>> = vec![None; self.plan.nodes.len()];
+        let mut writers: BTreeMap<(HostName, String), NodeIx> = BTreeMap::new();
+        for node in order {
+            let ancestors = requires.get(&node).into_iter().flatten();
+            let by_ancestor = ancestors.clone().find_map(|from| match self.changes(*from) {
+                true => Some(*from),
+                false => changed_before[from.at()],
+            });
+            changed_before[node.at()] = by_ancestor;
+            let Some((_, host)) = self.plan.instance(node) else { continue };
+            let key = |key: &String| (host.clone(), key.clone());
+            let by_key = self.keys[node.at()].touched.iter().find_map(|k| writers.get(&key(k)).copied());
+            let first = match &self.forecasts[node.at()] {
+                Forecast::NoChange | Forecast::Change(_) => by_key,
+                Forecast::Error(_) | Forecast::Probe(Finding::Differs(_) | Finding::Unknown) => by_key.or(by_ancestor),
+                _ => None,
+            };
+            if let Some(first) = first {
+                let id = &self.plan.nodes[first.at()].id;
+                self.forecasts[node.at()] = Forecast::Maybe(format!("`{id}` changes something first"));
+            }
+            if self.changes(node) {
+                for written in &self.keys[node.at()].written {
+                    writers.entry(key(written)).or_insert(node);
+                }
+            }
+        }
+        Preview {
+            live: true,
+            nodes: self.forecasts,
+            unusable: self.unusable,
+            already_there: self.already_there,
+            vars: self.state.vars,
+        }
+    }
+
+    fn changes(&self, node: NodeIx) -> bool {
+        let is_probe = || {
+            let step_type = self.plan.instance(node).and_then(|(step, _)| self.plan.type_of(step));
+            step_type.is_some_and(|of| of.kind == TypeKind::Probe)
+        };
+        match &self.forecasts[node.at()] {
+            Forecast::Change(_) | Forecast::Always => true,
+            Forecast::Maybe(_) => !is_probe(),
+            _ => false,
+        }
+    }
+}
+
+/// A resource key with its parameters filled in.
+fn filled(key: &str, arguments: &[Argument]) -> String {
+    let mut out = String::new();
+    let mut rest = key;
+    while let Some((before, after)) = rest.split_once("{{") {
+        let Some((name, after)) = after.split_once("}}") else { break };
+        out.push_str(before);
+        let found = arguments.iter().find(|argument| argument.name == name.trim() && !argument.secret);
+        if let Some(ParamValue::Text(text)) = found.map(|argument| &argument.value) {
+            out.push_str(text);
+        }
+        rest = after;
+    }
+    out + rest
+}

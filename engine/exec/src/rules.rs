@@ -1,0 +1,64 @@
+//! What the dispatcher has to ask about meaning. It moves nodes by tables and counters only;
+//! templates and conditions are evaluated behind this trait.
+
+use std::collections::BTreeMap;
+
+use runbook_model::{Failure, NodeIx, RunState, Value};
+
+/// What a gate asks a person.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Question {
+    /// The question, rendered.
+    pub message: String,
+    /// What the person is shown: name and value.
+    pub shown: Vec<(String, Value)>,
+}
+
+/// Evaluates the texts of the plan against the state of the run. Asked only when everything that a
+/// text refers to has ended. The same state must give the same answer.
+pub trait Rules {
+    /// The `when` of an instance's step.
+    ///
+    /// # Errors
+    /// It has no value.
+    fn when(&self, node: NodeIx, state: &RunState) -> Result<bool, Failure>;
+
+    /// The `when` of a phase.
+    ///
+    /// # Errors
+    /// It has no value.
+    fn phase_when(&self, phase: u32, state: &RunState) -> Result<bool, Failure>;
+
+    /// The runbook's `done_when`.
+    ///
+    /// # Errors
+    /// It has no value.
+    fn done_when(&self, state: &RunState) -> Result<bool, Failure>;
+
+    /// Variables that have no value in `state` and whose references are all known.
+    fn vars(&self, state: &RunState) -> Vec<(String, Value)>;
+
+    /// The step's `expect`, of the outputs given.
+    ///
+    /// # Errors
+    /// It has no value.
+    fn expect(&self, node: NodeIx, outputs: &BTreeMap<String, Value>, state: &RunState) -> Result<bool, Failure>;
+
+    /// The step's `until.fatal`, of the outputs given.
+    ///
+    /// # Errors
+    /// It has no value.
+    fn fatal(&self, node: NodeIx, outputs: &BTreeMap<String, Value>, state: &RunState) -> Result<bool, Failure>;
+
+    /// The conditions of an assert.
+    ///
+    /// # Errors
+    /// One is false or has no value.
+    fn assert(&self, node: NodeIx, state: &RunState) -> Result<(), Failure>;
+
+    /// The question of a gate.
+    ///
+    /// # Errors
+    /// A text in it has no value.
+    fn question(&self, node: NodeIx, state: &RunState) -> Result<Question, Failure>;
+}

@@ -1,0 +1,175 @@
+//! A run in a line: what a list shows, and what tells whether another run may begin.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::path::Path;
+use std::time::UNIX_EPOCH;
+
+use runbook_model::event::Controller;
+use runbook_model::text::printable;
+use runbook_model::{HostName, Millis, Plan, RunId, RunResult, RunState};
+
+use super::run::{JOURNAL, LOCK};
+use super::{Lock, plan_file};
+use crate::journal::{Entry, JournalError, scan};
+
+/// A run in a line.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunSummary {
+    /// Its id.
+    pub id: RunId,
+    /// The runbook's name, if it could be read.
+    pub runbook: Option<String>,
+    /// Digest of its plan, if it could be read.
+    pub plan: Option<String>,
+    /// When it was created, if that could be read.
+    pub created: Option<Millis>,
+    /// When its last event happened, if there is one that could be read.
+    pub last: Option<Millis>,
+    /// Its hosts without the controller, if they could be read.
+    pub hosts: Option<BTreeSet<HostName>>,
+    /// Where it stands.
+    pub status: RunStatus,
+}
+
+/// Where a run stands, as far as one can tell from outside.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RunStatus {
+    /// A controller runs it, whose name may not be known.
+    Running(Option<Controller>),
+    /// Its last controller closed its part so.
+    Closed(RunResult),
+    /// Its last controller is gone without a word.
+    Left,
+    /// It was created, and nothing was ever done.
+    Empty,
+    /// Its journal or plan cannot be used, and why, made printable.
+    Unknown(String),
+}
+
+impl RunStatus {
+    /// Whether something of it may still run, or is still to be done. If one cannot tell: yes.
+    #[must_use]
+    pub fn is_unfinished(&self) -> bool {
+        match self {
+            Self::Running(_) | Self::Left | Self::Unknown(_) => true,
+            Self::Closed(result) => !result.is_final(),
+            Self::Empty => false,
+        }
+    }
+}
+
+impl RunSummary {
+    /// Reads what there is. Whatever cannot be read is a problem of this one run.
+    pub(super) fn read(dir: &Path, id: RunId) -> Self {
+        // The lock first: a controller that ends in between is then shown as running, and not its
+        // half-read journal as left behind.
+        let held = Lock::held(&dir.join(LOCK));
+        let (state, problem) = fold(&dir.join(JOURNAL));
+        let mut summary = Self {
+            id,
+            runbook: None,
+            plan: None,
+            created: None,
+            last: None,
+            hosts: None,
+            status: match (held, problem) {
+                (Ok(Some(by)), _) => RunStatus::Running(by),
+                (Err(e), _) => RunStatus::Unknown(format!("its lock cannot be read: {e}")),
+                (Ok(None), Some(problem)) => RunStatus::Unknown(problem),
+                (Ok(None), None) => match (&state.run, &state.result) {
+                    (None, _) => RunStatus::Empty,
+                    (Some(_), Some(result)) => RunStatus::Closed(result.clone()),
+                    (Some(_), None) => RunStatus::Left,
+                },
+            },
+        };
+        if state.run.is_some() {
+            summary.take_journal(state);
+        } else {
+            match plan_file::read(dir) {
+                Ok(plan) => summary.take_plan(plan),
+                Err(e) if summary.status == RunStatus::Empty => {
+                    summary.status = RunStatus::Unknown(e.to_string())
+                }
+                Err(_) => {}
+            }
+            summary.created = written(dir);
+        }
+        summary
+    }
+
+    fn take_journal(&mut self, state: RunState) {
+        self.created = Some(state.created_at);
+        self.last = Some(state.last_at);
+        self.runbook = Some(state.runbook);
+        self.plan = Some(state.plan);
+        self.hosts = Some(
+            state
+                .nodes
+                .into_iter()
+                .filter_map(|n| n.summary.host)
+                .filter(not_control)
+                .collect(),
+        );
+    }
+
+    fn take_plan(&mut self, plan: Plan) {
+        self.runbook = Some(plan.runbook);
+        self.plan = Some(plan.digest);
+        self.hosts = Some(plan.hosts.into_keys().filter(not_control).collect());
+    }
+
+    /// Whether it is of this runbook or on one of these hosts, or may be.
+    pub(super) fn may_touch(&self, runbook: &str, hosts: &BTreeSet<HostName>) -> bool {
+        let same = self.runbook.as_deref().is_none_or(|name| name == runbook);
+        same || self
+            .hosts
+            .as_ref()
+            .is_none_or(|mine| mine.iter().any(|host| hosts.contains(host)))
+    }
+}
+
+/// What the journal adds up to as far as it goes, and why it goes no further.
+fn fold(path: &Path) -> (RunState, Option<String>) {
+    let mut state = RunState::default();
+    let mut problem = None;
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(source) => {
+            let error = JournalError::Io {
+                path: path.into(),
+                doing: "open",
+                source,
+            };
+            return (state, Some(error.to_string()));
+        }
+    };
+    let scanned = scan(file, path, |entry| {
+        if problem.is_some() {
+            return;
+        }
+        problem = match entry {
+            Entry::Record(record) => state.apply(&record).err().map(|e| e.to_string()),
+            Entry::Opaque(event) => {
+                let kind = printable(&event.kind);
+                Some(format!(
+                    "event {} is `{kind}`, which this engine does not know",
+                    event.seq
+                ))
+            }
+        };
+    });
+    // Damage weighs more than what was read before it; that still says whose run it is.
+    let problem = scanned.err().map(|e| e.to_string()).or(problem);
+    (state, problem)
+}
+
+fn written(dir: &Path) -> Option<Millis> {
+    let modified = fs::metadata(dir).ok()?.modified().ok()?;
+    Millis::try_from(modified.duration_since(UNIX_EPOCH).ok()?.as_millis()).ok()
+}
+
+fn not_control(host: &HostName) -> bool {
+    !host.is_control()
+}

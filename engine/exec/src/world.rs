@@ -1,0 +1,21 @@
+//! A simulated world for the dispatcher: hosts, links, a journal and a clock, all driven by a seed.
+//!
+//! The real [`crate::dispatcher::Dispatcher`] runs in it against hosts that keep attempts as real
+//! ones do: claimed once, whoever launches how often; a result that stays; nothing known of what a
+//! reboot cut off. Links break, launches arrive late or twice or never, hosts reboot, the controller
+//! dies between any two actions and loses what was not durable. What really happened on the hosts is
+//! written down apart from the journal, so that the two can be compared.
+
+mod controller;
+mod fault;
+mod host;
+mod random;
+mod sketch;
+mod tables;
+
+pub use controller::{Ending, World};
+pub use fault::Faults;
+pub use host::{Behaviour, Happening, What};
+pub use random::Random;
+pub use sketch::{Sketch, plan};
+pub use tables::Tables;

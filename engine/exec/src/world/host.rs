@@ -1,0 +1,173 @@
+//! A simulated host: its boot, its attempts, and what is true on it.
+
+use std::collections::BTreeMap;
+
+use runbook_model::event::{AttemptEnd, Verdict};
+use runbook_model::step_type::TypeKind;
+use runbook_model::{AttemptId, Failure, FailureKind, Millis, NodeIx, Value};
+
+use super::tables::{FATAL, OK};
+use crate::dispatcher::UnitFound;
+
+/// How an instance behaves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Behaviour {
+    /// Wanted state is there from the begin.
+    pub there: bool,
+    /// So many attempts fail, without an effect.
+    pub fails_first: u32,
+    /// So many looks at wanted state say *differs* all the same.
+    pub differs_first: u32,
+    /// So many looks end without a verdict.
+    pub errors_first: u32,
+    /// So many answers are no.
+    pub refuses_first: u32,
+    /// An attempt takes so long, in milliseconds.
+    pub takes: Millis,
+    /// A look takes so long, in milliseconds.
+    pub looks: Millis,
+    /// The limit of an attempt is over after so long, in milliseconds.
+    pub limit: Option<Millis>,
+}
+
+impl Default for Behaviour {
+    fn default() -> Self {
+        Self {
+            there: false,
+            fails_first: 0,
+            differs_first: 0,
+            errors_first: 0,
+            refuses_first: 0,
+            takes: 20,
+            looks: 5,
+            limit: None,
+        }
+    }
+}
+
+/// Something that really happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Happening {
+    /// When.
+    pub at: Millis,
+    /// To which instance.
+    pub node: NodeIx,
+    /// What.
+    pub what: What,
+}
+
+/// What happened to an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// An attempt won its claim and began.
+    Began(AttemptId),
+    /// An attempt had its effect.
+    Effect(AttemptId),
+    /// A look was taken.
+    Look,
+}
+
+/// What is true of an instance.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Truth {
+    pub(super) there: bool,
+    tries: u32,
+    differed: u32,
+    erred: u32,
+    refused: u32,
+}
+
+impl Truth {
+    pub(super) fn new(behaviour: &Behaviour) -> Self {
+        Self { there: behaviour.there, ..Self::default() }
+    }
+
+    /// An attempt reaches its end: whether it has its effect, and what it says.
+    pub(super) fn apply(&mut self, behaviour: &Behaviour) -> AttemptEnd {
+        self.tries += 1;
+        if self.tries <= behaviour.fails_first {
+            return AttemptEnd::Failed(Failure::new(FailureKind::Apply, "it failed"));
+        }
+        self.there = true;
+        AttemptEnd::Completed { outputs: outputs() }
+    }
+
+    pub(super) fn look(&mut self, behaviour: &Behaviour, kind: TypeKind) -> Verdict {
+        if self.erred < behaviour.errors_first {
+            self.erred += 1;
+            return Verdict::Error(Failure::new(FailureKind::Check, "no verdict"));
+        }
+        if kind != TypeKind::Probe && !self.there {
+            return Verdict::Differs(vec!["not there".into()]);
+        }
+        if kind == TypeKind::Probe && self.differed < behaviour.differs_first {
+            self.differed += 1;
+            return Verdict::Differs(vec!["not yet".into()]);
+        }
+        Verdict::Satisfied
+    }
+
+    pub(super) fn answer(&mut self, behaviour: &Behaviour) -> bool {
+        let refuses = self.refused < behaviour.refuses_first;
+        self.refused += u32::from(refuses);
+        !refuses
+    }
+}
+
+pub(super) fn outputs() -> BTreeMap<String, Value> {
+    BTreeMap::from([(OK.to_owned(), Value::Bool(true)), (FATAL.to_owned(), Value::Bool(false))])
+}
+
+/// A host.
+#[derive(Debug, Clone)]
+pub(super) struct SimHost {
+    pub(super) boot: u32,
+    /// Raised whenever a link is lost: what was under way on an older one never arrives.
+    pub(super) link: u32,
+    pub(super) reachable_from: Millis,
+    pub(super) units: BTreeMap<AttemptId, Unit>,
+}
+
+/// An attempt on a host.
+#[derive(Debug, Clone)]
+pub(super) struct Unit {
+    pub(super) node: NodeIx,
+    pub(super) now: UnitNow,
+    /// Who hears of its end: controller and link.
+    pub(super) watch: Option<(u32, u32)>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum UnitNow {
+    /// Its claim is taken by somebody who does not want it to begin.
+    Cancelled,
+    Running,
+    Done(AttemptEnd),
+    Lost,
+}
+
+impl SimHost {
+    pub(super) fn new() -> Self {
+        Self { boot: 1, link: 0, reachable_from: 0, units: BTreeMap::new() }
+    }
+
+    pub(super) fn boot_id(&self) -> String {
+        format!("boot-{}", self.boot)
+    }
+
+    /// What the host says of a unit. What is not claimed is claimed as cancelled first, so that a
+    /// launch that is still under way does not begin later.
+    pub(super) fn attend(&mut self, unit: &AttemptId, node: NodeIx, watch: (u32, u32)) -> UnitFound {
+        let cancelled = || Unit { node, now: UnitNow::Cancelled, watch: None };
+        let unit = self.units.entry(unit.clone()).or_insert_with(cancelled);
+        match &unit.now {
+            UnitNow::Cancelled => UnitFound::NoTrace,
+            UnitNow::Done(end) => UnitFound::Ended(end.clone()),
+            UnitNow::Lost => UnitFound::Lost("the host has booted since".into()),
+            UnitNow::Running => {
+                unit.watch = Some(watch);
+                UnitFound::Running
+            }
+        }
+    }
+}

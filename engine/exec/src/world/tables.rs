@@ -1,0 +1,73 @@
+//! Rules by tables: what conditions say in a simulated world.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use runbook_model::{Failure, FailureKind, NodeIx, RunState, Value};
+
+use crate::rules::{Question, Rules};
+
+/// Answers by node; what is not in a table is true, or holds.
+#[derive(Debug, Clone, Default)]
+pub struct Tables {
+    /// Instances whose `when` is not simply true.
+    pub when: BTreeMap<NodeIx, Result<bool, Failure>>,
+    /// Phases whose `when` is not simply true.
+    pub phase_when: BTreeMap<u32, Result<bool, Failure>>,
+    /// What `done_when` says; false if absent.
+    pub done_when: Option<Result<bool, Failure>>,
+    /// Variables, each with the nodes that must have ended well.
+    pub vars: Vec<(String, Value, Vec<NodeIx>)>,
+    /// Asserts that do not hold.
+    pub asserts: BTreeMap<NodeIx, Failure>,
+    /// Gates whose question has no value.
+    pub speechless: BTreeSet<NodeIx>,
+}
+
+/// The output that `expect` reads in a simulated world.
+pub(super) const OK: &str = "ok";
+/// The output that `fatal` reads.
+pub(super) const FATAL: &str = "fatal";
+
+fn truth(outputs: &BTreeMap<String, Value>, name: &str) -> Result<bool, Failure> {
+    let known = outputs.get(name).and_then(Value::as_bool);
+    known.ok_or_else(|| Failure::new(FailureKind::Value, format!("`outputs.{name}` is not known")))
+}
+
+impl Rules for Tables {
+    fn when(&self, node: NodeIx, _: &RunState) -> Result<bool, Failure> {
+        self.when.get(&node).cloned().unwrap_or(Ok(true))
+    }
+
+    fn phase_when(&self, phase: u32, _: &RunState) -> Result<bool, Failure> {
+        self.phase_when.get(&phase).cloned().unwrap_or(Ok(true))
+    }
+
+    fn done_when(&self, _: &RunState) -> Result<bool, Failure> {
+        self.done_when.clone().unwrap_or(Ok(false))
+    }
+
+    fn vars(&self, state: &RunState) -> Vec<(String, Value)> {
+        let ended = |node: &NodeIx| state.node(*node).is_some_and(runbook_model::state::NodeState::is_success);
+        let known = self.vars.iter().filter(|(_, _, after)| after.iter().all(ended));
+        known.map(|(name, value, _)| (name.clone(), value.clone())).collect()
+    }
+
+    fn expect(&self, _: NodeIx, outputs: &BTreeMap<String, Value>, _: &RunState) -> Result<bool, Failure> {
+        truth(outputs, OK)
+    }
+
+    fn fatal(&self, _: NodeIx, outputs: &BTreeMap<String, Value>, _: &RunState) -> Result<bool, Failure> {
+        truth(outputs, FATAL)
+    }
+
+    fn assert(&self, node: NodeIx, _: &RunState) -> Result<(), Failure> {
+        self.asserts.get(&node).cloned().map_or(Ok(()), Err)
+    }
+
+    fn question(&self, node: NodeIx, _: &RunState) -> Result<Question, Failure> {
+        if self.speechless.contains(&node) {
+            return Err(Failure::new(FailureKind::Value, "the message has no value"));
+        }
+        Ok(Question { message: "Go on?".into(), shown: Vec::new() })
+    }
+}

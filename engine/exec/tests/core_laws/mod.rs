@@ -1,0 +1,275 @@
+//! The laws, each read off the journal and off what really happened on the hosts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use runbook_exec::graph::Frozen;
+use runbook_exec::world::{Ending, What, World};
+use runbook_model::event::{AttemptEnd, Purpose};
+use runbook_model::state::NodeState;
+use runbook_model::step_type::{InDoubt, TypeKind};
+use runbook_model::transition::Stage;
+use runbook_model::{
+    AttemptId, Event, FailureKind, HostName, Millis, NodeIx, Outcome, Record, RunResult, RunState, Step,
+};
+
+/// What one controller did so far.
+#[derive(Default)]
+struct Part {
+    stopping: bool,
+    answered: BTreeSet<HostName>,
+    dispatched: BTreeSet<NodeIx>,
+    /// When a node was first able to start, or was opened again for being too old.
+    ready: BTreeMap<NodeIx, Millis>,
+    /// What is under way where, and whether a stop gives it up with a broken link.
+    busy: BTreeMap<NodeIx, (HostName, bool)>,
+}
+
+/// Checks every law; the text names the broken one.
+pub fn hold(world: &World, endings: &[Ending]) -> Result<(), String> {
+    effects(world)?;
+    let graph = Frozen::new(&world.plan).map_err(|e| e.to_string())?;
+    let mut state = RunState::default();
+    let mut part = Part::default();
+    let mut lasting = Lasting::default();
+    for record in &world.journal {
+        if matches!(record.event, Event::Opened { .. }) {
+            part = Part::default();
+        }
+        let told = |law: String| format!("event {}: {law}: {:?}", record.seq, record.event);
+        before(world, &graph, &state, &mut part, record).map_err(told)?;
+        lasting.see(world, &state, record).map_err(told)?;
+        state.apply(record).map_err(|e| told(e.to_string()))?;
+        after(world, &graph, &state, &mut part, record).map_err(told)?;
+    }
+    ended(world, &state, endings)
+}
+
+fn kind(world: &World, node: NodeIx) -> Option<(&Step, &HostName, TypeKind, InDoubt)> {
+    let (step, host) = world.plan.instance(node)?;
+    let of = world.plan.type_of(step)?;
+    Some((step, host, of.kind, of.in_doubt))
+}
+
+/// No attempt runs twice, and no effect happens twice.
+fn effects(world: &World) -> Result<(), String> {
+    let mut began = BTreeSet::<&AttemptId>::new();
+    let mut effects = BTreeMap::<NodeIx, u32>::new();
+    for happening in &world.happenings {
+        match &happening.what {
+            What::Began(attempt) if !began.insert(attempt) => return Err(format!("{attempt} began twice")),
+            What::Effect(_) => *effects.entry(happening.node).or_default() += 1,
+            What::Began(_) | What::Look => {}
+        }
+    }
+    for (node, times) in effects {
+        let record = kind(world, node).is_some_and(|(_, _, kind, _)| kind == TypeKind::Record);
+        if times > 1 && !record {
+            return Err(format!("`{}` had its effect {times} times", world.plan.nodes[node.at()].id));
+        }
+    }
+    Ok(())
+}
+
+/// What must be so before an event.
+fn before(world: &World, graph: &Frozen, state: &RunState, part: &mut Part, record: &Record) -> Result<(), String> {
+    let (node, begins) = match &record.event {
+        Event::Looking { node, purpose } => (*node, matches!(purpose, Purpose::Before | Purpose::Probe)),
+        Event::Dispatched { instances, .. } => (instances[0].node, true),
+        Event::Asked { node, .. } | Event::Decided { node } => (*node, true),
+        Event::Finished { node, .. } => (*node, false),
+        _ => return Ok(()),
+    };
+    if part.stopping && begins {
+        return Err("something began after the stop".into());
+    }
+    let asked: BTreeSet<_> = world.plan.instances().map(|(_, _, host)| host.clone()).collect();
+    if asked != part.answered {
+        return Err("not every host had answered".into());
+    }
+    let before = &state.nodes[node.at()];
+    let ended_well = |nodes: &[NodeIx]| nodes.iter().all(|p| state.nodes[p.at()].is_success());
+    if before.stage == Stage::Waiting && !ended_well(graph.predecessors(node)) {
+        return Err("a predecessor had not ended well".into());
+    }
+    if begins && !ended_well(graph.requires(node)) {
+        return Err("something that it is built on had not ended well".into());
+    }
+    let first = before.stage == Stage::Waiting || matches!(record.event, Event::Dispatched { .. });
+    if begins && first && !matches!(record.event, Event::Decided { .. }) && !part.dispatched.contains(&node) {
+        fresh(world, graph, state, part, record, node)?;
+    }
+    Ok(())
+}
+
+fn fresh(
+    world: &World,
+    graph: &Frozen,
+    state: &RunState,
+    part: &Part,
+    record: &Record,
+    node: NodeIx,
+) -> Result<(), String> {
+    for old in graph.requires(node) {
+        let Some((step, _, kind, _)) = kind(world, *old) else { continue };
+        let there = &state.nodes[old.at()];
+        let (Some(limit), false) = (step.fresh_ms, matches!(there.outcome, Some(Outcome::Skipped { .. }))) else {
+            continue;
+        };
+        if !matches!(kind, TypeKind::Probe | TypeKind::Assert) {
+            continue;
+        }
+        let looked = there.looked_at.or(there.finished_at).unwrap_or(0);
+        let young = looked + i64::try_from(limit).unwrap() >= record.at;
+        let since = part.ready.get(&node).is_some_and(|ready| looked >= *ready);
+        if there.finished_in != Some(record.epoch) || !(young || since) {
+            return Err(format!("`{}` is too old", there.summary.id));
+        }
+    }
+    Ok(())
+}
+
+/// What follows from an event for this controller's part.
+fn after(world: &World, graph: &Frozen, state: &RunState, part: &mut Part, record: &Record) -> Result<(), String> {
+    match &record.event {
+        Event::HostReady { host, .. } | Event::HostUnusable { host, .. } => {
+            part.answered.insert(host.clone());
+            let stopping = part.stopping;
+            part.busy.retain(|_, (there, given_up)| !(stopping && *given_up && there == host));
+        }
+        Event::Stopping { .. } => part.stopping = true,
+        Event::Looking { node, purpose } => {
+            busy(world, part, *node, matches!(purpose, Purpose::Before | Purpose::Probe))?;
+        }
+        Event::Dispatched { instances, .. } => {
+            part.dispatched.insert(instances[0].node);
+            busy(world, part, instances[0].node, false)?;
+        }
+        Event::Looked { node, .. } => {
+            part.busy.remove(node);
+        }
+        Event::Ended { attempt, .. } | Event::Doubted { attempt, .. } | Event::OverTime { attempt } => {
+            part.busy.remove(&state.attempts[attempt].node);
+        }
+        Event::Reopened { node, .. } => {
+            part.dispatched.remove(node);
+            part.ready.insert(*node, record.at);
+        }
+        Event::Finished { .. } | Event::Opened { .. } => {
+            for node in (0u32..).map(NodeIx).take(state.nodes.len()) {
+                if graph.predecessors(node).iter().all(|p| state.nodes[p.at()].is_success()) {
+                    part.ready.entry(node).or_insert(record.at);
+                }
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn busy(world: &World, part: &mut Part, node: NodeIx, given_up: bool) -> Result<(), String> {
+    let Some((_, host, _, _)) = kind(world, node) else { return Err("not an instance".into()) };
+    part.busy.insert(node, (host.clone(), given_up));
+    let there = part.busy.values().filter(|(h, _)| h == host).count();
+    if there > world.options.per_host || part.busy.len() > world.options.global {
+        return Err(format!("{there} at a time on {host}, {} in all", part.busy.len()));
+    }
+    Ok(())
+}
+
+/// What must be so over the whole run.
+#[derive(Default)]
+struct Lasting {
+    finished: BTreeSet<(NodeIx, u32)>,
+    once: BTreeSet<NodeIx>,
+    decided: BTreeSet<NodeIx>,
+    failed: BTreeMap<(NodeIx, u32), u32>,
+}
+
+impl Lasting {
+    fn see(&mut self, world: &World, state: &RunState, record: &Record) -> Result<(), String> {
+        match &record.event {
+            Event::Finished { node, outcome, .. } => {
+                let generation = state.nodes[node.at()].generation;
+                if !self.finished.insert((*node, generation)) {
+                    return Err("ended twice in one generation".into());
+                }
+                let once = kind(world, *node).is_some_and(|(step, ..)| step.once);
+                if once && *outcome == Outcome::Looked && !self.once.insert(*node) {
+                    return Err("a record of how things were was taken again".into());
+                }
+                if let Outcome::Skipped { reason } = outcome
+                    && reason.contains("its `when`")
+                    && self.decided.contains(node)
+                {
+                    return Err("decided otherwise before".into());
+                }
+            }
+            Event::Decided { node } if !self.decided.insert(*node) => return Err("decided twice".into()),
+            Event::Ended { attempt, end: AttemptEnd::Failed(_) } => {
+                let node = state.attempts[attempt].node;
+                let times = self.failed.entry((node, state.nodes[node.at()].generation)).or_default();
+                *times += 1;
+                let Some((step, ..)) = kind(world, node) else { return Err("not an instance".into()) };
+                if *times > if step.critical { 1 } else { step.retry.attempts } {
+                    return Err(format!("failed {times} times"));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn ended(world: &World, state: &RunState, endings: &[Ending]) -> Result<(), String> {
+    for ending in endings {
+        if !matches!(ending, Ending::Closed(_) | Ending::Crashed) {
+            return Err(format!("a controller ended with {ending:?}"));
+        }
+    }
+    if endings.last() != Some(&Ending::Closed(RunResult::Succeeded)) {
+        return Ok(());
+    }
+    for (at, node) in (0u32..).zip(&state.nodes) {
+        if !node.is_done() || !node.is_success() {
+            return Err(format!("succeeded without `{}`", node.summary.id));
+        }
+        let changes = kind(world, NodeIx(at)).is_some_and(|(_, _, kind, _)| {
+            matches!(kind, TypeKind::Ordinary | TypeKind::Copy | TypeKind::Always | TypeKind::Record)
+        });
+        let skipped = matches!(node.outcome, Some(Outcome::Skipped { .. }));
+        if changes && !skipped && !world.is_there(NodeIx(at)) {
+            return Err(format!("succeeded, and `{}` is not there", node.summary.id));
+        }
+    }
+    Ok(())
+}
+
+/// The run failed for good: only where no check is able to tell.
+pub fn only_a_person_can_tell(world: &World) -> Result<(), String> {
+    let state = world.state().map_err(|e| e.to_string())?;
+    let in_doubt = |n: &&NodeState| matches!(&n.outcome, Some(Outcome::Failed(f)) if f.kind == FailureKind::InDoubt);
+    let doubtful: Vec<_> = state.nodes.iter().filter(in_doubt).collect();
+    if doubtful.is_empty() {
+        return Err("failed for good, and nothing is in doubt".into());
+    }
+    for node in doubtful {
+        let at = world.plan.node(&node.summary.id).ok_or("no such node")?;
+        let may = kind(world, at).is_some_and(|(_, _, kind, doubt)| kind == TypeKind::Always || doubt == InDoubt::Ask);
+        if !may {
+            return Err(format!("`{}` is in doubt, and its check is able to tell", node.summary.id));
+        }
+    }
+    Ok(())
+}
+
+/// The story of a world, for whoever looks for a mistake.
+#[expect(clippy::print_stderr, reason = "a failing test tells its story")]
+pub fn tell(world: &World, endings: &[Ending]) {
+    for record in &world.journal {
+        eprintln!("{} {} {} {:?}", record.seq, record.epoch, record.at, record.event);
+    }
+    for happening in &world.happenings {
+        eprintln!("{} {} {:?}", happening.at, world.plan.nodes[happening.node.at()].id, happening.what);
+    }
+    eprintln!("{endings:?}");
+}

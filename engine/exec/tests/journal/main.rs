@@ -1,0 +1,12 @@
+//! The journal and the store of runs, against damage, failing disks and other controllers.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod damage;
+mod disk;
+mod events;
+mod faults;
+mod format;
+mod refusals;
+mod runs;
+mod store;

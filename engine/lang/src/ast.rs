@@ -1,0 +1,16 @@
+//! A runbook as it is written: every name, text and value with its place, nothing resolved.
+//!
+//! [`parse_runbook`] never stops at the first mistake. It returns a runbook whenever there is
+//! something to look at, so that later stages can report their mistakes as well; whether anything
+//! may run is for the diagnostics to say.
+
+mod input;
+mod phase;
+mod runbook;
+mod step;
+
+pub use crate::fields::Share;
+pub use input::{GroupDef, InputDef, Rule};
+pub use phase::{Phase, Rolling};
+pub use runbook::{Runbook, VarDef, VarValue, parse_runbook};
+pub use step::{Need, RetryDef, StepDef, UntilDef};

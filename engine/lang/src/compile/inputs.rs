@@ -1,0 +1,165 @@
+//! Inputs: what was given, what is missing, and whether the rules hold.
+
+use std::collections::BTreeMap;
+
+use runbook_model::Value;
+use runbook_model::plan::{Input, SecretSource};
+
+use super::Compiler;
+use super::hosts::{Hosts, is_host};
+use crate::ast::InputDef;
+use crate::condition::Condition;
+use crate::diagnostic::{Code, did_you_mean};
+use crate::scope::{Inputs, Scope};
+use crate::source::Spanned;
+use crate::template::Template;
+use crate::value::InputType;
+
+/// Inputs as they were given; the command line wins over the file.
+#[derive(Debug, Clone, Default)]
+pub struct Given {
+    /// `--input name=text`.
+    pub texts: BTreeMap<String, String>,
+    /// From `--inputs FILE`.
+    pub values: BTreeMap<String, Value>,
+    /// Where secrets are read from.
+    pub secrets: BTreeMap<String, SecretSource>,
+}
+
+/// Inputs of the plan, and the same for evaluation.
+pub(super) struct Known {
+    pub(super) plan: BTreeMap<String, Input>,
+    pub(super) scope: Inputs,
+    /// Some values are stand-ins: nothing is said about what depends on them.
+    pub(super) incomplete: bool,
+}
+
+impl Compiler<'_> {
+    pub(super) fn inputs(&mut self, hosts: &Hosts) -> Known {
+        self.refuse_unknown();
+        let mut plan = BTreeMap::new();
+        let mut scope = Vec::new();
+        let mut incomplete = false;
+        for def in &self.request.runbook.inputs {
+            let name = def.name.value.clone();
+            let kind = serde_json::to_value(&def.kind.value).unwrap_or_default();
+            if def.kind.value == InputType::Secret {
+                let secret = self.secret(def);
+                incomplete |= secret.is_none();
+                plan.insert(name, Input { kind, value: None, secret });
+                continue;
+            }
+            let value = self.input(def, hosts);
+            // A host that is not known yet is taken for the first that it could be, so that
+            // everything that hangs on it is checked all the same.
+            let sample = || def.in_group.as_ref().and_then(|group| hosts.groups.get(&group.value)?.first());
+            let stand_in = || sample().filter(|_| is_host(&def.kind.value)).map(|host| Value::from(host.as_str()));
+            incomplete |= value.is_none();
+            if let Some(value) = value.clone().or_else(stand_in) {
+                scope.push((name.clone(), (def.kind.value.clone(), value)));
+            }
+            plan.insert(name, Input { kind, value, secret: None });
+        }
+        let known = Known { plan, scope: Inputs::new(scope), incomplete };
+        self.check_rules(&known);
+        known
+    }
+
+    fn refuse_unknown(&mut self) {
+        let given = self.request.given;
+        let names = given.texts.keys().chain(given.values.keys()).chain(given.secrets.keys());
+        let known: Vec<&str> = self.request.runbook.inputs.iter().map(|def| def.name.value.as_str()).collect();
+        for name in names.filter(|name| !known.contains(&name.as_str())) {
+            let help = did_you_mean(name, known.iter().copied());
+            let span = self.request.runbook.name.span;
+            self.error(Code::UnknownInput, format!("there is no input `{name}`"), span, "in this runbook", help);
+        }
+    }
+
+    fn secret(&mut self, def: &InputDef) -> Option<SecretSource> {
+        let name = &def.name.value;
+        let given = self.request.given;
+        if given.texts.contains_key(name) || given.values.contains_key(name) {
+            let help = Some(format!("write `--secret {name}=env:VARIABLE` or `--secret {name}=file:PATH`"));
+            let message = format!("the secret `{name}` must not stand on a command line or in a file of inputs");
+            self.error(Code::BadInput, message, def.name.span, "a secret", help);
+        }
+        let source = given.secrets.get(name).cloned();
+        if source.is_none() && def.required && !self.request.allow_missing {
+            let help = Some(format!("write `--secret {name}=env:VARIABLE` or `--secret {name}=file:PATH`"));
+            self.error(Code::MissingInput, format!("the secret `{name}` is missing"), def.name.span, "wanted here", help);
+        }
+        source
+    }
+
+    fn input(&mut self, def: &InputDef, hosts: &Hosts) -> Option<Value> {
+        let name = &def.name.value;
+        let given = self.request.given;
+        let value = match (given.texts.get(name), given.values.get(name), &def.default) {
+            (Some(text), ..) => def.kind.value.parse_text(text),
+            (None, Some(value), _) => def.kind.value.check(value),
+            (None, None, Some(default)) => def.kind.value.check(&default.to_value()),
+            (None, None, None) => {
+                if def.required && !self.request.allow_missing {
+                    let help = match def.help.as_str() {
+                        "" => format!("give it with `--input {name}=…`"),
+                        help => format!("{help}; give it with `--input {name}=…`"),
+                    };
+                    let message = format!("the input `{name}` is missing");
+                    self.error(Code::MissingInput, message, def.name.span, "wanted here", Some(help));
+                }
+                return None;
+            }
+        };
+        let value = value.and_then(|value| self.fits(def, hosts, value));
+        value.map_err(|why| self.error(Code::BadInput, format!("the input `{name}` {why}"), def.name.span, "", None)).ok()
+    }
+
+    fn fits(&self, def: &InputDef, hosts: &Hosts, value: Value) -> Result<Value, String> {
+        let Some(text) = value.as_str() else { return Ok(value) };
+        if !matches(def.pattern.as_ref(), text) {
+            return Err("does not match its `pattern`".to_owned());
+        }
+        if !is_host(&def.kind.value) {
+            return Ok(value);
+        }
+        if !hosts.order.iter().any(|host| host.as_str() == text) {
+            let near = did_you_mean(text, hosts.order.iter().map(|host| host.as_str()));
+            return Err(format!("names `{text}`, which the inventory does not have{}", near.map_or(String::new(), |n| format!("; {n}"))));
+        }
+        match &def.in_group {
+            Some(group) if !hosts.groups.get(&group.value).is_some_and(|of| of.iter().any(|h| h.as_str() == text)) => {
+                Err(format!("names `{text}`, which is not in the group `{}`", group.value))
+            }
+            _ => Ok(value),
+        }
+    }
+
+    fn check_rules(&mut self, known: &Known) {
+        let mut scope = Scope::new();
+        scope.set_inputs(&known.scope);
+        scope.set_vars(self.literals());
+        for rule in &self.request.runbook.rules {
+            let Ok(check) = Condition::parse(&rule.check.value) else { continue };
+            let holds = check.truth(&scope);
+            let missing = holds.as_ref().is_err_and(|error| error.missing.is_some());
+            if (missing && known.incomplete) || holds == Ok(true) {
+                continue;
+            }
+            let message = match holds {
+                Ok(_) => Template::parse(&rule.message.value)
+                    .ok()
+                    .and_then(|message| message.render(&scope).ok())
+                    .and_then(|message| message.as_str().map(str::to_owned))
+                    .unwrap_or_else(|| rule.message.value.clone()),
+                Err(error) => error.message,
+            };
+            self.error(Code::RuleBroken, message, rule.check.span, "this rule does not hold", None);
+        }
+    }
+}
+
+/// Whether a text matches a pattern, where there is one.
+pub(super) fn matches(pattern: Option<&Spanned<String>>, text: &str) -> bool {
+    pattern.is_none_or(|pattern| crate::fields::pattern(&pattern.value).is_ok_and(|regex| regex.is_match(text)))
+}

@@ -1,0 +1,88 @@
+//! Keys of inventories and of step types.
+
+use super::shape::{Section as S, Shape, Since, Word, now};
+use super::{Key, Name};
+
+const fn key(section: S, name: &'static str, shape: Shape, doc: &'static str, example: &'static str) -> Key {
+    Key { section, name, shape, required: false, since: Since::Now, doc, example }
+}
+
+const fn required(key: Key) -> Key {
+    Key { required: true, ..key }
+}
+
+const fn coming(key: Key) -> Key {
+    Key { since: Since::Later, ..key }
+}
+
+const SHAPES: &[Word] = &[
+    now("string"), now("int"), now("bool"), now("enum"), now("path"), now("duration"), now("size"), now("list"), now("map"), now("json"),
+];
+const ELEMENTS: &[Word] = &[now("string")];
+const OUTPUTS: &[Word] = &[now("string"), now("int"), now("bool"), now("json"), now("list")];
+const IN_DOUBT: &[Word] = &[now("check"), now("ask")];
+
+const VARIABLES: Shape = Shape::Map(Name::Id, &Shape::Any);
+const TEXTS: Shape = Shape::List(&Shape::Text);
+
+pub(super) const KEYS: &[Key] = &[
+    required(key(S::Inventory, "hosts", Shape::Map(Name::Host, &Shape::Section(S::InventoryHost)), "All hosts by name.", "{ db01: { address: 10.0.0.10 } }")),
+    key(S::Inventory, "groups", Shape::Map(Name::Id, &Shape::Section(S::InventoryGroup)), "Groups of hosts by name.", "{ quay: { hosts: [quay01, quay02] } }"),
+    key(S::Inventory, "vars", VARIABLES, "Variables of all hosts.", "{ site: north }"),
+    key(S::Inventory, "connection", Shape::Section(S::Connection), "How all hosts are reached.", "{ user: operator }"),
+    key(S::Inventory, "become", Shape::Become, "Who steps are on the hosts: `sudo` for root, `false` for the account that logs in.", "sudo"),
+
+    key(S::InventoryHost, "address", Shape::Text, "Where it is reached; its name unless given.", "10.0.0.10"),
+    key(S::InventoryHost, "port", Shape::Int(1, 65_535), "The port of its SSH server.", "22"),
+    key(S::InventoryHost, "user", Shape::Text, "The account that logs in.", "operator"),
+    key(S::InventoryHost, "vars", VARIABLES, "Its variables.", "{ region: a }"),
+    key(S::InventoryHost, "connection", Shape::Section(S::Connection), "How it is reached.", "{ user: operator }"),
+    key(S::InventoryHost, "become", Shape::Become, "Who steps are on it.", "false"),
+
+    key(S::InventoryGroup, "hosts", Shape::List(&Shape::Name(Name::Host)), "Its hosts, in order.", "[quay01, quay02]"),
+    key(S::InventoryGroup, "children", Shape::List(&Shape::Name(Name::Id)), "Groups whose hosts belong to it as well.", "[quay, mirror]"),
+    key(S::InventoryGroup, "vars", VARIABLES, "Variables of its hosts.", "{ region: a }"),
+
+    key(S::Connection, "user", Shape::Text, "The account that logs in.", "operator"),
+    key(S::Connection, "port", Shape::Int(1, 65_535), "The port of the SSH server.", "22"),
+    key(S::Connection, "ssh_config", Shape::Text, "A configuration file for `ssh`, relative to the inventory.", "ssh_config"),
+
+    required(key(S::Type, "type", Shape::Name(Name::Type), "Its name, the same as the stem of its file.", "podman.image")),
+    required(key(S::Type, "summary", Shape::Text, "What it is about, in one line.", "An image in the storage of this host")),
+    key(S::Type, "doc", Shape::Text, "More about it, as Markdown.", "It pulls by digest."),
+    key(S::Type, "params", Shape::Map(Name::Param, &Shape::Section(S::Param)), "Its parameters.", "{ image: { type: string, required: true } }"),
+    key(S::Type, "outputs", Shape::Map(Name::Id, &Shape::Section(S::Output)), "Its outputs.", "{ digest: { type: string } }"),
+    key(S::Type, "probe", Shape::Bool, "It only looks.", "true"),
+    key(S::Type, "always", Shape::Bool, "There is no meaningful check: it runs every time.", "true"),
+    key(S::Type, "reads", TEXTS, "Resource keys that its check reads.", "['file:{{path}}']"),
+    key(S::Type, "writes", TEXTS, "Resource keys that its apply writes.", "['file:{{path}}']"),
+    key(S::Type, "volatile", Shape::Bool, "A verdict of its check must not be reused.", "true"),
+    key(S::Type, "in_doubt", Shape::Choice(IN_DOUBT), "Whether the check can tell that an interrupted apply completed.", "check"),
+    key(S::Type, "timeout", Shape::Section(S::TypeTimeout), "Its limits, unless a step says otherwise.", "{ check: 30s, apply: 5m }"),
+    key(S::Type, "functions", Shape::Text, "Shell functions that its scripts share.", "'now() { date +%s; }'"),
+    key(S::Type, "check", Shape::Text, "A script that looks and changes nothing.", "'have podman'"),
+    key(S::Type, "apply", Shape::Text, "A script that changes.", "'podman pull \"$image\"'"),
+    key(S::Type, "undo", Shape::Text, "A script that takes the change back.", "'podman rmi \"$image\"'"),
+    key(S::Type, "examples", Shape::List(&Shape::Section(S::Example)), "How it is used.", "[{ title: By digest, with: { image: a } }]"),
+    coming(key(S::Type, "content", Shape::Any, "The wanted content of a file, swapped by the engine.", "{ text: a }")),
+    coming(key(S::Type, "tests", Shape::Any, "States of a host, and what becomes of them.", "[]")),
+
+    required(key(S::Param, "type", Shape::Choice(SHAPES), "What kind of value it is.", "string")),
+    key(S::Param, "of", Shape::Choice(ELEMENTS), "What a list or a map holds; texts.", "string"),
+    key(S::Param, "required", Shape::Bool, "It must be given.", "true"),
+    key(S::Param, "default", Shape::Any, "What it is when nothing is given.", "public"),
+    key(S::Param, "help", Shape::Text, "What to give, in one line.", "the image, with its digest"),
+    key(S::Param, "values", Shape::List(&Shape::Text), "The words of an enum.", "[open, closed]"),
+    key(S::Param, "pattern", Shape::Pattern, "A regular expression that the text, or each text of a list or map, matches.", "'^[a-z]+$'"),
+    key(S::Param, "secret", Shape::Bool, "It is never shown, stored or put on a command line.", "true"),
+
+    required(key(S::Output, "type", Shape::Choice(OUTPUTS), "What kind of value it is.", "string")),
+    key(S::Output, "help", Shape::Text, "What it is, in one line.", "the revision of the schema"),
+    key(S::Output, "secret", Shape::Bool, "It is not journaled.", "true"),
+
+    key(S::TypeTimeout, "check", Shape::Duration, "The limit of one check; 30 s unless given.", "30s"),
+    key(S::TypeTimeout, "apply", Shape::Duration, "The limit of one apply; 10 m unless given.", "5m"),
+
+    required(key(S::Example, "title", Shape::Text, "What it shows.", "By digest")),
+    required(key(S::Example, "with", Shape::Map(Name::Param, &Shape::Any), "The parameters.", "{ image: a }")),
+];

@@ -1,0 +1,146 @@
+//! Sections, and the shapes of values in them.
+
+use super::Name;
+
+macro_rules! sections {
+    ($($(#[doc = $doc:literal])+ $name:ident = $noun:literal,)+) => {
+        /// A map in which certain keys may stand.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Section {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl Section {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+
+            /// Article and noun, for messages.
+            #[must_use]
+            pub fn noun(self) -> &'static str {
+                match self {
+                    $(Self::$name => $noun,)+
+                }
+            }
+        }
+    };
+}
+
+sections! {
+    /// The top level of a runbook.
+    Runbook = "a runbook",
+    /// An input.
+    Input = "an input",
+    /// A rule over inputs.
+    Rule = "a rule",
+    /// A group that the inventory must provide.
+    Group = "a group",
+    /// A variable that each host of a group must have.
+    GroupVar = "a group variable",
+    /// A variable that is computed.
+    Var = "a computed variable",
+    /// The time in which the run may happen.
+    Window = "a window",
+    /// A phase.
+    Phase = "a phase",
+    /// A phase, host by host.
+    Rolling = "`rolling`",
+    /// Another file as a phase.
+    Import = "`import`",
+    /// A step.
+    Step = "a step",
+    /// How apply is repeated.
+    Retry = "`retry`",
+    /// How a check is repeated.
+    Until = "`until`",
+    /// What is held until something releases it.
+    Hold = "`hold`",
+    /// The procedure of going back.
+    Rollback = "`rollback`",
+    /// The top level of an inventory.
+    Inventory = "an inventory",
+    /// A host of an inventory.
+    InventoryHost = "a host",
+    /// A group of an inventory.
+    InventoryGroup = "a group of an inventory",
+    /// How hosts are reached.
+    Connection = "`connection`",
+    /// The top level of a step type's file.
+    Type = "a step type",
+    /// A parameter of a step type.
+    Param = "a parameter",
+    /// An output of a step type.
+    Output = "an output",
+    /// Default limits of a step type.
+    TypeTimeout = "`timeout` of a step type",
+    /// An example of a step type.
+    Example = "an example",
+}
+
+/// Whether the language has something already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// It has.
+    Now,
+    /// It will have; until then it is refused by name.
+    Later,
+}
+
+/// A word among a few.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Word {
+    /// The word.
+    pub word: &'static str,
+    /// Whether it may be used already.
+    pub since: Since,
+}
+
+/// What a value looks like.
+#[derive(Debug, Clone, Copy)]
+pub enum Shape {
+    /// Any value.
+    Any,
+    /// A text.
+    Text,
+    /// A text or a whole number, taken as text.
+    Label,
+    /// A name that follows a rule.
+    Name(Name),
+    /// `true` or `false`.
+    Bool,
+    /// A whole number from the first to the second, both included.
+    Int(i64, i64),
+    /// A number, not less than this.
+    Number(f64),
+    /// A length of time.
+    Duration,
+    /// A condition in CEL.
+    Condition,
+    /// One of a few words.
+    Choice(&'static [Word]),
+    /// A regular expression.
+    Pattern,
+    /// A number of hosts, or a percentage.
+    Share,
+    /// A list.
+    List(&'static Shape),
+    /// One, or a list.
+    OneOrList(&'static Shape),
+    /// A map with the keys of a section.
+    Section(Section),
+    /// A map from names to values of one shape.
+    Map(Name, &'static Shape),
+    /// A map from names to inputs, with the list `rules` among them.
+    Inputs,
+    /// `sudo` or `false`.
+    Become,
+}
+
+/// A word that may be used.
+pub(super) const fn now(word: &'static str) -> Word {
+    Word { word, since: Since::Now }
+}
+
+/// A word that will be.
+pub(super) const fn later(word: &'static str) -> Word {
+    Word { word, since: Since::Later }
+}

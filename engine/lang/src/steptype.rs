@@ -1,0 +1,16 @@
+//! Step types: their files, the catalog of all that `uses:` can name, and the schema of parameters.
+//!
+//! The same schema looks at a parameter twice: at what is written ([`check_params`]), and at the
+//! value that its templates gave ([`coerce`]).
+
+mod arguments;
+mod catalog;
+mod engine;
+mod file;
+mod param;
+
+pub use arguments::check_params;
+pub use catalog::{Catalog, SHIPPED};
+pub use engine::{ASSERT, COPY, GATE_APPROVE, ORIGIN as ENGINE, RUN_RECORD};
+pub use file::parse_type;
+pub use param::{ParamValue, coerce};

@@ -1,0 +1,112 @@
+//! What is written under `with:` against the schema of the step type.
+
+use runbook_model::StepType;
+use runbook_model::step_type::{Param, Shape};
+use serde_json::Value;
+
+use super::engine::ASSERT;
+use super::param::coerce;
+use crate::diagnostic::{Code, Diagnostics, did_you_mean};
+use crate::fields::Cx;
+use crate::source::{Source, Span};
+use crate::yaml::{Entry, Kind, Node};
+
+/// Reports unknown and missing parameters and literal values that the schema refuses. What holds
+/// a template is looked at when its value is known, by [`coerce`]. `at` is where a missing
+/// parameter is reported, usually `uses`.
+pub fn check_params(step_type: &StepType, with: &[Entry], at: Span, source: &Source, diagnostics: &mut Diagnostics) {
+    let mut cx = Cx::new(source, diagnostics);
+    for entry in with {
+        let name = &entry.key.value;
+        match step_type.params.get(name) {
+            Some(param) => check(&mut cx, param, name, &entry.value),
+            None => {
+                let help = did_you_mean(name, step_type.params.keys().map(String::as_str));
+                let message = format!("`{}` has no parameter `{name}`", step_type.name);
+                cx.error(Code::UnknownParameter, message, entry.key.span, "", help);
+            }
+        }
+    }
+    for (name, param) in step_type.params.iter().filter(|(_, p)| p.required) {
+        if !with.iter().any(|e| e.key.value == *name) {
+            let help = (!param.help.is_empty()).then(|| param.help.clone());
+            let message = format!("`{}` needs the parameter `{name}`", step_type.name);
+            cx.error(Code::MissingParameter, message, at, "", help);
+        }
+    }
+    if step_type.name == ASSERT
+        && let Some(all) = with.iter().find(|e| e.key.value == "all")
+    {
+        assert_shape(&mut cx, &all.value);
+    }
+}
+
+fn check(cx: &mut Cx<'_>, param: &Param, name: &str, node: &Node) {
+    if node.has_error() {
+        return;
+    }
+    match (&node.kind, param.shape) {
+        // Each item for itself: the others may be templates, and the message gets the item's place.
+        (Kind::Seq(items), Shape::List) => items.iter().for_each(|item| one(cx, param, name, item, Value::Array(vec![item.to_value()]))),
+        (Kind::Map(entries), Shape::Map) => {
+            for entry in entries {
+                let map = [(entry.key.value.clone(), entry.value.to_value())].into_iter().collect();
+                one(cx, param, name, &entry.value, Value::Object(map));
+            }
+        }
+        _ => one(cx, param, name, node, node.to_value()),
+    }
+}
+
+/// Checks `value`, which is written at `node`.
+fn one(cx: &mut Cx<'_>, param: &Param, name: &str, node: &Node, value: Value) {
+    if node.has_template() {
+        return;
+    }
+    let spelled = cx.source.slice(node.span);
+    let texts = matches!(param.shape, Shape::String | Shape::Path | Shape::List | Shape::Map);
+    let lossy = match &node.kind {
+        // `1.10` would arrive as `1.1`, `0x10` as `16`.
+        Kind::Float(n) => n.to_string() != spelled,
+        Kind::Int(n) => n.to_string() != spelled,
+        _ => false,
+    };
+    if texts && lossy {
+        let message = format!("`{name}` is a text, and `{spelled}` is a number");
+        cx.error(Code::BadParameter, message, node.site(), "", Some(format!("put it in quotes: '{spelled}'")));
+    } else if let Err(why) = coerce(param, &value) {
+        let help = match (param.shape, &node.kind) {
+            (Shape::Enum, Kind::Str { text, .. }) => did_you_mean(text, param.values.iter().map(String::as_str)),
+            _ => None,
+        };
+        cx.error(Code::BadParameter, format!("`{name}` {why}"), node.site(), "", help);
+    }
+}
+
+/// `assert` takes a list of conditions with messages.
+fn assert_shape(cx: &mut Cx<'_>, node: &Node) {
+    let Some(items) = node.as_seq().filter(|items| !items.is_empty()) else {
+        if node.kind != Kind::Error {
+            let help = Some("write `all: [{ check: …, message: … }]`".to_owned());
+            cx.error(Code::BadParameter, "`all` is a list of conditions with messages", node.site(), "", help);
+        }
+        return;
+    };
+    for item in items.iter().filter(|item| item.kind != Kind::Error) {
+        for key in ["check", "message"] {
+            match item.get(key).map(|n| (n, n.as_str())) {
+                Some((_, Some(_))) => {}
+                Some((node, None)) if node.kind == Kind::Error => {}
+                Some((node, None)) => cx.error(Code::BadParameter, format!("`{key}` is a text, not {}", node.noun()), node.site(), "", None),
+                None => cx.error(Code::MissingParameter, format!("each condition of `all` needs `{key}`"), item.site(), "", None),
+            }
+        }
+        for entry in item.as_map().unwrap_or(&[]) {
+            let name = &entry.key.value;
+            if name != "check" && name != "message" {
+                let help = did_you_mean(name, ["check", "message"]);
+                cx.error(Code::UnknownParameter, format!("a condition of `all` has no `{name}`"), entry.key.span, "", help);
+            }
+        }
+    }
+}

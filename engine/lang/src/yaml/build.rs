@@ -1,0 +1,457 @@
+//! Parser events to nodes, for one stretch of text.
+
+use std::collections::{HashMap, HashSet};
+
+use granit_parser::{Event, Parser, ScalarStyle, StrInput, StructureStyle};
+
+use super::{Entry, Key, Kind, MAX_DEPTH, MAX_NODES, Node, Style, error, scalar, syntax};
+use crate::diagnostic::{Code, Diagnostics};
+use crate::source::{Source, Span};
+
+/// What is kept from one stretch of text to the next.
+pub(super) struct Builder<'a> {
+    pub(super) source: &'a Source,
+    pub(super) diagnostics: &'a mut Diagnostics,
+    /// Anchors by name: aliases after a syntax error may refer to anchors before it.
+    anchors: HashMap<String, Anchor>,
+    nodes: usize,
+    /// A syntax error was found: an unknown alias may be its consequence.
+    pub(super) broken: bool,
+}
+
+/// What an anchor stands for.
+#[derive(Clone)]
+struct Anchor {
+    node: Node,
+    size: usize,
+}
+
+/// How a stretch ended.
+pub(super) enum End {
+    /// At the end of the text, or of the document.
+    Done,
+    /// At a syntax error.
+    Broken,
+    /// Nothing more is read.
+    Stop,
+}
+
+/// A list or map that is being read.
+struct Open {
+    span: Span,
+    flow: bool,
+    anchor: Option<String>,
+    /// Nodes read before it.
+    before: usize,
+    items: Items,
+}
+
+enum Items {
+    Seq(Vec<Node>),
+    Map { entries: Vec<Entry>, names: HashSet<String>, key: Pending },
+}
+
+/// Where a map stands between a key and its value.
+enum Pending {
+    None,
+    Key(Key),
+    /// The key was reported: its value is read and dropped.
+    Bad,
+}
+
+impl<'a> Builder<'a> {
+    pub(super) fn new(source: &'a Source, diagnostics: &'a mut Diagnostics) -> Self {
+        Self { source, diagnostics, anchors: HashMap::new(), nodes: 0, broken: false }
+    }
+
+    /// Reads from byte `from`. After a syntax error the root holds what was complete; the item in
+    /// which the error lies is there with a value of kind `Error`.
+    pub(super) fn read(&mut self, from: usize) -> (Node, End) {
+        let options = granit_parser::options! {
+            disallow_directives: true,
+            emit_unresolved_aliases: true,
+            emit_anchor_events: true,
+            emit_comments: false,
+        };
+        let text = &self.source.text()[from..];
+        let mut parser = Parser::new_from_str_with_options(text, options);
+        Stretch { builder: self, from, stack: Vec::new(), root: None, ids: HashMap::new(), aside: None }.read(&mut parser)
+    }
+}
+
+/// The reading of one stretch.
+struct Stretch<'b, 'a> {
+    builder: &'b mut Builder<'a>,
+    from: usize,
+    stack: Vec<Open>,
+    root: Option<Node>,
+    /// Names of the parser's anchor numbers.
+    ids: HashMap<usize, String>,
+    /// A finished scalar whose anchor, if it has one, comes with the next event.
+    aside: Option<Node>,
+}
+
+impl Stretch<'_, '_> {
+    fn read<'t>(mut self, parser: &mut Parser<'t, StrInput<'t>>) -> (Node, End) {
+        let mut documents = 0;
+        loop {
+            let Some(next) = parser.next_event() else { break };
+            let (event, place) = match next {
+                Ok(pair) => pair,
+                Err(error) => {
+                    let at = self.from + error.marker().byte_offset().unwrap_or(0);
+                    return self.broken_at(error.kind(), at);
+                }
+            };
+            let span = self.span(&place);
+            if let Event::Anchor(id, name) = event {
+                self.anchor(id, name.into_owned());
+                continue;
+            }
+            self.flush(None);
+            match event {
+                Event::DocumentStart(..) => {
+                    documents += 1;
+                    if documents > 1 {
+                        self.report(Code::SecondDocument, "a second document in one file", span, "it starts here", Some("one runbook, one file"));
+                        return self.finish(End::Stop);
+                    }
+                }
+                Event::Scalar(text, style, _, tag) => {
+                    let node = match tag {
+                        Some(_) => self.tagged(span, &place),
+                        None => self.scalar(&text, style, span),
+                    };
+                    if !self.count(1, span) {
+                        return self.finish(End::Stop);
+                    }
+                    self.aside = Some(node);
+                }
+                Event::Alias(id) => {
+                    let name = self.ids.get(&id).cloned().unwrap_or_default();
+                    if !self.alias(&name, span) {
+                        return self.finish(End::Stop);
+                    }
+                }
+                Event::UnresolvedAlias(name) => {
+                    if !self.alias(&name, span) {
+                        return self.finish(End::Stop);
+                    }
+                }
+                Event::SequenceStart(style, _, tag) => {
+                    let bad = tag.is_some();
+                    if !self.open(span, style, Items::Seq(Vec::new())) {
+                        return self.finish(End::Broken);
+                    }
+                    if bad {
+                        self.tagged(span, &place);
+                    }
+                }
+                Event::MappingStart(style, _, tag) => {
+                    let bad = tag.is_some();
+                    if !self.open(span, style, Items::Map { entries: Vec::new(), names: HashSet::new(), key: Pending::None }) {
+                        return self.finish(End::Broken);
+                    }
+                    if bad {
+                        self.tagged(span, &place);
+                    }
+                }
+                Event::SequenceEnd | Event::MappingEnd => {
+                    if !self.close(span) {
+                        return self.finish(End::Stop);
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.finish(End::Done)
+    }
+
+    /// A span of the parser, moved to the whole text and held inside it.
+    fn span(&self, place: &granit_parser::Span) -> Span {
+        let text = self.builder.source.text();
+        let bound = |offset: Option<usize>| text.floor_char_boundary((self.from + offset.unwrap_or(0)).min(text.len()));
+        Span::new(bound(place.start.byte_offset()), bound(place.end.byte_offset()))
+    }
+
+    fn report(&mut self, code: Code, message: &str, span: Span, label: &str, help: Option<&str>) {
+        let diagnostic = error(self.builder.source, code, message, span, label).maybe_help(help.map(str::to_owned));
+        self.builder.diagnostics.push(diagnostic);
+    }
+
+    fn tagged(&mut self, span: Span, place: &granit_parser::Span) -> Node {
+        let at = place.tag_span().map_or(span, |tag| self.span(&tag));
+        self.report(Code::Tag, "tags are not used here", at, "", Some("a text that starts with `!` needs quotes"));
+        Node::error(span)
+    }
+
+    fn scalar(&mut self, text: &str, style: ScalarStyle, span: Span) -> Node {
+        if let Some(c) = text.chars().find(|c| *c == '\0') {
+            let message = format!("the character U+{:04X} is refused everywhere", u32::from(c));
+            self.report(Code::NotText, &message, span, "in this text", None);
+            return Node::error(span);
+        }
+        let style = match style {
+            ScalarStyle::Plain => return Node::new(scalar::plain(text), span),
+            ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => Style::Quoted,
+            ScalarStyle::Literal | ScalarStyle::Folded => Style::Block,
+        };
+        Node::new(Kind::Str { text: text.to_owned(), style }, span)
+    }
+
+    /// Counts nodes; false when there are too many.
+    fn count(&mut self, nodes: usize, span: Span) -> bool {
+        self.builder.nodes = self.builder.nodes.saturating_add(nodes);
+        if self.builder.nodes <= MAX_NODES {
+            return true;
+        }
+        let message = format!("more than {MAX_NODES} values");
+        self.report(Code::TooMany, &message, span, "reading stopped here", Some("aliases count as often as they are used"));
+        // What was read so far is no runbook: nobody complains about what it lacks.
+        self.stack.clear();
+        self.aside = None;
+        self.root = Some(Node::error(span));
+        false
+    }
+
+    fn anchor(&mut self, id: usize, name: String) {
+        self.ids.insert(id, name.clone());
+        match self.aside.take() {
+            Some(node) => {
+                self.aside = Some(node);
+                self.flush(Some(name));
+            }
+            None => {
+                if let Some(open) = self.stack.last_mut() {
+                    open.anchor = Some(name);
+                }
+            }
+        }
+    }
+
+    /// Puts the scalar aside into its place.
+    fn flush(&mut self, anchor: Option<String>) {
+        let Some(node) = self.aside.take() else { return };
+        if let Some(name) = anchor {
+            self.builder.anchors.insert(name, Anchor { node: node.clone(), size: 1 });
+        }
+        self.put(node);
+    }
+
+    /// False when there are too many nodes.
+    fn alias(&mut self, name: &str, span: Span) -> bool {
+        if self.stack.iter().any(|o| o.anchor.as_deref() == Some(name)) {
+            self.report(Code::UnknownAnchor, &format!("`*{name}` is used inside itself"), span, "here", None);
+            self.put(Node::error(span));
+            return true;
+        }
+        let Some(anchor) = self.builder.anchors.get(name).cloned() else {
+            // The anchor may stand in what a syntax error made unreadable.
+            if !self.builder.broken {
+                let help = crate::diagnostic::did_you_mean(name, self.builder.anchors.keys().map(String::as_str));
+                let message = format!("no anchor `&{name}` before this");
+                self.report(Code::UnknownAnchor, &message, span, "here", help.as_deref());
+            }
+            self.put(Node::error(span));
+            return true;
+        };
+        if !self.count(anchor.size, span) {
+            return false;
+        }
+        let depth = self.stack.len() + depth(&anchor.node);
+        if depth > MAX_DEPTH {
+            self.builder.diagnostics.push(syntax::too_deep(self.builder.source, span));
+            self.put(Node::error(span));
+            return true;
+        }
+        self.put(Node { alias: Some(span), ..anchor.node });
+        true
+    }
+
+    /// False when nested too deeply.
+    fn open(&mut self, span: Span, style: StructureStyle, items: Items) -> bool {
+        if self.stack.len() >= MAX_DEPTH {
+            self.builder.diagnostics.push(syntax::too_deep(self.builder.source, Span::new(span.start, span.start)));
+            return false;
+        }
+        self.stack.push(Open { span, flow: style == StructureStyle::Flow, anchor: None, before: self.builder.nodes, items });
+        true
+    }
+
+    /// False when there are too many nodes.
+    fn close(&mut self, end: Span) -> bool {
+        let Some(open) = self.stack.pop() else { return true };
+        if !self.count(1, open.span) {
+            return false;
+        }
+        let last = match &open.items {
+            Items::Seq(items) => items.last().map(|n| n.site().end),
+            Items::Map { entries, .. } => entries.last().map(|e| e.value.site().end.max(e.key.span.end)),
+        };
+        // The parser ends a block where the next thing begins; it ends with its last child.
+        let end = if open.flow { end.end } else { last.unwrap_or(open.span.end) };
+        let span = Span::new(open.span.start, end.max(open.span.end));
+        let kind = match open.items {
+            Items::Seq(items) => Kind::Seq(items),
+            Items::Map { entries, .. } => Kind::Map(self.merge(entries)),
+        };
+        let node = Node::new(kind, span);
+        if let Some(name) = open.anchor {
+            let size = self.builder.nodes - open.before;
+            self.builder.anchors.insert(name, Anchor { node: node.clone(), size });
+        }
+        self.put(node);
+        true
+    }
+
+    /// Puts a finished node where it belongs.
+    fn put(&mut self, node: Node) {
+        let Some(open) = self.stack.last_mut() else {
+            self.root = Some(node);
+            return;
+        };
+        match &mut open.items {
+            Items::Seq(items) => items.push(node),
+            Items::Map { entries, key, .. } => match std::mem::replace(key, Pending::None) {
+                Pending::None => self.key(node),
+                Pending::Bad => {}
+                Pending::Key(key) => entries.push(Entry { key, value: node, merged: None }),
+            },
+        }
+    }
+
+    /// Takes a node as a key.
+    fn key(&mut self, node: Node) {
+        let source = self.builder.source;
+        let span = node.site();
+        let (text, style) = match node.kind {
+            Kind::Str { text, style } => (text, style),
+            // `443: x`, `true: x`: a key is the text that is written.
+            Kind::Int(_) | Kind::Float(_) | Kind::Bool(_) => (source.slice(node.span).to_owned(), Style::Plain),
+            _ => {
+                let diagnostic = match source.text()[span.start..].starts_with("{") && source.text()[..span.start].ends_with('{') {
+                    // `x: {{ name }}` is a map with a map as key.
+                    true => {
+                        let line = source.line_span(source.line_column(span.start).0);
+                        let start = span.start - 1;
+                        let end = line.start + syntax::value_end(source.slice(line), start - line.start);
+                        syntax::template(source, Span::new(start, end))
+                    }
+                    false => error(source, Code::BadKey, &format!("a key is a text, not {}", node.noun()), span, "this key"),
+                };
+                if node.kind != Kind::Error {
+                    self.builder.diagnostics.push(diagnostic);
+                }
+                self.pend(Pending::Bad);
+                return;
+            }
+        };
+        let Some(Open { items: Items::Map { entries, names, .. }, .. }) = self.stack.last_mut() else { return };
+        let merge = text == "<<" && style == Style::Plain;
+        let again = !names.insert(text.clone()) && !merge;
+        if let Some(first) = entries.iter().find(|e| again && e.key.value == text) {
+            let diagnostic = error(source, Code::DuplicateKey, &format!("`{text}` is given twice"), span, "again here")
+                .label(source.id(), first.key.span, "first here");
+            self.builder.diagnostics.push(diagnostic);
+            self.pend(Pending::Bad);
+            return;
+        }
+        self.pend(Pending::Key(Key::new(text, span)));
+    }
+
+    fn pend(&mut self, pending: Pending) {
+        if let Some(Open { items: Items::Map { key, .. }, .. }) = self.stack.last_mut() {
+            *key = pending;
+        }
+    }
+
+    /// Resolves `<<`. What is written wins over what is merged, the first merged over the later.
+    fn merge(&mut self, entries: Vec<Entry>) -> Vec<Entry> {
+        let is_merge = |e: &Entry| e.key.value == "<<" && self.builder.source.slice(e.key.span) == "<<";
+        if !entries.iter().any(is_merge) {
+            return entries;
+        }
+        let (merges, mut own): (Vec<_>, Vec<_>) = entries.into_iter().partition(is_merge);
+        let mut names: HashSet<String> = own.iter().map(|e| e.key.value.clone()).collect();
+        for merge in merges {
+            let site = merge.value.site();
+            let maps = match merge.value.kind {
+                Kind::Seq(items) => items,
+                _ => vec![merge.value],
+            };
+            let mut wrong = false;
+            for map in maps {
+                match map.kind {
+                    Kind::Map(entries) => {
+                        for entry in entries {
+                            if names.insert(entry.key.value.clone()) {
+                                own.push(Entry { merged: Some(merge.key.span), ..entry });
+                            }
+                        }
+                    }
+                    Kind::Error => {}
+                    _ => wrong = true,
+                }
+            }
+            if wrong {
+                let help = Some("write `<<: *name` with the name of an anchor on a map");
+                self.report(Code::BadMerge, "`<<` takes a map, or a list of maps", site, "", help);
+            }
+        }
+        own
+    }
+
+    fn broken_at(mut self, kind: &granit_parser::ErrorKind, at: usize) -> (Node, End) {
+        self.flush(None);
+        // `[a: b]` holds a map that no brace opened.
+        let bracket = |o: &&Open| o.flow && self.builder.source.text()[o.span.start..].starts_with(['[', '{']);
+        let open = self.stack.iter().rev().find(bracket).map(|o| o.span);
+        let diagnostic = syntax::diagnostic(self.builder.source, kind, at, open);
+        // A template without quotes is often seen as a key first, and then fails.
+        let known = diagnostic.code == Code::UnquotedTemplate
+            && self.builder.diagnostics.iter().any(|d| d.code == diagnostic.code && d.labels[0].span.start == diagnostic.labels[0].span.start);
+        if !known {
+            self.builder.diagnostics.push(diagnostic);
+        }
+        self.finish(End::Broken)
+    }
+
+    /// The root as far as it is known.
+    fn finish(mut self, end: End) -> (Node, End) {
+        self.flush(None);
+        if matches!(end, End::Broken) {
+            self.builder.broken = true;
+        }
+        if self.stack.is_empty() {
+            let at = Span::new(self.from, self.from);
+            return (self.root.unwrap_or(Node::new(Kind::Null, at)), end);
+        }
+        let bottom = self.stack.swap_remove(0);
+        let deeper = !self.stack.is_empty();
+        let node = match bottom.items {
+            Items::Map { mut entries, key, .. } => {
+                if let Pending::Key(key) = key {
+                    let value = Node::error(key.span);
+                    entries.push(Entry { key, value, merged: None });
+                }
+                let end = entries.last().map_or(bottom.span.end, |e| e.value.site().end.max(e.key.span.end));
+                Node::new(Kind::Map(entries), Span::new(bottom.span.start, end))
+            }
+            Items::Seq(mut items) => {
+                if deeper {
+                    items.push(Node::error(bottom.span));
+                }
+                Node::new(Kind::Seq(items), bottom.span)
+            }
+        };
+        (node, end)
+    }
+}
+
+fn depth(node: &Node) -> usize {
+    1 + match &node.kind {
+        Kind::Seq(items) => items.iter().map(depth).max().unwrap_or(0),
+        Kind::Map(entries) => entries.iter().map(|e| depth(&e.value)).max().unwrap_or(0),
+        _ => 0,
+    }
+}

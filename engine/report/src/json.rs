@@ -1,0 +1,308 @@
+//! JSON for programs: events as lines, plans, runs. Node ids and names stand where the engine has
+//! positions. Format 1.
+
+use std::io::{self, Write};
+
+use jiff::Timestamp;
+use runbook_model::event::StopReason;
+use runbook_model::{AttemptId, Event, Millis, NodeIx, NodeKind, Plan, Preview, Record, RunState, Value, Watcher};
+use serde_json::{Map, json};
+
+use crate::runs::RunRow;
+
+/// The format of all JSON here.
+const FORMAT: u32 = 1;
+
+/// Writes each event as one line of JSON. After the first error of the writer it is silent.
+#[derive(Debug)]
+pub struct JsonLines<W: Write> {
+    out: W,
+    broken: Option<io::Error>,
+}
+
+impl<W: Write> JsonLines<W> {
+    /// Writes to `out`.
+    pub fn new(out: W) -> Self {
+        Self { out, broken: None }
+    }
+
+    /// The error that made it silent, if there was one.
+    #[must_use]
+    pub fn error(&self) -> Option<&io::Error> {
+        self.broken.as_ref()
+    }
+}
+
+impl<W: Write> Watcher for JsonLines<W> {
+    fn record(&mut self, record: &Record, plan: &Plan, state: &RunState) {
+        if self.broken.is_some() {
+            return;
+        }
+        let line = to_json_text(&event(record, plan, state), false);
+        let written = writeln!(self.out, "{line}").and_then(|()| self.out.flush());
+        self.broken = written.err();
+    }
+}
+
+/// The JSON text of a value, in which no control character and none that reorders text is raw.
+#[must_use]
+pub fn to_json_text(value: &Value, pretty: bool) -> String {
+    let text = if pretty { format!("{value:#}") } else { value.to_string() };
+    // Outside of strings JSON is plain ASCII, so what is replaced here stands in a string.
+    let harmful = |c: char| {
+        c != '\n' && (c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}'))
+    };
+    if !text.contains(harmful) {
+        return text;
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match harmful(c) {
+            true => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            false => out.push(c),
+        }
+    }
+    out
+}
+
+fn event(record: &Record, plan: &Plan, state: &RunState) -> Value {
+    let mut out = Map::new();
+    out.insert("format".into(), FORMAT.into());
+    out.insert("seq".into(), record.seq.into());
+    out.insert("epoch".into(), record.epoch.0.into());
+    out.insert("at".into(), time(record.at));
+    // An event that does not serialise does not exist: all of them are maps of plain values.
+    if let Ok(Value::Object(fields)) = serde_json::to_value(&record.event) {
+        out.extend(fields);
+    }
+    match &record.event {
+        Event::Decided { node }
+        | Event::Looking { node, .. }
+        | Event::Looked { node, .. }
+        | Event::Pausing { node, .. }
+        | Event::Asked { node, .. }
+        | Event::Answered { node, .. }
+        | Event::Finished { node, .. }
+        | Event::Reopened { node, .. } => name(&mut out, plan, *node),
+        Event::Ended { attempt, .. } | Event::Doubted { attempt, .. } | Event::OverTime { attempt } => {
+            name_attempt(&mut out, plan, state, attempt);
+        }
+        Event::Launched { unit } => name_attempt(&mut out, plan, state, unit),
+        Event::Dispatched { instances, .. } => {
+            let listed = out.get_mut("instances").and_then(Value::as_array_mut);
+            for (intent, value) in instances.iter().zip(listed.into_iter().flatten()) {
+                if let Value::Object(fields) = value {
+                    name(fields, plan, intent.node);
+                }
+            }
+        }
+        Event::Stopping { reason: StopReason::Failure(node) } => {
+            out.insert("reason".into(), json!({ "failure": id(plan, *node) }));
+        }
+        _ => {}
+    }
+    if let Event::Pausing { until, .. } = record.event {
+        out.insert("until".into(), time(until));
+    }
+    Value::Object(out)
+}
+
+fn name_attempt(out: &mut Map<String, Value>, plan: &Plan, state: &RunState, attempt: &AttemptId) {
+    let found = state.attempts.get(attempt).or_else(|| state.attempts.values().find(|a| a.unit == *attempt));
+    if let Some(a) = found {
+        name(out, plan, a.node);
+    }
+}
+
+/// Puts the names of a node in place of its position.
+fn name(out: &mut Map<String, Value>, plan: &Plan, node: NodeIx) {
+    out.insert("node".into(), id(plan, node));
+    let phase = match plan.nodes.get(node.at()).map(|n| &n.kind) {
+        Some(NodeKind::Instance { step, host, .. }) => {
+            let step = plan.steps.get(step.at());
+            if let Some(step) = step {
+                out.insert("step".into(), step.id.as_str().into());
+            }
+            out.insert("host".into(), host.as_str().into());
+            step.map(|s| s.phase)
+        }
+        Some(NodeKind::PhaseBegin { phase }) => Some(*phase),
+        _ => None,
+    };
+    if let Some(phase) = phase.and_then(|p| plan.phases.get(p as usize)) {
+        out.insert("phase".into(), phase.id.as_str().into());
+    }
+}
+
+fn id(plan: &Plan, node: NodeIx) -> Value {
+    plan.nodes.get(node.at()).map_or(Value::Null, |n| n.id.as_str().into())
+}
+
+fn time(at: Millis) -> Value {
+    Timestamp::from_millisecond(at).map_or(Value::Null, |t| t.to_string().into())
+}
+
+/// A plan with its forecast.
+#[must_use]
+pub fn plan_json(plan: &Plan, preview: &Preview) -> Value {
+    let forecast = |at: usize| {
+        preview.nodes.get(at).and_then(|f| serde_json::to_value(f).ok()).unwrap_or_else(|| json!("unknown"))
+    };
+    let instances: Vec<Value> = plan
+        .instances()
+        .map(|(node, _, _)| {
+            let mut out = Map::new();
+            name(&mut out, plan, node);
+            if let Some((step, _)) = plan.instance(node) {
+                out.insert("uses".into(), step.uses.as_str().into());
+            }
+            out.insert("forecast".into(), forecast(node.at()));
+            Value::Object(out)
+        })
+        .collect();
+    let phases: Vec<Value> =
+        plan.phases.iter().map(|p| json!({ "phase": p.id, "order": p.order, "batches": p.batches })).collect();
+    json!({
+        "format": FORMAT,
+        "runbook": plan.runbook,
+        "version": plan.version,
+        "digest": plan.digest,
+        "live": preview.live,
+        "already_there": preview.already_there,
+        "hosts": plan.hosts.keys().collect::<Vec<_>>(),
+        "unusable": preview.unusable,
+        "phases": phases,
+        "instances": instances,
+    })
+}
+
+/// How a run stands.
+#[must_use]
+pub fn status_json(plan: &Plan, state: &RunState, running: bool) -> Value {
+    let nodes: Vec<Value> = plan
+        .instances()
+        .filter_map(|(node, _, _)| {
+            let n = state.node(node)?;
+            let mut out = Map::new();
+            name(&mut out, plan, node);
+            out.insert("stage".into(), serde_json::to_value(n.stage).ok()?);
+            out.insert("generation".into(), n.generation.into());
+            out.insert("outcome".into(), serde_json::to_value(&n.outcome).ok()?);
+            out.insert("started".into(), n.started_at.map_or(Value::Null, time));
+            out.insert("finished".into(), n.finished_at.map_or(Value::Null, time));
+            Some(Value::Object(out))
+        })
+        .collect();
+    let open: Vec<Value> = state
+        .open_attempts()
+        .map(|(attempt, a)| json!({ "attempt": attempt, "node": id(plan, a.node), "host": a.host, "since": time(a.intended_at), "launched": a.launched, "over_time": a.over_time }))
+        .collect();
+    json!({
+        "format": FORMAT,
+        "run": state.run,
+        "runbook": state.runbook,
+        "digest": state.plan,
+        "epoch": state.epoch.0,
+        "running": running,
+        "detached": state.detached,
+        "result": state.result,
+        "created": time(state.created_at),
+        "last": time(state.last_at),
+        "open_attempts": open,
+        "instances": nodes,
+    })
+}
+
+/// An attempt.
+#[must_use]
+pub fn attempt_json(plan: &Plan, state: &RunState, attempt: &AttemptId) -> Value {
+    let mut out = Map::new();
+    out.insert("attempt".into(), attempt.as_str().into());
+    if let Some(a) = state.attempts.get(attempt) {
+        name(&mut out, plan, a.node);
+        out.insert("number".into(), a.number.into());
+        out.insert("on".into(), a.host.as_str().into());
+        out.insert("intended".into(), time(a.intended_at));
+        out.insert("launched".into(), a.launched.into());
+        out.insert("end".into(), serde_json::to_value(&a.end).unwrap_or_default());
+    }
+    Value::Object(out)
+}
+
+/// The list of runs.
+#[must_use]
+pub fn runs_json(runs: &[RunRow]) -> Value {
+    let all: Vec<Value> = runs
+        .iter()
+        .map(|r| {
+            json!({
+                "run": r.run, "runbook": r.runbook, "created": time(r.created), "last": time(r.last),
+                "standing": r.standing.word(), "problem": r.standing.problem(), "hosts": r.hosts,
+            })
+        })
+        .collect();
+    json!({ "format": FORMAT, "runs": all })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+
+    fn played(tape: &sample::Tape) -> String {
+        let mut lines = JsonLines::new(Vec::new());
+        tape.play(&mut lines);
+        assert!(lines.error().is_none());
+        String::from_utf8(lines.out).unwrap()
+    }
+
+    #[test]
+    fn events_name_what_they_are_about() {
+        insta::assert_snapshot!(played(&sample::refused()));
+    }
+
+    #[test]
+    fn every_line_is_an_event_and_no_position_is_left() {
+        let tape = sample::failed();
+        let text = played(&tape);
+        assert_eq!(text.lines().count(), tape.records.len());
+        for (line, record) in text.lines().zip(&tape.records) {
+            let value: Value = serde_json::from_str(line).unwrap();
+            assert_eq!(value["format"], 1);
+            assert_eq!(value["seq"], record.seq);
+            assert!(!value["node"].is_number(), "{line}");
+            assert!(!value["reason"]["failure"].is_number(), "{line}");
+            for intent in value["instances"].as_array().into_iter().flatten() {
+                assert!(intent["node"].is_string(), "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_raw_stands_in_json() {
+        let value = json!({ "a": "x\u{9b}31m\u{202e}\u{7f}" });
+        let text = to_json_text(&value, false);
+        assert_eq!(text, r#"{"a":"x\u009b31m\u202e\u007f"}"#);
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+    }
+
+    #[test]
+    fn a_plan_lists_its_instances() {
+        let plan = sample::plan();
+        let value = plan_json(&plan, &sample::preview(&plan));
+        assert_eq!(value["instances"].as_array().unwrap().len(), plan.instances().count());
+        assert_eq!(value["instances"][0]["node"], "survey@quay01");
+        assert_eq!(value["instances"][0]["forecast"], json!({ "probe": "content" }));
+    }
+
+    #[test]
+    fn a_status_lists_what_is_open() {
+        let tape = sample::interrupted(true);
+        let value = status_json(&tape.plan, &tape.state(), false);
+        assert_eq!(value["open_attempts"][0]["node"], "dump@db01");
+        assert_eq!(value["detached"], true);
+        let attempt = attempt_json(&tape.plan, &tape.state(), &AttemptId::new("dump-db01-1").unwrap());
+        assert_eq!(attempt["node"], "dump@db01");
+        assert_eq!(attempt["end"], Value::Null);
+    }
+}

@@ -1,0 +1,109 @@
+//! A run as plain lines, for logs and pipes.
+
+use std::io::{self, Write};
+
+use runbook_model::{Plan, Record, RunState, Watcher};
+
+use crate::narrate::{Narrator, Told};
+use crate::time::clock;
+use crate::{Style, Tone};
+
+/// Writes one line for each thing that a person wants to hear about. After the first error of the
+/// writer it is silent: a closed pipe does not end a run.
+#[derive(Debug)]
+pub struct Lines<W: Write> {
+    out: W,
+    style: Style,
+    narrator: Narrator,
+    broken: Option<io::Error>,
+}
+
+impl<W: Write> Lines<W> {
+    /// Writes to `out`.
+    pub fn new(out: W, style: Style) -> Self {
+        Self { out, style, narrator: Narrator::new(false), broken: None }
+    }
+
+    /// The error that made it silent, if there was one.
+    #[must_use]
+    pub fn error(&self) -> Option<&io::Error> {
+        self.broken.as_ref()
+    }
+}
+
+impl<W: Write> Watcher for Lines<W> {
+    fn record(&mut self, record: &Record, plan: &Plan, state: &RunState) {
+        if self.broken.is_some() {
+            return;
+        }
+        let text: String =
+            self.narrator.tell(record, plan, state).iter().map(|told| line(told, &self.style)).collect();
+        if text.is_empty() {
+            return;
+        }
+        let written = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
+        self.broken = written.err();
+    }
+}
+
+/// One thing that is told, as lines that end in a newline.
+pub(crate) fn line(told: &Told, style: &Style) -> String {
+    let time = style.paint(Tone::Quiet, &clock(told.at, style));
+    let mut out = format!("{time}  {}\n", style.paint(told.tone, &told.text));
+    for more in &told.more {
+        out.push_str(&format!("{:10}  {more}\n", ""));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+
+    pub(crate) fn told(tape: &sample::Tape) -> String {
+        let mut lines = Lines::new(Vec::new(), Style::plain(100));
+        tape.play(&mut lines);
+        String::from_utf8(lines.out).unwrap()
+    }
+
+    #[test]
+    fn a_run_that_fails() {
+        insta::assert_snapshot!(told(&sample::failed()));
+    }
+
+    #[test]
+    fn a_run_that_is_resumed() {
+        insta::assert_snapshot!(told(&sample::resumed()));
+    }
+
+    #[test]
+    fn a_gate_that_is_refused() {
+        insta::assert_snapshot!(told(&sample::refused()));
+    }
+
+    #[test]
+    fn a_reason_is_told_once() {
+        let text = told(&sample::failed());
+        assert_eq!(text.matches("not yet: /health says 503").count(), 1, "{text}");
+        assert_eq!(text.matches("not yet: /health says 200, database false").count(), 1, "{text}");
+    }
+
+    #[test]
+    fn a_closed_pipe_makes_it_silent() {
+        struct Closed(usize);
+        impl Write for Closed {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                self.0 += 1;
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let mut lines = Lines::new(Closed(0), Style::plain(80));
+        sample::failed().play(&mut lines);
+        assert_eq!(lines.out.0, 1);
+        assert_eq!(lines.error().unwrap().kind(), io::ErrorKind::BrokenPipe);
+    }
+}

@@ -1,0 +1,151 @@
+//! How a run stands, live or after it ended.
+
+use std::fmt::Write as _;
+
+use runbook_model::text::printable;
+use runbook_model::transition::Stage;
+use runbook_model::{Plan, RunResult, RunState};
+
+use crate::facts;
+use crate::narrate::{failure_text, stopping};
+use crate::text::{bounded, wrap};
+use crate::time::{clock, date_time, length};
+use crate::{Style, Tally, Tone};
+
+/// A run in one screen: who runs it, each phase, what is active, what failed, who is served.
+/// `running` says whether a controller has it now.
+#[must_use]
+pub fn status_text(plan: &Plan, state: &RunState, running: bool, style: &Style) -> String {
+    let mut out = String::new();
+    let run = state.run.as_ref().map_or("?", |r| r.as_str());
+    let digest: String = plan.digest.chars().take(12).collect();
+    let head = format!("run {run} of {} {}", printable(&plan.runbook), printable(&plan.version));
+    let _ = writeln!(out, "{}, plan {}", style.paint(Tone::Head, head.trim_end()), printable(&digest));
+    let _ = writeln!(out, "  {}", standing(plan, state, running, style));
+    if let Some(c) = &state.controller {
+        let word = if running { "controller" } else { "last controller" };
+        let (host, user) = (bounded(&c.host, 80), bounded(&c.user, 80));
+        let _ = writeln!(out, "  {word} {user}@{host}, process {} (epoch {})", c.pid, state.epoch);
+    }
+    let _ = writeln!(
+        out,
+        "  begun {}, last event {}",
+        date_time(state.created_at, style),
+        date_time(state.last_at, style)
+    );
+    phases(&mut out, plan, state, style);
+    let mut section = |title: &str, lines: Vec<String>| {
+        if lines.is_empty() {
+            return;
+        }
+        let _ = writeln!(out, "\n{}", style.paint(Tone::Head, title));
+        for line in lines {
+            wrap(&mut out, "  ", 4, &line, style.width);
+        }
+    };
+    section("now", facts::serving(plan, state, style).into_iter().chain(facts::no_return(plan, state)).collect());
+    section(
+        "failed",
+        facts::failures(plan, state)
+            .map(|(node, _, failure)| format!("{}: {}", facts::node_id(plan, node), failure_text(failure)))
+            .collect(),
+    );
+    section(
+        "cannot be used",
+        facts::unusable(state).map(|(host, why)| format!("{host}: {}", bounded(why, facts::REASON))).collect(),
+    );
+    section(
+        if running { "runs on hosts" } else { "still runs, or may" },
+        facts::open(state).iter().map(|(id, a)| facts::open_text(plan, state, id, a, style)).collect(),
+    );
+    section("active", active(plan, state, style));
+    if !running && !state.result.as_ref().is_some_and(RunResult::is_final) {
+        section("next", vec![format!("runbook resume {run}")]);
+    }
+    out
+}
+
+fn standing(plan: &Plan, state: &RunState, running: bool, style: &Style) -> String {
+    let (tone, text) = match (&state.result, running) {
+        (None, true) => match &state.stopping {
+            Some(reason) => (Tone::Warn, stopping(plan, state, reason)),
+            None => (Tone::Change, "running".into()),
+        },
+        (None, false) => (Tone::Warn, "unfinished: its controller is gone".into()),
+        (Some(RunResult::Succeeded), _) => (Tone::Good, "succeeded".into()),
+        (Some(RunResult::AlreadyThere), _) => (Tone::Good, "everything was there already".into()),
+        (Some(RunResult::Refused), _) => (Tone::Bad, "stopped: a gate was not approved".into()),
+        (Some(RunResult::Stopped), _) if state.detached => {
+            (Tone::Warn, "detached: what runs on hosts runs on".into())
+        }
+        (Some(RunResult::Stopped), _) => (Tone::Warn, "stopped by a person".into()),
+        (Some(RunResult::Failed), _) => (Tone::Bad, "failed".into()),
+    };
+    style.paint(tone, &text)
+}
+
+fn phases(out: &mut String, plan: &Plan, state: &RunState, style: &Style) {
+    let wide = plan.phases.iter().map(|p| p.id.len()).max().unwrap_or(0);
+    out.push('\n');
+    for (phase, at) in plan.phases.iter().zip(0u32..) {
+        let tally = Tally::of(plan, state, Some(at));
+        let (tone, word) = match tally {
+            t if t.failed > 0 => (Tone::Bad, "failed"),
+            t if t.total == 0 => (Tone::Quiet, "empty"),
+            t if t.done == t.total && t.skipped == t.total => (Tone::Quiet, "skipped"),
+            t if t.done == t.total => (Tone::Good, "done"),
+            t if t.done + t.active > 0 => (Tone::Change, "begun"),
+            _ => (Tone::Quiet, "not begun"),
+        };
+        let word = style.paint(tone, &format!("{word:9}"));
+        let line = format!("  {:wide$}  {word}  {:>4} of {:<4}  {}", phase.id, tally.done, tally.total, tally.words());
+        let _ = writeln!(out, "{}", line.trim_end());
+    }
+}
+
+/// Instances between their begin and their end, without those whose attempts are listed already.
+fn active(plan: &Plan, state: &RunState, style: &Style) -> Vec<String> {
+    let said = |n: &runbook_model::state::NodeState| {
+        let what = match n.stage {
+            Stage::Looking | Stage::Judging => "is looked at".into(),
+            Stage::Pausing => match n.pausing_until {
+                Some(until) => format!("waits until {}", clock(until, style)),
+                None => "waits".into(),
+            },
+            Stage::Asking | Stage::Answered => "asks a person".into(),
+            Stage::Waiting => "begins again".into(),
+            _ => "runs".into(),
+        };
+        let since = n.started_at.map(|at| format!(", for {}", length(state.last_at - at))).unwrap_or_default();
+        let why = facts::last_look(n).map(|why| format!(": {why}")).unwrap_or_default();
+        format!("{what}{since}{why}")
+    };
+    facts::unfinished(plan, state)
+        .iter()
+        .map(|(node, n)| format!("{} {}", facts::node_id(plan, *node), said(n)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+
+    #[test]
+    fn a_run_that_failed() {
+        let tape = sample::failed();
+        insta::assert_snapshot!(status_text(&tape.plan, &tape.state(), false, &Style::plain(100)));
+    }
+
+    #[test]
+    fn a_run_that_runs() {
+        let tape = sample::failed().until_gate_passed();
+        insta::assert_snapshot!(status_text(&tape.plan, &tape.state(), true, &Style::plain(100)));
+    }
+
+    #[test]
+    fn a_run_that_was_detached() {
+        let tape = sample::interrupted(true);
+        insta::assert_snapshot!(status_text(&tape.plan, &tape.state(), false, &Style::plain(100)));
+    }
+}
