@@ -11,7 +11,12 @@ use crate::error::Error;
 /// Runs YAML runbooks as graphs of idempotent steps over SSH, with a journal, and resumes them
 /// truthfully.
 #[derive(Debug, Parser)]
-#[command(name = "runbook", version, propagate_version = true, max_term_width = 100)]
+#[command(
+    name = "runbook",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
 pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -69,7 +74,13 @@ pub(crate) struct CompileArgs {
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
     /// The inventory [default: inventory.yaml beside the runbook]
-    #[arg(short, long, value_name = "FILE", env = "RUNBOOK_INVENTORY", hide_env_values = true)]
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        env = "RUNBOOK_INVENTORY",
+        hide_env_values = true
+    )]
     pub(crate) inventory: Option<PathBuf>,
     /// An input; wins over --inputs
     #[arg(long = "input", value_name = "NAME=VALUE", value_parser = pair)]
@@ -178,7 +189,9 @@ impl SecretArg {
             message: "a --secret does not name a place".into(),
             hint: Some("write NAME=env:VARIABLE or NAME=file:PATH, never the secret itself".into()),
         };
-        args.iter().map(|arg| arg.0.clone().ok_or_else(wrong)).collect()
+        args.iter()
+            .map(|arg| arg.0.clone().ok_or_else(wrong))
+            .collect()
     }
 }
 
@@ -195,7 +208,11 @@ fn secret(text: &str) -> Option<(String, SecretSource)> {
 impl Cli {
     /// The state directory: the option, else where the system wants it.
     pub(crate) fn state_dir(&self) -> Result<PathBuf, Error> {
-        let from = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
+        let from = |name: &str| {
+            std::env::var_os(name)
+                .map(PathBuf::from)
+                .filter(|p| p.is_absolute())
+        };
         self.state
             .clone()
             .or_else(|| from("XDG_STATE_HOME").map(|dir| dir.join("runbook")))
@@ -216,9 +233,14 @@ mod tests {
 
     #[test]
     fn the_help_of_everything() {
-        let mut command = Cli::command().after_help(crate::exit::help()).term_width(100);
+        let mut command = Cli::command()
+            .after_help(crate::exit::help())
+            .term_width(100);
         let mut text = command.render_help().to_string();
-        let names: Vec<String> = command.get_subcommands().map(|c| c.get_name().to_owned()).collect();
+        let names: Vec<String> = command
+            .get_subcommands()
+            .map(|c| c.get_name().to_owned())
+            .collect();
         command.build();
         for name in names {
             let sub = command.find_subcommand_mut(&name).unwrap();
@@ -229,12 +251,26 @@ mod tests {
 
     #[test]
     fn a_secret_is_a_place_and_is_not_repeated() {
-        assert_eq!(secret("db=env:DB_PASSWORD"), Some(("db".into(), SecretSource::Env("DB_PASSWORD".into()))));
-        assert_eq!(secret("db=file:/a:b=c"), Some(("db".into(), SecretSource::File("/a:b=c".into()))));
-        for wrong in ["hunter2", "db=hunter2", "db=env:", "=env:X", "db=vault:hunter2"] {
+        assert_eq!(
+            secret("db=env:DB_PASSWORD"),
+            Some(("db".into(), SecretSource::Env("DB_PASSWORD".into())))
+        );
+        assert_eq!(
+            secret("db=file:/a:b=c"),
+            Some(("db".into(), SecretSource::File("/a:b=c".into())))
+        );
+        for wrong in [
+            "hunter2",
+            "db=hunter2",
+            "db=env:",
+            "=env:X",
+            "db=vault:hunter2",
+        ] {
             let cli = Cli::parse_from(["runbook", "check", "x.yaml", "--secret", wrong]);
             assert!(!format!("{cli:?}").contains("hunter2"));
-            let Command::Check(args) = cli.command else { unreachable!("check was typed") };
+            let Command::Check(args) = cli.command else {
+                unreachable!("check was typed")
+            };
             let error = SecretArg::all(&args.secret).unwrap_err();
             assert_eq!(error.exit(), crate::exit::Exit::Mistake);
             assert!(!format!("{error} {:?}", error.hints()).contains("hunter2"));
@@ -243,7 +279,9 @@ mod tests {
 
     #[test]
     fn the_run_of_logs_may_be_left_out() {
-        let parse = |words: &[&str]| match Cli::parse_from([&["runbook", "logs"], words].concat()).command {
+        let parse = |words: &[&str]| match Cli::parse_from([&["runbook", "logs"], words].concat())
+            .command
+        {
             Command::Logs(args) => {
                 let (run, instance) = args.parts();
                 (run.map(String::from), instance.map(String::from))
@@ -251,7 +289,10 @@ mod tests {
             _ => unreachable!("logs was typed"),
         };
         assert_eq!(parse(&["stop@quay02"]), (None, Some("stop@quay02".into())));
-        assert_eq!(parse(&["k3", "stop@quay02"]), (Some("k3".into()), Some("stop@quay02".into())));
+        assert_eq!(
+            parse(&["k3", "stop@quay02"]),
+            (Some("k3".into()), Some("stop@quay02".into()))
+        );
         assert_eq!(parse(&["k3"]), (Some("k3".into()), None));
     }
 }

@@ -6,9 +6,9 @@ use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 
 use runbook_exec::desk::{Answer, Desk, GateQuestion};
-use runbook_model::{Plan, Value};
 use runbook_model::text::{printable, printable_lines};
-use runbook_report::{Curtain, Style, Tone, value_text};
+use runbook_model::{Plan, Value};
+use runbook_report::{Curtain, Held, Style, Tone, value_text};
 use tokio::sync::oneshot;
 
 /// A longer answer is none.
@@ -36,7 +36,10 @@ impl Desk for TerminalDesk {
     /// Dropping the future withdraws the question and gives the display back.
     fn ask(&mut self, asked: GateQuestion, _: &Plan) -> Pin<Box<dyn Future<Output = Answer>>> {
         let (sender, receiver) = oneshot::channel();
-        let held = self.curtain.as_ref().map(Curtain::hold);
+        let open = Open {
+            asked: self.terminal,
+            _held: self.curtain.as_ref().map(Curtain::hold),
+        };
         let text = question(&asked, &self.person, &self.style);
         let person = self.person.clone();
         let terminal = self.terminal;
@@ -52,17 +55,44 @@ impl Desk for TerminalDesk {
             });
         }
         Box::pin(async move {
-            let _held = held;
-            match terminal {
-                true => Answer { approved: receiver.await.unwrap_or(false), by: person },
-                false => Answer { approved: false, by: "nobody: there is no terminal to ask at".into() },
+            // All of it moves in here: it ends with the question, not before.
+            let mut open = open;
+            if !terminal {
+                return Answer {
+                    approved: false,
+                    by: "nobody: there is no terminal to ask at".into(),
+                };
+            }
+            let approved = receiver.await.unwrap_or(false);
+            open.asked = false;
+            Answer {
+                approved,
+                by: person,
             }
         })
     }
 }
 
+/// A question on the screen.
+struct Open {
+    asked: bool,
+    _held: Option<Held>,
+}
+
+impl Drop for Open {
+    /// A question that is withdrawn leaves its line; what is told next begins on its own.
+    fn drop(&mut self) {
+        if self.asked {
+            let _ = io::stderr().write_all(b"\n");
+        }
+    }
+}
+
 fn question(asked: &GateQuestion, person: &str, style: &Style) -> String {
-    let mut out = format!("\n{}\n", style.paint(Tone::Head, &format!("{} asks:", printable(&asked.gate))));
+    let mut out = format!(
+        "\n{}\n",
+        style.paint(Tone::Head, &format!("{} asks:", printable(&asked.gate)))
+    );
     for line in printable_lines(&asked.message) {
         out.push_str(&format!("  {line}\n"));
     }
@@ -90,7 +120,11 @@ fn decide(input: &mut dyn BufRead, output: &mut dyn Write, question: &str) -> bo
         return false;
     }
     for _ in 0..PATIENCE {
-        if output.write_all(b"type yes to go on, no to stop: ").and_then(|()| output.flush()).is_err() {
+        if output
+            .write_all(b"type yes to go on, no to stop: ")
+            .and_then(|()| output.flush())
+            .is_err()
+        {
             return false;
         }
         let mut answer = String::new();
@@ -121,7 +155,15 @@ mod tests {
     fn only_yes_is_yes() {
         assert!(answered("yes\n"));
         assert!(answered("\nwhat\n yes \n"));
-        for no in ["no\n", "", "yes", "y\n", "YES\n", &"y".repeat(5_000), &"x\n".repeat(50)] {
+        for no in [
+            "no\n",
+            "",
+            "yes",
+            "y\n",
+            "YES\n",
+            &"y".repeat(5_000),
+            &"x\n".repeat(50),
+        ] {
             assert!(!answered(no), "{no:.20}");
         }
     }
@@ -142,13 +184,21 @@ mod tests {
 
     fn asked(shown: Vec<(String, Value)>) -> GateQuestion {
         let (gate, message) = ("approve@control".into(), "All stop.\nReally\x07.".into());
-        GateQuestion { node: NodeIx(0), gate, message, shown }
+        GateQuestion {
+            node: NodeIx(0),
+            gate,
+            message,
+            shown,
+        }
     }
 
     #[test]
     fn a_question_shows_what_is_decided_about() {
         let shown = vec![
-            ("survey".to_owned(), json!({ "quay01": { "version": "v3.7.0" }, "quay02": "\u{1b}[2J" })),
+            (
+                "survey".to_owned(),
+                json!({ "quay01": { "version": "v3.7.0" }, "quay02": "\u{1b}[2J" }),
+            ),
             ("size".to_owned(), json!("12 GiB")),
         ];
         insta::assert_snapshot!(question(&asked(shown), "op on laptop", &Style::plain(80)));
@@ -156,8 +206,15 @@ mod tests {
 
     #[test]
     fn without_a_terminal_the_answer_is_no() {
-        let mut desk = TerminalDesk { curtain: None, terminal: false, person: "op".into(), style: Style::plain(80) };
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let mut desk = TerminalDesk {
+            curtain: None,
+            terminal: false,
+            person: "op".into(),
+            style: Style::plain(80),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
         let answer = runtime.block_on(desk.ask(asked(Vec::new()), &empty_plan()));
         assert!(!answer.approved);
         assert!(answer.by.contains("no terminal"));

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use runbook_exec::driver::DriveError;
 use runbook_exec::store::{RunStatus, StoreError};
-use runbook_lang::diagnostic::Diagnostics;
+use runbook_lang::diagnostic::{Diagnostics, Severity};
 use runbook_lang::source::Sources;
 use runbook_model::text::printable;
+use runbook_report::count;
 
 use crate::exit::Exit;
 
@@ -73,10 +74,11 @@ pub(crate) enum Error {
 }
 
 fn mistakes(diagnostics: &Diagnostics) -> String {
-    match diagnostics.len() {
-        1 => "1 mistake; nothing was started".into(),
-        n => format!("{n} mistakes; nothing was started"),
-    }
+    let errors = diagnostics
+        .iter()
+        .filter(|d| d.severity == Severity::Error)
+        .count();
+    format!("{}; nothing was started", count(errors, "mistake"))
 }
 
 impl Error {
@@ -105,7 +107,9 @@ impl Error {
             Self::Unanswered(_) => "cli::unanswered",
             Self::Store(StoreError::Unfinished { .. }) => "store::unfinished",
             Self::Store(StoreError::Held { .. } | StoreError::Busy { .. }) => "store::held",
-            Self::Store(StoreError::NoRun { .. } | StoreError::NoRuns | StoreError::Ambiguous { .. }) => "store::no_run",
+            Self::Store(
+                StoreError::NoRun { .. } | StoreError::NoRuns | StoreError::Ambiguous { .. },
+            ) => "store::no_run",
             Self::Store(_) => "store::damaged",
             Self::Drive(_) => "engine::stopped",
             Self::Engine(_) => "engine::not_started",
@@ -116,18 +120,26 @@ impl Error {
     /// What to do, a line each, made printable.
     pub(crate) fn hints(&self) -> Vec<String> {
         match self {
-            Self::Read { what: "inventory", .. } => {
+            Self::Read {
+                what: "inventory", ..
+            } => {
                 vec!["name it with -i FILE or RUNBOOK_INVENTORY, or put inventory.yaml beside the runbook".into()]
             }
             Self::Typed { hint, .. } => hint.iter().cloned().collect(),
             Self::NoStateDir => vec!["give a directory with --state DIR".into()],
-            Self::Secret { name, .. } => vec![format!("--secret {name}=env:VARIABLE or --secret {name}=file:PATH")],
+            Self::Secret { name, .. } => vec![format!(
+                "--secret {name}=env:VARIABLE or --secret {name}=file:PATH"
+            )],
             Self::Store(StoreError::Unfinished { runs }) => runs.iter().map(unfinished).collect(),
-            Self::Store(StoreError::Held { run, .. }) => vec![format!("see what it does: runbook status {run}")],
+            Self::Store(StoreError::Held { run, .. }) => {
+                vec![format!("see what it does: runbook status {run}")]
+            }
             Self::Store(StoreError::NoRun { .. } | StoreError::Ambiguous { .. }) => {
                 vec!["list them: runbook runs".into()]
             }
-            Self::Drive(_) => vec!["what runs on hosts runs on; when the cause is gone: runbook resume".into()],
+            Self::Drive(_) => {
+                vec!["what runs on hosts runs on; when the cause is gone: runbook resume".into()]
+            }
             _ => Vec::new(),
         }
     }
@@ -135,10 +147,13 @@ impl Error {
 
 fn of_store(error: &StoreError) -> Exit {
     match error {
-        StoreError::NoRun { .. } | StoreError::NoRuns | StoreError::Ambiguous { .. } | StoreError::NoDirectory { .. } => {
-            Exit::Mistake
+        StoreError::NoRun { .. }
+        | StoreError::NoRuns
+        | StoreError::Ambiguous { .. }
+        | StoreError::NoDirectory { .. } => Exit::Mistake,
+        StoreError::Held { .. } | StoreError::Busy { .. } | StoreError::Unfinished { .. } => {
+            Exit::Busy
         }
-        StoreError::Held { .. } | StoreError::Busy { .. } | StoreError::Unfinished { .. } => Exit::Busy,
         _ => Exit::Engine,
     }
 }

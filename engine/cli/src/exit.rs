@@ -58,12 +58,16 @@ impl Exit {
         match self {
             Self::Done => "done, or everything was there already",
             Self::Failed => "a step failed; the run stopped",
-            Self::Mistake => "a mistake in the command line, runbook, inventory or inputs; nothing was started",
+            Self::Mistake => {
+                "a mistake in the command line, runbook, inventory or inputs; nothing was started"
+            }
             Self::Refused => "not approved at a gate",
             Self::Stopped => "stopped or detached by a person",
             Self::Busy => "refused: another run is unfinished, or another controller has this one",
             Self::Host => "a host cannot be used",
-            Self::Engine => "runbook's own journal, store or output is damaged or cannot be written",
+            Self::Engine => {
+                "runbook's own journal, store or output is damaged or cannot be written"
+            }
         }
     }
 
@@ -87,7 +91,9 @@ fn only_unreachable(state: &RunState) -> bool {
         Some(Outcome::Failed(failure)) => Some(failure.kind == FailureKind::Unreachable),
         _ => None,
     });
-    failures.next().is_some_and(|first| first && failures.all(|f| f))
+    failures
+        .next()
+        .is_some_and(|first| first && failures.all(|f| f))
 }
 
 impl From<Exit> for ExitCode {
@@ -98,7 +104,10 @@ impl From<Exit> for ExitCode {
 
 /// The exit codes as the end of the help.
 pub(crate) fn help() -> String {
-    let lines: Vec<String> = Exit::ALL.iter().map(|e| format!("  {}  {}", e.code(), e.meaning())).collect();
+    let lines: Vec<String> = Exit::ALL
+        .iter()
+        .map(|e| format!("  {}  {}", e.code(), e.meaning()))
+        .collect();
     format!("Exit codes:\n{}", lines.join("\n"))
 }
 
@@ -109,7 +118,8 @@ mod tests {
 
     #[test]
     fn the_book_says_the_same() {
-        let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../book/src/reference/exit-codes.md");
+        let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../book/src/reference/exit-codes.md");
         let page = std::fs::read_to_string(page).unwrap();
         for exit in Exit::ALL {
             let row = format!("| {} | {} |", exit.code(), exit.meaning());
@@ -126,15 +136,30 @@ mod tests {
     #[test]
     fn a_run_gives_its_code() {
         let of = |result, stopping, detached| {
-            Exit::of_run(&RunState { result: Some(result), stopping, detached, ..RunState::default() })
+            Exit::of_run(&RunState {
+                result: Some(result),
+                stopping,
+                detached,
+                ..RunState::default()
+            })
         };
         let host = || Some(StopReason::Host(HostName::new("a").unwrap()));
         assert_eq!(of(RunResult::Succeeded, None, false), Exit::Done);
-        assert_eq!(of(RunResult::AlreadyThere, Some(StopReason::AlreadyThere), false), Exit::Done);
+        assert_eq!(
+            of(
+                RunResult::AlreadyThere,
+                Some(StopReason::AlreadyThere),
+                false
+            ),
+            Exit::Done
+        );
         assert_eq!(of(RunResult::Failed, None, false), Exit::Failed);
         assert_eq!(of(RunResult::Failed, host(), false), Exit::Host);
         assert_eq!(of(RunResult::Refused, None, false), Exit::Refused);
-        assert_eq!(of(RunResult::Stopped, Some(StopReason::Interrupt), false), Exit::Stopped);
+        assert_eq!(
+            of(RunResult::Stopped, Some(StopReason::Interrupt), false),
+            Exit::Stopped
+        );
         assert_eq!(of(RunResult::Failed, host(), true), Exit::Stopped);
     }
 }

@@ -31,12 +31,19 @@ pub fn main() -> ExitCode {
 
 fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let command = Cli::command().after_help(exit::help());
-    let cli = match command.try_get_matches_from(arguments).and_then(|m| Cli::from_arg_matches(&m)) {
+    let cli = match command
+        .try_get_matches_from(arguments)
+        .and_then(|m| Cli::from_arg_matches(&m))
+    {
         Ok(cli) => cli,
         Err(error) => {
             // A closed pipe is nobody's mistake.
             let _ = error.print();
-            return if error.use_stderr() { Exit::Mistake } else { Exit::Done };
+            return if error.use_stderr() {
+                Exit::Mistake
+            } else {
+                Exit::Done
+            };
         }
     };
     let output = Output::new(&cli);

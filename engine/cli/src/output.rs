@@ -4,7 +4,10 @@ use std::io::{self, IsTerminal, Write};
 
 use dialoguer::console::Term;
 use jiff::tz::TimeZone;
-use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, JSONReportHandler, ThemeCharacters, ThemeStyles};
+use miette::{
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, JSONReportHandler, ThemeCharacters,
+    ThemeStyles,
+};
 use runbook_lang::diagnostic::Diagnostics;
 use runbook_lang::source::Sources;
 use runbook_report::{Style, Tone, to_json_text};
@@ -61,13 +64,21 @@ impl Output {
             true => columns(&Term::stdout()),
             false => WIDTH,
         };
-        Style { colour: self.colours(self.stdout), width, zone: TimeZone::system() }
+        Style {
+            colour: self.colours(self.stdout),
+            width,
+            zone: TimeZone::system(),
+        }
     }
 
     /// How questions and progress look.
     pub(crate) fn stderr_style(&self) -> Style {
         let width = columns(&Term::stderr());
-        Style { colour: self.colours(io::stderr().is_terminal()), width, zone: TimeZone::system() }
+        Style {
+            colour: self.colours(io::stderr().is_terminal()),
+            width,
+            zone: TimeZone::system(),
+        }
     }
 
     /// Writes a result. A closed pipe is no mistake: whoever read it has enough.
@@ -104,19 +115,35 @@ impl Output {
     pub(crate) fn warn(&self, diagnostics: &Diagnostics, sources: &Sources) {
         if !self.json && !diagnostics.is_empty() {
             let colour = self.colours(io::stderr().is_terminal());
-            self.note(&diagnostics_text(diagnostics, sources, colour, columns(&Term::stderr())));
+            self.note(&diagnostics_text(
+                diagnostics,
+                sources,
+                colour,
+                columns(&Term::stderr()),
+            ));
         }
     }
 }
 
 fn columns(term: &Term) -> usize {
-    term.size_checked().map_or(WIDTH, |(_, columns)| usize::from(columns)).max(NARROW)
+    term.size_checked()
+        .map_or(WIDTH, |(_, columns)| usize::from(columns))
+        .max(NARROW)
 }
 
 fn error_text(error: &Error, colour: bool, width: usize) -> String {
-    let style = Style { colour, width, zone: TimeZone::UTC };
+    let style = Style {
+        colour,
+        width,
+        zone: TimeZone::UTC,
+    };
     let mut out = String::new();
-    if let Error::Mistakes { diagnostics, sources, also } = error {
+    if let Error::Mistakes {
+        diagnostics,
+        sources,
+        also,
+    } = error
+    {
         out.push_str(&diagnostics_text(diagnostics, sources, colour, width));
         if let Some(also) = also {
             out.push_str(&error_text(also, colour, width));
@@ -131,7 +158,11 @@ fn error_text(error: &Error, colour: bool, width: usize) -> String {
 
 fn error_json(error: &Error) -> serde_json::Value {
     let diagnostics = match error {
-        Error::Mistakes { diagnostics, sources, .. } => diagnostics_json(diagnostics, sources),
+        Error::Mistakes {
+            diagnostics,
+            sources,
+            ..
+        } => diagnostics_json(diagnostics, sources),
         _ => Vec::new(),
     };
     serde_json::json!({
@@ -144,12 +175,23 @@ fn error_json(error: &Error) -> serde_json::Value {
     })
 }
 
-fn diagnostics_text(diagnostics: &Diagnostics, sources: &Sources, colour: bool, width: usize) -> String {
+fn diagnostics_text(
+    diagnostics: &Diagnostics,
+    sources: &Sources,
+    colour: bool,
+    width: usize,
+) -> String {
     let theme = GraphicalTheme {
         characters: ThemeCharacters::unicode(),
-        styles: if colour { ThemeStyles::ansi() } else { ThemeStyles::none() },
+        styles: if colour {
+            ThemeStyles::ansi()
+        } else {
+            ThemeStyles::none()
+        },
     };
-    let handler = GraphicalReportHandler::new_themed(theme).with_width(width).with_links(false);
+    let handler = GraphicalReportHandler::new_themed(theme)
+        .with_width(width)
+        .with_links(false);
     let mut out = String::new();
     for report in diagnostics.reports(sources) {
         // Writing to a text does not fail.
@@ -160,14 +202,21 @@ fn diagnostics_text(diagnostics: &Diagnostics, sources: &Sources, colour: bool, 
 }
 
 /// Diagnostics for programs, as `miette` writes them.
-pub(crate) fn diagnostics_json(diagnostics: &Diagnostics, sources: &Sources) -> Vec<serde_json::Value> {
+pub(crate) fn diagnostics_json(
+    diagnostics: &Diagnostics,
+    sources: &Sources,
+) -> Vec<serde_json::Value> {
     let handler = JSONReportHandler::new();
     let one = |report: &dyn Diagnostic| {
         let mut out = String::new();
         handler.render_report(&mut out, report).ok()?;
         serde_json::from_str(&out).ok()
     };
-    diagnostics.reports(sources).iter().filter_map(|r| one(r)).collect()
+    diagnostics
+        .reports(sources)
+        .iter()
+        .filter_map(|r| one(r))
+        .collect()
 }
 
 #[cfg(test)]
@@ -187,7 +236,11 @@ mod tests {
                 .help("did you mean `steps`?"),
         );
         let also = Some(Box::new(Error::NoStateDir));
-        Error::Mistakes { diagnostics, sources, also }
+        Error::Mistakes {
+            diagnostics,
+            sources,
+            also,
+        }
     }
 
     #[test]
@@ -205,11 +258,21 @@ mod tests {
 
     #[test]
     fn errors_say_what_to_type() {
-        let no_run = Error::from(StoreError::NoRun { wanted: "x\x1b".into() });
+        let no_run = Error::from(StoreError::NoRun {
+            wanted: "x\x1b".into(),
+        });
         let all = [
             no_run,
-            Error::Secret { name: "db".into(), place: "env:X".into(), problem: "it is not set".into() },
-            Error::Read { what: "inventory", path: "i.yaml".into(), source: io::ErrorKind::NotFound.into() },
+            Error::Secret {
+                name: "db".into(),
+                place: "env:X".into(),
+                problem: "it is not set".into(),
+            },
+            Error::Read {
+                what: "inventory",
+                path: "i.yaml".into(),
+                source: io::ErrorKind::NotFound.into(),
+            },
         ];
         let text: Vec<String> = all.iter().map(|e| error_text(e, false, 80)).collect();
         insta::assert_snapshot!(text.join("\n"));

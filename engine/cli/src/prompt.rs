@@ -36,7 +36,11 @@ pub(crate) fn secret(name: &str, output: &Output) -> Result<String, Error> {
     let name = printable(name);
     if !output.can_ask {
         let problem = "there is no terminal to ask at".into();
-        return Err(Error::Secret { name: name.into_owned(), place: "the terminal".into(), problem });
+        return Err(Error::Secret {
+            name: name.into_owned(),
+            place: "the terminal".into(),
+            problem,
+        });
     }
     Password::new()
         .with_prompt(name.into_owned())

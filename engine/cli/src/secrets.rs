@@ -33,15 +33,26 @@ impl Secrets {
         ask: impl Fn(&str) -> Result<String, Error>,
     ) -> Result<Self, Error> {
         if let Some((name, _)) = other.iter().find(|(name, _)| {
-            plan.inputs.get(name).is_none_or(|input| input.value.is_some())
+            plan.inputs
+                .get(name)
+                .is_none_or(|input| input.value.is_some())
         }) {
             let message = format!("there is no secret `{}` in this runbook", printable(name));
-            return Err(Error::Typed { message, hint: None });
+            return Err(Error::Typed {
+                message,
+                hint: None,
+            });
         }
         let mut out = BTreeMap::new();
         for (name, input) in &plan.inputs {
-            let given = other.iter().rev().find(|(n, _)| n == name).map(|(_, source)| source);
-            let Some(source) = given.or(input.secret.as_ref()) else { continue };
+            let given = other
+                .iter()
+                .rev()
+                .find(|(n, _)| n == name)
+                .map(|(_, source)| source);
+            let Some(source) = given.or(input.secret.as_ref()) else {
+                continue;
+            };
             let value = match source {
                 SecretSource::Prompt => ask(name)?,
                 source => value(source).map_err(|problem| Error::Secret {
@@ -72,14 +83,22 @@ fn value(source: &SecretSource) -> Result<String, String> {
         SecretSource::File(path) => {
             let mut text = String::new();
             let file = File::open(path).map_err(|e| e.to_string())?;
-            file.take(MOST + 1).read_to_string(&mut text).map_err(|e| e.to_string())?;
+            file.take(MOST + 1)
+                .read_to_string(&mut text)
+                .map_err(|e| e.to_string())?;
             if text.len() as u64 > MOST {
                 return Err(format!("it is longer than {MOST} bytes"));
             }
             // An editor ends a file with a line break; it is no part of the secret.
-            let kept = text.strip_suffix('\n').map_or(text.len(), |t| t.strip_suffix('\r').unwrap_or(t).len());
+            let kept = text
+                .strip_suffix('\n')
+                .map_or(text.len(), |t| t.strip_suffix('\r').unwrap_or(t).len());
             text.truncate(kept);
-            if text.is_empty() { Err("it is empty".into()) } else { Ok(text) }
+            if text.is_empty() {
+                Err("it is empty".into())
+            } else {
+                Ok(text)
+            }
         }
         SecretSource::Prompt => Err("nobody was asked".into()),
     }
@@ -119,7 +138,10 @@ mod tests {
             let (_keep, source) = file(&content);
             assert!(value(&source).is_err());
         }
-        assert_eq!(value(&SecretSource::Env("RUNBOOK_TEST_NO_SUCH_VARIABLE".into())).unwrap_err(), "it is not set");
+        assert_eq!(
+            value(&SecretSource::Env("RUNBOOK_TEST_NO_SUCH_VARIABLE".into())).unwrap_err(),
+            "it is not set"
+        );
         assert!(value(&SecretSource::File("/nonexistent/secret".into())).is_err());
     }
 

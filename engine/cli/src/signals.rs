@@ -7,7 +7,10 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 /// Listens: the first Ctrl-C, and every SIGTERM and SIGHUP, send `stop`; every further Ctrl-C
 /// sends `detach`. Must be called inside a runtime, before anything is started.
-pub(crate) fn listen<T: Clone + Send + 'static>(stop: T, detach: T) -> io::Result<UnboundedReceiver<T>> {
+pub(crate) fn listen<T: Clone + Send + 'static>(
+    stop: T,
+    detach: T,
+) -> io::Result<UnboundedReceiver<T>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;

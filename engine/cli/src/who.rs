@@ -11,12 +11,21 @@ const MOST: u64 = 1 << 20;
 
 /// This process.
 pub(crate) fn controller() -> Controller {
-    Controller { host: host(), pid: std::process::id(), user: user(), engine: env!("CARGO_PKG_VERSION").into() }
+    Controller {
+        host: host(),
+        pid: std::process::id(),
+        user: user(),
+        engine: env!("CARGO_PKG_VERSION").into(),
+    }
 }
 
 fn host() -> String {
     let name = read("/proc/sys/kernel/hostname").trim().to_owned();
-    if name.is_empty() { "unknown".into() } else { name }
+    if name.is_empty() {
+        "unknown".into()
+    } else {
+        name
+    }
 }
 
 /// The account; what the environment says is only believed where the system does not know.

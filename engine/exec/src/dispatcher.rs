@@ -81,7 +81,12 @@ enum Mode {
 /// What a node is, resolved once.
 #[derive(Debug, Clone, Copy)]
 enum Role {
-    Instance { step: usize, kind: TypeKind, in_doubt: InDoubt, host: usize },
+    Instance {
+        step: usize,
+        kind: TypeKind,
+        in_doubt: InDoubt,
+        host: usize,
+    },
     PhaseBegin(u32),
     Barrier,
     DoneWhen,
@@ -111,7 +116,12 @@ impl<R: Rules> Dispatcher<R> {
     ///
     /// # Errors
     /// The plan is not consistent in itself.
-    pub fn new(plan: Arc<Plan>, rules: R, options: Options, ids: AttemptIds) -> Result<Self, GraphError> {
+    pub fn new(
+        plan: Arc<Plan>,
+        rules: R,
+        options: Options,
+        ids: AttemptIds,
+    ) -> Result<Self, GraphError> {
         Self::resume(plan, rules, options, ids, RunState::default())
     }
 
@@ -127,15 +137,20 @@ impl<R: Rules> Dispatcher<R> {
         state: RunState,
     ) -> Result<Self, GraphError> {
         let graph = Frozen::new(&plan)?;
-        let same = |(node, have): (&runbook_model::Node, &runbook_model::state::NodeState)| node.id == have.summary.id;
+        let same = |(node, have): (&runbook_model::Node, &runbook_model::state::NodeState)| {
+            node.id == have.summary.id
+        };
         if state.run.is_some()
-            && (plan.nodes.len() != state.nodes.len() || !plan.nodes.iter().zip(&state.nodes).all(same))
+            && (plan.nodes.len() != state.nodes.len()
+                || !plan.nodes.iter().zip(&state.nodes).all(same))
         {
             return Err(GraphError::Dangling("the run has other nodes".into()));
         }
         let names: BTreeSet<HostName> = plan.instances().map(|(_, _, host)| host.clone()).collect();
         let hosts: Vec<HostRow> = names.into_iter().map(HostRow::new).collect();
-        let roles = (0u32..).take(plan.nodes.len()).map(|n| Role::of(&plan, NodeIx(n), &hosts));
+        let roles = (0u32..)
+            .take(plan.nodes.len())
+            .map(|n| Role::of(&plan, NodeIx(n), &hosts));
         let roles = roles.collect::<Result<Vec<_>, _>>()?;
         let begins = (0u32..).zip(&roles).filter_map(|(at, role)| match role {
             Role::PhaseBegin(phase) => Some((*phase, NodeIx(at))),
@@ -176,21 +191,40 @@ impl<R: Rules> Dispatcher<R> {
 
     /// Begins: the run is created if it does not exist, this controller takes it, and every host is
     /// made ready. `epoch` must be above that of every earlier controller.
-    pub fn open(&mut self, now: Millis, run: RunId, controller: Controller, epoch: Epoch) -> Vec<Action> {
+    pub fn open(
+        &mut self,
+        now: Millis,
+        run: RunId,
+        controller: Controller,
+        epoch: Epoch,
+    ) -> Vec<Action> {
         if self.mode != Mode::New {
             return Vec::new();
         }
         self.now = now;
         if epoch <= self.state.epoch {
-            self.fault(format!("epoch {epoch} does not follow epoch {}", self.state.epoch));
+            self.fault(format!(
+                "epoch {epoch} does not follow epoch {}",
+                self.state.epoch
+            ));
             return std::mem::take(&mut self.out);
         }
         self.epoch = epoch;
         self.mode = Mode::Readying;
         if self.state.run.is_none() {
-            let nodes = self.plan.nodes.iter().map(|node| self.summary(node)).collect();
+            let nodes = self
+                .plan
+                .nodes
+                .iter()
+                .map(|node| self.summary(node))
+                .collect();
             let (runbook, plan) = (self.plan.runbook.clone(), self.plan.digest.clone());
-            self.record(Event::RunCreated { run, runbook, plan, nodes });
+            self.record(Event::RunCreated {
+                run,
+                runbook,
+                plan,
+                nodes,
+            });
         }
         self.record(Event::Opened { controller });
         self.count_missing();
@@ -207,12 +241,23 @@ impl<R: Rules> Dispatcher<R> {
         }
         self.now = now;
         match input {
-            Input::HostReady { host, boot, machine, clock_offset_ms } => {
+            Input::HostReady {
+                host,
+                boot,
+                machine,
+                clock_offset_ms,
+            } => {
                 self.host_ready(&host, boot, machine, clock_offset_ms);
             }
             Input::HostUnusable { host, problem } => self.host_unusable(&host, problem),
             Input::HostLost { host, .. } => self.host_lost(&host),
-            Input::Looked { look, node, verdict, outputs, before } => {
+            Input::Looked {
+                look,
+                node,
+                verdict,
+                outputs,
+                before,
+            } => {
                 self.looked(look, node, verdict, outputs, before);
             }
             Input::Launched { unit } => self.launched(&unit),
@@ -235,7 +280,12 @@ impl<R: Rules> Dispatcher<R> {
         if self.mode == Mode::Ended {
             return;
         }
-        let record = Record { seq: self.state.seq + 1, epoch: self.epoch, at: self.now, event };
+        let record = Record {
+            seq: self.state.seq + 1,
+            epoch: self.epoch,
+            at: self.now,
+            event,
+        };
         match self.state.apply(&record) {
             Ok(()) => self.out.push(Action::Record(record)),
             Err(error) => self.fault(error.to_string()),
@@ -270,15 +320,30 @@ impl<R: Rules> Dispatcher<R> {
     }
 
     fn summary(&self, node: &runbook_model::Node) -> NodeSummary {
-        let phase = |at: u32| self.plan.phases.get(at as usize).map(|p| p.id.clone()).unwrap_or_default();
+        let phase = |at: u32| {
+            self.plan
+                .phases
+                .get(at as usize)
+                .map(|p| p.id.clone())
+                .unwrap_or_default()
+        };
         let (phase, host) = match &node.kind {
-            NodeKind::Instance { step, host, .. } => {
-                (self.plan.steps.get(step.at()).map(|s| phase(s.phase)).unwrap_or_default(), Some(host.clone()))
-            }
+            NodeKind::Instance { step, host, .. } => (
+                self.plan
+                    .steps
+                    .get(step.at())
+                    .map(|s| phase(s.phase))
+                    .unwrap_or_default(),
+                Some(host.clone()),
+            ),
             NodeKind::PhaseBegin { phase: at } => (phase(*at), None),
             NodeKind::Barrier | NodeKind::DoneWhen => (String::new(), None),
         };
-        NodeSummary { id: node.id.clone(), phase, host }
+        NodeSummary {
+            id: node.id.clone(),
+            phase,
+            host,
+        }
     }
 
     fn step(&self, at: usize) -> &Step {
@@ -293,11 +358,21 @@ impl Role {
             NodeKind::Barrier => Self::Barrier,
             NodeKind::DoneWhen => Self::DoneWhen,
             NodeKind::Instance { step: at, host, .. } => {
-                let dangling = |what: &str| GraphError::Dangling(format!("`{}` has no {what}", plan.nodes[node.at()].id));
+                let dangling = |what: &str| {
+                    GraphError::Dangling(format!("`{}` has no {what}", plan.nodes[node.at()].id))
+                };
                 let step = plan.steps.get(at.at()).ok_or_else(|| dangling("step"))?;
                 let of = plan.type_of(step).ok_or_else(|| dangling("type"))?;
-                let host = hosts.iter().position(|row| row.name == *host).ok_or_else(|| dangling("host"))?;
-                Self::Instance { step: at.at(), kind: of.kind, in_doubt: of.in_doubt, host }
+                let host = hosts
+                    .iter()
+                    .position(|row| row.name == *host)
+                    .ok_or_else(|| dangling("host"))?;
+                Self::Instance {
+                    step: at.at(),
+                    kind: of.kind,
+                    in_doubt: of.in_doubt,
+                    host,
+                }
             }
         })
     }

@@ -42,7 +42,10 @@ impl Lists {
         for i in 0..nodes {
             starts[i + 1] += starts[i];
         }
-        Self { starts, items: pairs.iter().map(|(_, item)| *item).collect() }
+        Self {
+            starts,
+            items: pairs.iter().map(|(_, item)| *item).collect(),
+        }
     }
 
     fn of(&self, node: NodeIx) -> &[NodeIx] {
@@ -57,8 +60,15 @@ impl Frozen {
     /// An edge names a node that does not exist, or nodes wait for each other.
     pub fn new(plan: &Plan) -> Result<Self, GraphError> {
         let n = plan.nodes.len();
-        if let Some(edge) = plan.edges.iter().find(|e| e.from.at() >= n || e.to.at() >= n) {
-            return Err(GraphError::Dangling(format!("an edge from {} to {}", edge.from.0, edge.to.0)));
+        if let Some(edge) = plan
+            .edges
+            .iter()
+            .find(|e| e.from.at() >= n || e.to.at() >= n)
+        {
+            return Err(GraphError::Dangling(format!(
+                "an edge from {} to {}",
+                edge.from.0, edge.to.0
+            )));
         }
         let mut forth: Vec<_> = plan.edges.iter().map(|e| (e.from, e.to)).collect();
         forth.sort_unstable();
@@ -76,7 +86,12 @@ impl Frozen {
             priorities: vec![0; n],
         };
         for node in frozen.topological(plan)?.into_iter().rev() {
-            let rest = frozen.successors(node).iter().map(|s| frozen.priority(*s)).max().unwrap_or(0);
+            let rest = frozen
+                .successors(node)
+                .iter()
+                .map(|s| frozen.priority(*s))
+                .max()
+                .unwrap_or(0);
             frozen.priorities[node.at()] = rest + weight(plan, node);
         }
         Ok(frozen)
@@ -129,8 +144,12 @@ impl Frozen {
 
 /// A guess of how long a node takes, in no unit: only the order of nodes depends on it.
 fn weight(plan: &Plan, node: NodeIx) -> u64 {
-    let NodeKind::Instance { step, .. } = &plan.nodes[node.at()].kind else { return 0 };
-    let Some(step) = plan.steps.get(step.at()) else { return 0 };
+    let NodeKind::Instance { step, .. } = &plan.nodes[node.at()].kind else {
+        return 0;
+    };
+    let Some(step) = plan.steps.get(step.at()) else {
+        return 0;
+    };
     let base = match plan.type_of(step).map(|t| t.kind) {
         Some(TypeKind::Ordinary | TypeKind::Always | TypeKind::Copy) => 4,
         Some(TypeKind::Gate) => 20,

@@ -93,9 +93,9 @@ mod tests {
 
     #[test]
     fn what_is_not_of_its_type_is_an_error() {
-        assert!(run("count", "many").unwrap_err().contains("`many`"));
+        assert!(run("count", "many").err().unwrap().contains("`many`"));
         assert!(run("all", "{}").is_err());
-        assert!(run("other", "1").unwrap_err().contains("does not declare"));
+        assert!(run("other", "1").err().unwrap().contains("does not declare"));
     }
 
     #[test]

@@ -42,13 +42,23 @@ pub trait Rules {
     ///
     /// # Errors
     /// It has no value.
-    fn expect(&self, node: NodeIx, outputs: &BTreeMap<String, Value>, state: &RunState) -> Result<bool, Failure>;
+    fn expect(
+        &self,
+        node: NodeIx,
+        outputs: &BTreeMap<String, Value>,
+        state: &RunState,
+    ) -> Result<bool, Failure>;
 
     /// The step's `until.fatal`, of the outputs given.
     ///
     /// # Errors
     /// It has no value.
-    fn fatal(&self, node: NodeIx, outputs: &BTreeMap<String, Value>, state: &RunState) -> Result<bool, Failure>;
+    fn fatal(
+        &self,
+        node: NodeIx,
+        outputs: &BTreeMap<String, Value>,
+        state: &RunState,
+    ) -> Result<bool, Failure>;
 
     /// The conditions of an assert.
     ///

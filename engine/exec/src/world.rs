@@ -9,6 +9,7 @@
 mod controller;
 mod fault;
 mod host;
+mod nature;
 mod random;
 mod sketch;
 mod tables;

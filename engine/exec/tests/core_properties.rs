@@ -2,6 +2,7 @@
 //!
 //! Each case is one seed. `RUNBOOK_CASES` sets how many; a failure prints its seed, and
 //! `RUNBOOK_SEED` runs that one alone.
+#![allow(clippy::unwrap_used, reason = "a test helper")]
 
 mod core_laws;
 
@@ -27,7 +28,10 @@ fn world(seed: u64, faults: bool) -> World {
 }
 
 fn tables(plan: &runbook_model::Plan, random: &mut Random) -> Tables {
-    let mut tables = Tables { done_when: Some(Ok(random.chance(300))), ..Tables::default() };
+    let mut tables = Tables {
+        done_when: Some(Ok(random.chance(300))),
+        ..Tables::default()
+    };
     for (at, node) in (0u32..).zip(&plan.nodes) {
         match &node.kind {
             NodeKind::Instance { step, .. } if plan.steps[step.at()].when.is_some() => {
@@ -58,8 +62,14 @@ fn case(seed: u64) -> Result<(), String> {
     let mut calm = world(seed, false);
     let calm_endings = calm.run_to_end(CONTROLLERS);
     core_laws::hold(&calm, &calm_endings)?;
-    let (Some(Ending::Closed(end)), Some(Ending::Closed(calm_end))) = (endings.last(), calm_endings.last()) else {
-        return Err(format!("ended with {:?} and {:?}", endings.last(), calm_endings.last()));
+    let (Some(Ending::Closed(end)), Some(Ending::Closed(calm_end))) =
+        (endings.last(), calm_endings.last())
+    else {
+        return Err(format!(
+            "ended with {:?} and {:?}",
+            endings.last(),
+            calm_endings.last()
+        ));
     };
     if !calm_end.is_final() {
         return Err(format!("a calm world ended with {calm_end:?}"));
@@ -68,11 +78,16 @@ fn case(seed: u64) -> Result<(), String> {
         return core_laws::only_a_person_can_tell(&disturbed);
     }
     if end != calm_end {
-        return Err(format!("ended with {end:?}, in a calm world with {calm_end:?}"));
+        return Err(format!(
+            "ended with {end:?}, in a calm world with {calm_end:?}"
+        ));
     }
     for node in (0u32..).map(NodeIx).take(calm.plan.nodes.len()) {
         if *end == RunResult::Succeeded && disturbed.is_there(node) != calm.is_there(node) {
-            return Err(format!("`{}` ends otherwise than in a calm world", calm.plan.nodes[node.at()].id));
+            return Err(format!(
+                "`{}` ends otherwise than in a calm world",
+                calm.plan.nodes[node.at()].id
+            ));
         }
     }
     Ok(())
@@ -87,8 +102,16 @@ fn the_laws_hold_in_every_world() {
         core_laws::tell(&world, &endings);
         return case(seed).unwrap();
     }
-    let cases = std::env::var("RUNBOOK_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(1000);
-    let config = Config { cases, failure_persistence: None, max_shrink_iters: 0, ..Config::default() };
+    let cases = std::env::var("RUNBOOK_CASES")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(1000);
+    let config = Config {
+        cases,
+        failure_persistence: None,
+        max_shrink_iters: 0,
+        ..Config::default()
+    };
     let result = TestRunner::new(config).run(&proptest::num::u64::ANY, |seed| {
         case(seed).map_err(|law| TestCaseError::fail(format!("seed {seed}: {law}")))
     });
@@ -124,18 +147,36 @@ fn the_worlds_are_eventful() {
                 Event::Pausing { .. } => "paused",
                 Event::Detached { .. } => "detached",
                 Event::HostUnusable { .. } => "unusable",
-                Event::Ended { end: runbook_model::event::AttemptEnd::NeverBegan, .. } => "never began",
+                Event::Ended {
+                    end: runbook_model::event::AttemptEnd::NeverBegan,
+                    ..
+                } => "never began",
                 _ => continue,
             };
             *seen.entry(name).or_default() += 1;
         }
     }
     let wanted = [
-        "crash", "succeeded", "already there", "stopped", "refused", "failed", "doubted", "over time", "freshened",
-        "reopened", "paused", "detached", "unusable", "never began",
+        "crash",
+        "succeeded",
+        "already there",
+        "stopped",
+        "refused",
+        "failed",
+        "doubted",
+        "over time",
+        "freshened",
+        "reopened",
+        "paused",
+        "detached",
+        "unusable",
+        "never began",
     ];
     for name in wanted {
-        assert!(seen.get(name).is_some_and(|n| *n >= 5), "too few of `{name}`: {seen:?}");
+        assert!(
+            seen.get(name).is_some_and(|n| *n >= 5),
+            "too few of `{name}`: {seen:?}"
+        );
     }
     assert_eq!(seen.get("wrong"), None);
 }

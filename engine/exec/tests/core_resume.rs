@@ -1,4 +1,5 @@
 //! What a controller does about attempts that another one left, and about links that break.
+#![allow(clippy::unwrap_used, reason = "a test helper")]
 
 mod core_bench;
 
@@ -22,7 +23,11 @@ fn dead(kind: TypeKind, in_doubt: InDoubt, launched: bool) -> (Bench, AttemptId,
     if bench.looking(a).is_some() {
         bench.looked(a, differs());
     }
-    let unit = if launched { bench.launched(a) } else { bench.launching(a) };
+    let unit = if launched {
+        bench.launched(a)
+    } else {
+        bench.launching(a)
+    };
     (bench.crash(), unit, a, b)
 }
 
@@ -36,7 +41,10 @@ fn ready(bench: &mut Bench) {
 }
 
 fn found(bench: &mut Bench, unit: &AttemptId, found: UnitFound) {
-    bench.send(Input::UnitState { unit: unit.clone(), found });
+    bench.send(Input::UnitState {
+        unit: unit.clone(),
+        found,
+    });
 }
 
 #[test]
@@ -66,26 +74,45 @@ fn a_doubt_is_settled_before_anything_starts() {
     let mut bench = bench.crash();
     ready(&mut bench);
     found(&mut bench, &unit, UnitFound::Lost("killed".into()));
-    assert_eq!((bench.looking(a), bench.looking(b)), (Some(Purpose::Doubt), None));
+    assert_eq!(
+        (bench.looking(a), bench.looking(b)),
+        (Some(Purpose::Doubt), None)
+    );
     bench.looked(a, satisfied());
-    assert_eq!((bench.outcome(a), bench.looking(b)), (Some(Outcome::Changed), Some(Purpose::Before)));
+    assert_eq!(
+        (bench.outcome(a), bench.looking(b)),
+        (Some(Outcome::Changed), Some(Purpose::Before))
+    );
 }
 
 #[test]
 fn what_ended_meanwhile_goes_on_as_if_it_had_come_live() {
     let (mut bench, unit, a, b) = ordinary(true);
     ready(&mut bench);
-    found(&mut bench, &unit, UnitFound::Ended(AttemptEnd::Completed { outputs: Default::default() }));
+    found(
+        &mut bench,
+        &unit,
+        UnitFound::Ended(AttemptEnd::Completed {
+            outputs: Default::default(),
+        }),
+    );
     assert_eq!(bench.looking(a), Some(Purpose::After));
     bench.looked(a, satisfied());
-    assert_eq!((bench.outcome(a), bench.looking(b)), (Some(Outcome::Changed), Some(Purpose::Before)));
+    assert_eq!(
+        (bench.outcome(a), bench.looking(b)),
+        (Some(Outcome::Changed), Some(Purpose::Before))
+    );
 }
 
 #[test]
 fn what_failed_meanwhile_is_a_failure() {
     let (mut bench, unit, a, _) = ordinary(true);
     ready(&mut bench);
-    found(&mut bench, &unit, UnitFound::Ended(failure(FailureKind::Apply)));
+    found(
+        &mut bench,
+        &unit,
+        UnitFound::Ended(failure(FailureKind::Apply)),
+    );
     assert_eq!(bench.failed(a), Some(FailureKind::Apply));
     assert_eq!(bench.end(), Some(RunResult::Failed));
 }
@@ -104,7 +131,10 @@ fn a_doubt_that_differs_is_done_again() {
 
 #[test]
 fn only_a_person_settles_what_no_check_can_tell() {
-    for (kind, in_doubt) in [(TypeKind::Always, InDoubt::Check), (TypeKind::Ordinary, InDoubt::Ask)] {
+    for (kind, in_doubt) in [
+        (TypeKind::Always, InDoubt::Check),
+        (TypeKind::Ordinary, InDoubt::Ask),
+    ] {
         let (mut bench, unit, a, b) = dead(kind, in_doubt, true);
         ready(&mut bench);
         found(&mut bench, &unit, UnitFound::Lost("killed".into()));
@@ -124,10 +154,17 @@ fn no_trace_under_the_same_boot_and_without_a_launch_never_began() {
     let (mut bench, unit, a, _) = ordinary(false);
     ready(&mut bench);
     found(&mut bench, &unit, UnitFound::NoTrace);
-    assert_eq!(bench.state().attempts[&unit].end, Some(AttemptEnd::NeverBegan));
+    assert_eq!(
+        bench.state().attempts[&unit].end,
+        Some(AttemptEnd::NeverBegan)
+    );
     assert_eq!(bench.looking(a), Some(Purpose::Before));
     bench.looked(a, satisfied());
-    assert_eq!(bench.outcome(a), Some(Outcome::Satisfied), "nothing was changed");
+    assert_eq!(
+        bench.outcome(a),
+        Some(Outcome::Satisfied),
+        "nothing was changed"
+    );
 }
 
 #[test]
@@ -153,7 +190,12 @@ fn an_always_step_that_never_began_is_launched() {
     ready(&mut bench);
     found(&mut bench, &unit, UnitFound::NoTrace);
     let second = bench.launched(a);
-    bench.ended(&second, AttemptEnd::Completed { outputs: Default::default() });
+    bench.ended(
+        &second,
+        AttemptEnd::Completed {
+            outputs: Default::default(),
+        },
+    );
     assert_eq!(bench.outcome(a), Some(Outcome::Changed));
 }
 
@@ -171,7 +213,13 @@ fn what_the_engine_was_doing_itself_is_looked_at() {
     assert_eq!(bench.looking(copy), Some(Purpose::Doubt));
     bench.looked(copy, differs());
     let attempt = bench.performing(copy);
-    bench.send(Input::Performed { node: copy, attempt, end: AttemptEnd::Completed { outputs: Default::default() } });
+    bench.send(Input::Performed {
+        node: copy,
+        attempt,
+        end: AttemptEnd::Completed {
+            outputs: Default::default(),
+        },
+    });
     bench.looked(copy, satisfied());
     assert_eq!(bench.end(), Some(RunResult::Succeeded));
 }
@@ -181,7 +229,10 @@ fn an_unusable_host_with_an_open_attempt_ends_a_resume_before_it_begins() {
     let (mut bench, unit, _, b) = ordinary(true);
     bench.unusable("h1");
     bench.ready("h2");
-    assert_eq!(bench.state().stopping, Some(StopReason::Host(HostName::new("h1").unwrap())));
+    assert_eq!(
+        bench.state().stopping,
+        Some(StopReason::Host(HostName::new("h1").unwrap()))
+    );
     assert_eq!(bench.end(), Some(RunResult::Failed));
     assert_eq!(bench.stage(b), Stage::Waiting);
     assert_eq!(bench.state().attempts[&unit].end, None);
@@ -260,7 +311,10 @@ fn a_host_that_does_not_come_back_stops_the_run_and_leaves_its_attempts_open() {
     bench.launched(a);
     bench.lost("h1");
     bench.unusable("h1");
-    assert_eq!(bench.state().stopping, Some(StopReason::Host(HostName::new("h1").unwrap())));
+    assert_eq!(
+        bench.state().stopping,
+        Some(StopReason::Host(HostName::new("h1").unwrap()))
+    );
     assert_eq!(bench.end(), Some(RunResult::Failed));
     assert_eq!(bench.state().open_attempts().count(), 1);
 }
@@ -291,7 +345,11 @@ fn an_effect_that_takes_its_host_down_each_time_is_given_up() {
         assert!(attempts < 10, "for ever");
         bench.lost("h1");
         bench.ready_with("h1", &format!("boot {attempts}"), "machine of h1");
-        found(&mut bench, &unit, UnitFound::Lost("it has booted since".into()));
+        found(
+            &mut bench,
+            &unit,
+            UnitFound::Lost("it has booted since".into()),
+        );
         bench.looked(a, differs());
     }
     assert_eq!(attempts, 4);
@@ -307,11 +365,22 @@ fn limits_hold_for_each_host_and_in_all() {
     }
     let mut bench = Bench::limited(sketch, 2, 3);
     ready(&mut bench);
-    let looks = bench.actions().iter().filter(|a| matches!(a, Action::Look { .. })).count();
+    let looks = bench
+        .actions()
+        .iter()
+        .filter(|a| matches!(a, Action::Look { .. }))
+        .count();
     assert_eq!(looks, 3);
-    let first = (0..12).map(NodeIx).find(|n| bench.looking(*n).is_some()).unwrap();
+    let first = (0..12)
+        .map(NodeIx)
+        .find(|n| bench.looking(*n).is_some())
+        .unwrap();
     bench.looked(first, satisfied());
-    let looks = bench.actions().iter().filter(|a| matches!(a, Action::Look { .. })).count();
+    let looks = bench
+        .actions()
+        .iter()
+        .filter(|a| matches!(a, Action::Look { .. }))
+        .count();
     assert_eq!(looks, 4);
 }
 
@@ -324,5 +393,8 @@ fn the_longest_path_goes_first() {
     sketch.requires(long, after);
     let mut bench = Bench::limited(sketch, 1, 1);
     bench.ready("h1");
-    assert_eq!((bench.looking(long), bench.looking(short)), (Some(Purpose::Before), None));
+    assert_eq!(
+        (bench.looking(long), bench.looking(short)),
+        (Some(Purpose::Before), None)
+    );
 }

@@ -18,5 +18,8 @@ pub(crate) struct Channel {
 
 pub(crate) enum Holder {
     Local(#[expect(dead_code, reason = "held until the channel is dropped")] tokio::process::Child),
-    Ssh(#[expect(dead_code, reason = "held until the channel is dropped")] openssh::Child<std::sync::Arc<openssh::Session>>),
+    Ssh(
+        #[expect(dead_code, reason = "held until the channel is dropped")]
+        openssh::Child<std::sync::Arc<openssh::Session>>,
+    ),
 }

@@ -25,7 +25,11 @@ pub(crate) struct Control {
 }
 
 impl Control {
-    pub(crate) async fn open(transport: &Transport, account: &Account, options: &Options) -> Result<Self, Fault> {
+    pub(crate) async fn open(
+        transport: &Transport,
+        account: &Account,
+        options: &Options,
+    ) -> Result<Self, Fault> {
         let shell = Shell::open(transport, account, options).await?;
         let hello = Arc::new(shell.hello.clone());
         let (requests, incoming) = mpsc::channel(64);
@@ -48,7 +52,12 @@ impl Control {
     /// Runs a command of the library. After a fault the shell is gone, and the command may have been carried out.
     pub(crate) async fn request(&self, command: String, payload: Vec<u8>) -> Result<Reply, Fault> {
         let (answer, answered) = oneshot::channel();
-        if self.requests.send(Some((command, payload, answer))).await.is_err() {
+        if self
+            .requests
+            .send(Some((command, payload, answer)))
+            .await
+            .is_err()
+        {
             return Err(Fault::Lost(String::new()));
         }
         answered.await.unwrap_or(Err(Fault::Lost(String::new())))
@@ -71,18 +80,33 @@ async fn serve(mut incoming: mpsc::Receiver<Request>, mut shell: Shell, limit: D
 }
 
 /// One request and its reply.
-pub(crate) async fn exchange(shell: &mut Shell, sequence: u64, command: &str, payload: &[u8]) -> Result<Reply, Fault> {
+pub(crate) async fn exchange(
+    shell: &mut Shell,
+    sequence: u64,
+    command: &str,
+    payload: &[u8],
+) -> Result<Reply, Fault> {
     send(shell, sequence, payload.len(), command, payload).await?;
     shell.frames.reply(&sequence.to_string()).await
 }
 
 /// Writes a request line and the bytes that belong to it.
-pub(crate) async fn send(shell: &mut Shell, sequence: u64, size: usize, command: &str, payload: &[u8]) -> Result<(), Fault> {
+pub(crate) async fn send(
+    shell: &mut Shell,
+    sequence: u64,
+    size: usize,
+    command: &str,
+    payload: &[u8],
+) -> Result<(), Fault> {
     debug_assert!(!command.contains('\n'), "a request is one line");
     let sent = async {
-        shell.input.write_all(format!("{sequence} {size} {command}\n").as_bytes()).await?;
+        shell
+            .input
+            .write_all(format!("{sequence} {size} {command}\n").as_bytes())
+            .await?;
         shell.input.write_all(payload).await?;
         shell.input.flush().await
     };
-    sent.await.map_err(|e: std::io::Error| Fault::Lost(format!(" ({e})")))
+    sent.await
+        .map_err(|e: std::io::Error| Fault::Lost(format!(" ({e})")))
 }

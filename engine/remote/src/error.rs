@@ -22,13 +22,17 @@ pub enum Fault {
     #[error("{0}; correct it in the inventory")]
     BadSpec(String),
     /// The name has no address.
-    #[error("the name `{0}` cannot be resolved; correct `address` in the inventory, or the name service")]
+    #[error(
+        "the name `{0}` cannot be resolved; correct `address` in the inventory, or the name service"
+    )]
     NotResolved(String),
     /// Nothing listens there.
     #[error("connection refused by `{0}`; is sshd running, and is the port right?")]
     Refused(String),
     /// No answer, or no way there.
-    #[error("`{address}` cannot be reached ({detail}); is the host up, and is a firewall or a VPN in between?")]
+    #[error(
+        "`{address}` cannot be reached ({detail}); is the host up, and is a firewall or a VPN in between?"
+    )]
     Unreachable {
         /// What was connected to.
         address: String,
@@ -41,10 +45,14 @@ pub enum Fault {
     )]
     HostKeyChanged(String),
     /// No key of the host is known.
-    #[error("the host key of `{0}` is not known; verify it and add it to known_hosts (`ssh-keyscan`), then try again")]
+    #[error(
+        "the host key of `{0}` is not known; verify it and add it to known_hosts (`ssh-keyscan`), then try again"
+    )]
     HostKeyUnknown(String),
     /// The login was refused.
-    #[error("the login was refused ({0}); is the right key in the agent or in ssh_config, and the right user in the inventory?")]
+    #[error(
+        "the login was refused ({0}); is the right key in the agent or in ssh_config, and the right user in the inventory?"
+    )]
     LoginDenied(String),
     /// ssh itself could not work: its configuration, or an end of the connection before the login.
     #[error("ssh failed: {0}")]
@@ -53,7 +61,9 @@ pub enum Fault {
     #[error("sudo asks for a password; `become: sudo` needs NOPASSWD for the login account")]
     SudoPassword,
     /// sudo wants a terminal.
-    #[error("sudo wants a terminal (`requiretty` in sudoers); add `Defaults:USER !requiretty` for the login account")]
+    #[error(
+        "sudo wants a terminal (`requiretty` in sudoers); add `Defaults:USER !requiretty` for the login account"
+    )]
     SudoTerminal,
     /// sudo does not allow it.
     #[error("sudo refuses: {0}; give the login account the right in sudoers")]
@@ -79,7 +89,9 @@ pub enum Fault {
     )]
     NotDetached,
     /// Secrets cannot be handed over without a file on a disk.
-    #[error("no tmpfs (/dev/shm, /run) that this account can write: secrets are never written to a disk")]
+    #[error(
+        "no tmpfs (/dev/shm, /run) that this account can write: secrets are never written to a disk"
+    )]
     NoTmpfs,
     /// The attempt lives and cannot be forgotten.
     #[error("the attempt still runs")]
@@ -110,7 +122,10 @@ impl Fault {
     }
 
     pub(crate) fn at(self, host: &str) -> RemoteError {
-        RemoteError { host: host.to_owned(), fault: self }
+        RemoteError {
+            host: host.to_owned(),
+            fault: self,
+        }
     }
 
     /// Whether trying the same again later can help without anybody changing anything.
@@ -118,7 +133,11 @@ impl Fault {
     pub fn is_transient(&self) -> bool {
         matches!(
             self,
-            Self::Refused(_) | Self::Unreachable { .. } | Self::Lost(_) | Self::NoAnswer(_) | Self::Ssh(_)
+            Self::Refused(_)
+                | Self::Unreachable { .. }
+                | Self::Lost(_)
+                | Self::NoAnswer(_)
+                | Self::Ssh(_)
         )
     }
 

@@ -27,9 +27,19 @@ impl Excerpt {
         let size = size.max(kept);
         let cut = size > kept;
         let (head, tail) = (String::from_utf8_lossy(head), String::from_utf8_lossy(tail));
-        let lossy = matches!(head, std::borrow::Cow::Owned(_)) || matches!(tail, std::borrow::Cow::Owned(_));
-        let text = if cut { format!("{head}\n[… {} bytes left out …]\n{tail}", size - kept) } else { format!("{head}{tail}") };
-        Self { text, size, cut, lossy }
+        let lossy = matches!(head, std::borrow::Cow::Owned(_))
+            || matches!(tail, std::borrow::Cow::Owned(_));
+        let text = if cut {
+            format!("{head}\n[… {} bytes left out …]\n{tail}", size - kept)
+        } else {
+            format!("{head}{tail}")
+        };
+        Self {
+            text,
+            size,
+            cut,
+            lossy,
+        }
     }
 }
 
@@ -67,7 +77,9 @@ impl Ends {
     pub(crate) fn last_words(&mut self) -> String {
         let text = self.excerpt().text;
         let from = text.len().saturating_sub(2000);
-        let from = (from..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
+        let from = (from..=text.len())
+            .find(|at| text.is_char_boundary(*at))
+            .unwrap_or(text.len());
         text[from..].trim().to_owned()
     }
 }
@@ -79,7 +91,9 @@ mod tests {
     #[test]
     fn both_ends_of_a_large_output_are_kept() {
         let mut ends = Ends::default();
-        let all: Vec<u8> = (0..200_000u32).flat_map(|i| format!("{i}\n").into_bytes()).collect();
+        let all: Vec<u8> = (0..200_000u32)
+            .flat_map(|i| format!("{i}\n").into_bytes())
+            .collect();
         for piece in all.chunks(7001) {
             ends.push(piece);
         }

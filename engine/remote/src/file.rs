@@ -9,12 +9,12 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
+use crate::Fault;
 use crate::control::{exchange, send};
 use crate::excerpt::Ends;
 use crate::frame::{Reply, within};
 use crate::quote::quoted;
 use crate::shell::{Shell, lock};
-use crate::Fault;
 
 /// What went over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,10 +27,17 @@ pub struct Copied {
 
 /// A path that can stand in a request: absolute, one line.
 pub(crate) fn valid_path(path: &str) -> Result<(), Fault> {
-    if path.starts_with('/') && !path.ends_with('/') && path.len() < 4000 && !path.chars().any(char::is_control) {
+    if path.starts_with('/')
+        && !path.ends_with('/')
+        && path.len() < 4000
+        && !path.chars().any(char::is_control)
+    {
         Ok(())
     } else {
-        Err(Fault::Io(format!("`{}` cannot be used as a file's path", runbook_model::text::printable(path))))
+        Err(Fault::Io(format!(
+            "`{}` cannot be used as a file's path",
+            runbook_model::text::printable(path)
+        )))
     }
 }
 
@@ -45,7 +52,10 @@ impl Meter {
         R: AsyncRead + Unpin + ?Sized,
         W: AsyncWrite + Unpin + ?Sized,
     {
-        let mut meter = Self { size: 0, hash: Sha256::new() };
+        let mut meter = Self {
+            size: 0,
+            hash: Sha256::new(),
+        };
         let mut buffer = vec![0; 64 << 10];
         loop {
             let count = from.read(&mut buffer).await?;
@@ -57,21 +67,46 @@ impl Meter {
             to.write_all(&buffer[..count]).await?;
         }
         to.flush().await?;
-        let sha256 = meter.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Copied { size: meter.size, sha256 })
+        let sha256 = meter
+            .hash
+            .finalize()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        Ok(Copied {
+            size: meter.size,
+            sha256,
+        })
     }
 }
 
 /// Reads a file into a sink. The shell is used up.
-pub(crate) async fn get<W: AsyncWrite + Unpin>(mut shell: Shell, path: &str, sink: &mut W, limit: Duration) -> Result<Copied, Fault> {
+pub(crate) async fn get<W: AsyncWrite + Unpin>(
+    mut shell: Shell,
+    path: &str,
+    sink: &mut W,
+    limit: Duration,
+) -> Result<Copied, Fault> {
     let command = format!("rb_get {}", quoted(path));
     let reply = within(limit, exchange(&mut shell, 1, &command, &[])).await?;
     if reply.status != 0 {
-        return Err(Fault::Io(format!("`{}` is not a file that can be read", runbook_model::text::printable(path))));
+        return Err(Fault::Io(format!(
+            "`{}` is not a file that can be read",
+            runbook_model::text::printable(path)
+        )));
     }
-    let Shell { frames, errors, mut marked, input, holder, .. } = shell;
+    let Shell {
+        frames,
+        errors,
+        mut marked,
+        input,
+        holder,
+        ..
+    } = shell;
     let mut reader = frames.into_reader();
-    let copied = Meter::pump(&mut reader, sink).await.map_err(|e| Fault::Io(format!("reading a file: {e}")))?;
+    let copied = Meter::pump(&mut reader, sink)
+        .await
+        .map_err(|e| Fault::Io(format!("reading a file: {e}")))?;
     // the end of the stream is also how a lost connection looks: the mark tells
     let _ = tokio::time::timeout(limit, marked.wait_for(|seen| *seen > 0)).await;
     drop((input, holder));
@@ -79,12 +114,19 @@ pub(crate) async fn get<W: AsyncWrite + Unpin>(mut shell: Shell, path: &str, sin
     match errors.last_mark.as_str() {
         "0" => Ok(copied),
         "" => Err(Fault::Lost(" in the middle of a file".to_owned())),
-        _ => Err(Fault::Io(runbook_model::text::printable(&errors.ends.last_words()).into_owned())),
+        _ => Err(Fault::Io(
+            runbook_model::text::printable(&errors.ends.last_words()).into_owned(),
+        )),
     }
 }
 
 /// Writes a stream to a temporary file beside the path and compares both ends. The shell is used up.
-pub(crate) async fn put<R: AsyncRead + Unpin>(mut shell: Shell, temporary: &str, stream: &mut R, limit: Duration) -> Result<Copied, Fault> {
+pub(crate) async fn put<R: AsyncRead + Unpin>(
+    mut shell: Shell,
+    temporary: &str,
+    stream: &mut R,
+    limit: Duration,
+) -> Result<Copied, Fault> {
     let command = format!("rb_put {}", quoted(temporary));
     within(limit, async {
         send(&mut shell, 1, 0, &command, &[]).await?;
@@ -96,13 +138,20 @@ pub(crate) async fn put<R: AsyncRead + Unpin>(mut shell: Shell, temporary: &str,
         Ok(copied) => shell.input.shutdown().await.map(|()| copied),
         Err(error) => Err(error),
     };
-    let Shell { input, mut frames, errors, .. } = shell;
+    let Shell {
+        input,
+        mut frames,
+        errors,
+        ..
+    } = shell;
     drop(input);
     let copied = match closed {
         Ok(copied) => copied,
         Err(error) => {
             let words = said(&errors);
-            return Err(Fault::Io(format!("writing a file: {error} {words}").trim().to_owned()));
+            return Err(Fault::Io(
+                format!("writing a file: {error} {words}").trim().to_owned(),
+            ));
         }
     };
     // a large file takes a while to be summed up there
@@ -112,7 +161,9 @@ pub(crate) async fn put<R: AsyncRead + Unpin>(mut shell: Shell, temporary: &str,
         return Err(Fault::Io(format!("writing a file: {}", said(&errors))));
     }
     let size = reply.word("size").and_then(|size| size.parse().ok());
-    let sum = reply.word("sha256").and_then(|line| line.split_whitespace().next());
+    let sum = reply
+        .word("sha256")
+        .and_then(|line| line.split_whitespace().next());
     if size != Some(copied.size) || sum.is_some_and(|sum| sum != copied.sha256) {
         return Err(Fault::Io("what arrived is not what was sent".to_owned()));
     }
@@ -139,11 +190,17 @@ impl<R> Guarded<R> {
 }
 
 impl<R: AsyncRead + Unpin> AsyncRead for Guarded<R> {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.inner).poll_read(context, buffer);
         match read {
-            Poll::Ready(Ok(())) if buffer.filled().len() == before && !self.whole.load(Ordering::Acquire) => {
+            Poll::Ready(Ok(()))
+                if buffer.filled().len() == before && !self.whole.load(Ordering::Acquire) =>
+            {
                 Poll::Ready(Err(std::io::Error::other(CUT)))
             }
             other => other,

@@ -10,8 +10,8 @@ use crate::channel::Output;
 /// The longest line, and the largest frame.
 const LINE: usize = 64 << 10;
 const FRAME: usize = 8 << 20;
-/// Lines of one reply.
-const LINES: usize = 100_000;
+/// All of one reply.
+const REPLY: usize = 32 << 20;
 /// What a login may print before our shell speaks.
 const NOISE: usize = 1 << 20;
 
@@ -26,22 +26,32 @@ pub(crate) struct Reply {
 impl Reply {
     /// The rest of the first line that starts with a word.
     pub(crate) fn word(&self, word: &str) -> Option<&str> {
-        self.lines.iter().find_map(|line| line.strip_prefix(word)?.strip_prefix(' '))
+        self.lines
+            .iter()
+            .find_map(|line| line.strip_prefix(word)?.strip_prefix(' '))
     }
 
     pub(crate) fn words<'a>(&'a self, word: &'a str) -> impl Iterator<Item = &'a str> {
-        self.lines.iter().filter_map(move |line| line.strip_prefix(word)?.strip_prefix(' '))
+        self.lines
+            .iter()
+            .filter_map(move |line| line.strip_prefix(word)?.strip_prefix(' '))
     }
 
     pub(crate) fn frame(&self, name: &str) -> &[u8] {
-        self.data.iter().find(|(n, _)| n == name).map_or(&[], |(_, bytes)| bytes)
+        self.data
+            .iter()
+            .find(|(n, _)| n == name)
+            .map_or(&[], |(_, bytes)| bytes)
     }
 
     /// Takes an `error` line for what it is.
     pub(crate) fn into_result(self) -> Result<Self, Fault> {
         match self.word("error") {
             Some(line) => Err(Fault::from_line(line)),
-            None if self.status != 0 => Err(Fault::Protocol(format!("a command of the library ended with status {}", self.status))),
+            None if self.status != 0 => Err(Fault::Protocol(format!(
+                "a command of the library ended with status {}",
+                self.status
+            ))),
             None => Ok(self),
         }
     }
@@ -55,7 +65,10 @@ pub(crate) struct Frames {
 
 impl Frames {
     pub(crate) fn new(output: Output, token: String) -> Self {
-        Self { reader: BufReader::new(output), token }
+        Self {
+            reader: BufReader::new(output),
+            token,
+        }
     }
 
     pub(crate) fn token(&self) -> &str {
@@ -69,9 +82,18 @@ impl Frames {
 
     /// Appends up to a delimiter, which is consumed and not kept; at most `max` bytes are kept. False at the end.
     /// Nothing is lost when the future is dropped.
-    pub(crate) async fn until(&mut self, delimiter: u8, max: usize, kept: &mut Vec<u8>) -> Result<bool, Fault> {
+    pub(crate) async fn until(
+        &mut self,
+        delimiter: u8,
+        max: usize,
+        kept: &mut Vec<u8>,
+    ) -> Result<bool, Fault> {
         loop {
-            let buffer = self.reader.fill_buf().await.map_err(|e| Fault::Lost(format!(" ({e})")))?;
+            let buffer = self
+                .reader
+                .fill_buf()
+                .await
+                .map_err(|e| Fault::Lost(format!(" ({e})")))?;
             if buffer.is_empty() {
                 return Ok(false);
             }
@@ -106,7 +128,9 @@ impl Frames {
             }
             noise += line.len() + 1;
             if noise > NOISE {
-                return Err(Fault::Protocol("it prints without end before the shell answers".to_owned()));
+                return Err(Fault::Protocol(
+                    "it prints without end before the shell answers".to_owned(),
+                ));
             }
         }
     }
@@ -114,24 +138,35 @@ impl Frames {
     /// Reads a reply to its end.
     pub(crate) async fn reply(&mut self, sequence: &str) -> Result<Reply, Fault> {
         let mut reply = Reply::default();
+        let mut size = 0;
         loop {
             let line = self.line().await?;
+            size += line.len() + 1;
+            if size > REPLY {
+                return Err(Fault::Protocol("a reply without end".to_owned()));
+            }
             let Some(ours) = line.strip_prefix(&self.token) else {
                 if !line.is_empty() {
                     reply.lines.push(line);
-                }
-                if reply.lines.len() > LINES {
-                    return Err(Fault::Protocol("a reply without end".to_owned()));
                 }
                 continue;
             };
             let words: Vec<&str> = ours.split_whitespace().collect();
             match words[..] {
-                ["data", name, size] => {
-                    let size = size.parse().ok().filter(|size| *size <= FRAME);
-                    let Some(size) = size else { return Err(Fault::Protocol("a frame without a usable size".to_owned())) };
-                    let mut bytes = vec![0; size];
-                    self.reader.read_exact(&mut bytes).await.map_err(|_| Fault::Lost(String::new()))?;
+                ["data", name, size_of] => {
+                    let bytes = size_of.parse().ok().filter(|bytes| *bytes <= FRAME);
+                    let Some(bytes) = bytes else {
+                        return Err(Fault::Protocol("a frame without a usable size".to_owned()));
+                    };
+                    size += bytes;
+                    if size > REPLY {
+                        return Err(Fault::Protocol("a reply without end".to_owned()));
+                    }
+                    let mut bytes = vec![0; bytes];
+                    self.reader
+                        .read_exact(&mut bytes)
+                        .await
+                        .map_err(|_| Fault::Lost(String::new()))?;
                     reply.data.push((name.to_owned(), bytes));
                 }
                 ["end", of, status] if of == sequence => {
@@ -157,8 +192,13 @@ pub(crate) fn token() -> Result<String, Fault> {
 }
 
 /// A future with a limit that is a fault.
-pub(crate) async fn within<T>(limit: Duration, future: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
-    tokio::time::timeout(limit, future).await.unwrap_or(Err(Fault::NoAnswer(limit)))
+pub(crate) async fn within<T>(
+    limit: Duration,
+    future: impl Future<Output = Result<T, Fault>>,
+) -> Result<T, Fault> {
+    tokio::time::timeout(limit, future)
+        .await
+        .unwrap_or(Err(Fault::NoAnswer(limit)))
 }
 
 #[cfg(test)]
@@ -172,12 +212,16 @@ mod tests {
     }
 
     fn run<T>(future: impl Future<Output = T>) -> T {
-        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+        tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap()
+            .block_on(future)
     }
 
     #[test]
     fn a_reply_is_read_whole() {
-        let mut frames = frames(b"state DONE 0 exit\nrbX data out 5\na\n\0bc\n\nrbX end 7 0\nrest".to_vec());
+        let mut frames =
+            frames(b"state DONE 0 exit\nrbX data out 5\na\n\0bc\n\nrbX end 7 0\nrest".to_vec());
         let reply = run(frames.reply("7")).unwrap();
         assert_eq!(reply.word("state"), Some("DONE 0 exit"));
         assert_eq!(reply.frame("out"), b"a\n\0bc");
@@ -192,7 +236,14 @@ mod tests {
 
     #[test]
     fn nonsense_is_a_fault() {
-        for text in ["rbX data out 99999999999\n", "rbX data out -1\n", "rbX end 8 0\n", "rbX\n", "", "rbX data out 5\nab"] {
+        for text in [
+            "rbX data out 99999999999\n",
+            "rbX data out -1\n",
+            "rbX end 8 0\n",
+            "rbX\n",
+            "",
+            "rbX data out 5\nab",
+        ] {
             assert!(run(frames(text.into()).reply("7")).is_err(), "{text:?}");
         }
     }

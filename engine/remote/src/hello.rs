@@ -32,18 +32,30 @@ pub struct Hello {
 impl Hello {
     pub(crate) fn read(reply: &Reply, asked: SystemTime) -> Result<Self, Fault> {
         let text = |word: &str| printable(reply.word(word).unwrap_or_default()).into_owned();
-        let missing: Vec<String> = reply.words("missing").map(|w| printable(w).into_owned()).collect();
+        let missing: Vec<String> = reply
+            .words("missing")
+            .map(|w| printable(w).into_owned())
+            .collect();
         if !missing.is_empty() {
-            return Err(Fault::NoShell(format!("these are missing there: {}", missing.join(", "))));
+            return Err(Fault::NoShell(format!(
+                "these are missing there: {}",
+                missing.join(", ")
+            )));
         }
         let uid = reply.word("uid").and_then(|uid| uid.parse().ok());
         let (boot_id, state_dir) = (text("boot_id"), text("state_dir"));
-        let Some(uid) = uid else { return Err(Fault::Protocol("no uid in the greeting".to_owned())) };
+        let Some(uid) = uid else {
+            return Err(Fault::Protocol("no uid in the greeting".to_owned()));
+        };
         if boot_id.is_empty() || boot_id == "none" || boot_id.contains(' ') {
-            return Err(Fault::NoShell("the boot id cannot be read from /proc; Linux is needed".to_owned()));
+            return Err(Fault::NoShell(
+                "the boot id cannot be read from /proc; Linux is needed".to_owned(),
+            ));
         }
         if !state_dir.starts_with('/') {
-            return Err(Fault::Protocol("no state directory in the greeting".to_owned()));
+            return Err(Fault::Protocol(
+                "no state directory in the greeting".to_owned(),
+            ));
         }
         Ok(Self {
             user: text("user"),
@@ -60,7 +72,11 @@ impl Hello {
     /// Why a shell ended before it said hello, from what was printed.
     pub(crate) fn refusal(said: &str, account: &Account) -> Fault {
         let has = |text: &str| said.contains(text);
-        let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it ended without a word");
+        let last = said
+            .lines()
+            .rev()
+            .find(|line| !line.trim().is_empty())
+            .unwrap_or("it ended without a word");
         let last = printable(last.trim()).into_owned();
         if matches!(account, Account::Sudo(_)) {
             if has("password is required") || has("authentication is required") {
@@ -69,10 +85,19 @@ impl Hello {
             if has("must have a tty") {
                 return Fault::SudoTerminal;
             }
-            if has("sudo: not found") || has("sudo': No such file") || has("sudo\u{2019}: No such file") || has("can't execute 'sudo'") {
+            if has("sudo: not found")
+                || has("sudo': No such file")
+                || has("sudo\u{2019}: No such file")
+                || has("can't execute 'sudo'")
+            {
                 return Fault::SudoMissing;
             }
-            if has("sudo:") || has("sudoers") || has("Sorry, user") || has("not allowed to") || has("may not run sudo") {
+            if has("sudo:")
+                || has("sudoers")
+                || has("Sorry, user")
+                || has("not allowed to")
+                || has("may not run sudo")
+            {
                 return Fault::SudoDenied(last);
             }
         }
@@ -82,12 +107,27 @@ impl Hello {
 
 /// The host's clock (`SECONDS.FRACTION`, the fraction may be missing) against the middle between asking and now.
 fn offset(clock: &str, asked: SystemTime) -> i64 {
-    let millis = |at: SystemTime| i64::try_from(at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()).unwrap_or(0);
+    let millis = |at: SystemTime| {
+        i64::try_from(
+            at.duration_since(UNIX_EPOCH)
+                .unwrap_or_default()
+                .as_millis(),
+        )
+        .unwrap_or(0)
+    };
     let (seconds, fraction) = clock.split_once('.').unwrap_or((clock, ""));
-    let Ok(seconds) = seconds.parse::<i64>() else { return 0 };
-    let fraction = fraction.get(..3).and_then(|digits| digits.parse::<i64>().ok()).unwrap_or(0);
+    let Ok(seconds) = seconds.parse::<i64>() else {
+        return 0;
+    };
+    let fraction = fraction
+        .get(..3)
+        .and_then(|digits| digits.parse::<i64>().ok())
+        .unwrap_or(0);
     let middle = (millis(asked) + millis(SystemTime::now())) / 2;
-    seconds.saturating_mul(1000).saturating_add(fraction).saturating_sub(middle)
+    seconds
+        .saturating_mul(1000)
+        .saturating_add(fraction)
+        .saturating_sub(middle)
 }
 
 #[cfg(test)]
@@ -99,12 +139,30 @@ mod tests {
         let sudo = Account::Sudo("root".into());
         let fault = |said: &str| Hello::refusal(said, &sudo);
         assert_eq!(fault("sudo: a password is required"), Fault::SudoPassword);
-        assert_eq!(fault("sudo: sorry, you must have a tty to run sudo"), Fault::SudoTerminal);
-        assert_eq!(fault("env: 'sudo': No such file or directory"), Fault::SudoMissing);
-        assert!(matches!(fault("op is not in the sudoers file."), Fault::SudoDenied(_)));
-        assert!(matches!(fault("sudo: unknown user nobody9"), Fault::SudoDenied(_)));
-        let nologin = Hello::refusal("This account is currently not available.\n", &Account::Login);
-        assert_eq!(nologin, Fault::NoShell("This account is currently not available.".into()));
+        assert_eq!(
+            fault("sudo: sorry, you must have a tty to run sudo"),
+            Fault::SudoTerminal
+        );
+        assert_eq!(
+            fault("env: 'sudo': No such file or directory"),
+            Fault::SudoMissing
+        );
+        assert!(matches!(
+            fault("op is not in the sudoers file."),
+            Fault::SudoDenied(_)
+        ));
+        assert!(matches!(
+            fault("sudo: unknown user nobody9"),
+            Fault::SudoDenied(_)
+        ));
+        let nologin = Hello::refusal(
+            "This account is currently not available.\n",
+            &Account::Login,
+        );
+        assert_eq!(
+            nologin,
+            Fault::NoShell("This account is currently not available.".into())
+        );
     }
 
     #[test]

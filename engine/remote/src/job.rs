@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use runbook_model::{AttemptId, Epoch, RunId};
 use runbook_model::text::printable;
+use runbook_model::{AttemptId, Epoch, RunId};
 
 use crate::excerpt::Excerpt;
 use crate::frame::Reply;
@@ -98,8 +98,12 @@ impl JobState {
             ["ABSENT"] => Self::Absent,
             ["STAGING"] => Self::Staging,
             ["PREPARED"] => Self::Prepared,
-            ["RUNNING", pid] => Self::Running { pid: pid.parse().unwrap_or(0) },
-            ["ORPHANED", pid] => Self::Orphaned { pid: pid.parse().unwrap_or(0) },
+            ["RUNNING", pid] => Self::Running {
+                pid: pid.parse().unwrap_or(0),
+            },
+            ["ORPHANED", pid] => Self::Orphaned {
+                pid: pid.parse().unwrap_or(0),
+            },
             ["ABORTED"] => Self::Aborted,
             ["LOST", "before-start"] => Self::LostBeforeStart,
             ["LOST", "killed"] => Self::LostKilled,
@@ -120,7 +124,9 @@ impl JobState {
     }
 
     pub(crate) fn of(reply: &Reply) -> Result<Self, Fault> {
-        let text = reply.word("state").ok_or_else(|| Fault::Protocol("no state in the answer".to_owned()))?;
+        let text = reply
+            .word("state")
+            .ok_or_else(|| Fault::Protocol("no state in the answer".to_owned()))?;
         Self::read(text)
     }
 }
@@ -152,7 +158,11 @@ impl Poll {
             let at = reply.data.iter().position(|(n, _)| n == name);
             at.map_or_else(Vec::new, |at| std::mem::take(&mut reply.data[at].1))
         };
-        Ok(Self { state, out: take("out"), err: take("err") })
+        Ok(Self {
+            state,
+            out: take("out"),
+            err: take("err"),
+        })
     }
 }
 
@@ -172,21 +182,52 @@ impl Ended {
         let state = JobState::of(reply)?;
         let size = |name: &str| {
             let sizes = reply.words("size").filter_map(|line| line.split_once(' '));
-            sizes.filter(|(n, _)| *n == name).find_map(|(_, size)| size.parse::<u64>().ok()).unwrap_or(0)
+            sizes
+                .filter(|(n, _)| *n == name)
+                .find_map(|(_, size)| size.parse::<u64>().ok())
+                .unwrap_or(0)
         };
-        let excerpt = |name: &str| Excerpt::new(reply.frame(name), reply.frame(&format!("{name}-end")), size(name));
-        let status = if let JobState::Done { status, .. } = state { Some(status) } else { None };
+        let excerpt = |name: &str| {
+            Excerpt::new(
+                reply.frame(name),
+                reply.frame(&format!("{name}-end")),
+                size(name),
+            )
+        };
+        let status = if let JobState::Done { status, .. } = state {
+            Some(status)
+        } else {
+            None
+        };
         let overflow = size("rec") > RECORDS as u64;
-        let report = Report::read(reply.frame("rec"), overflow, status, excerpt("out"), excerpt("err"));
+        let report = Report::read(
+            reply.frame("rec"),
+            overflow,
+            status,
+            excerpt("out"),
+            excerpt("err"),
+        );
         let report = match state {
-            JobState::Done { why: Why::Timeout, .. } => report.overruled("took longer than it may and was ended".to_owned(), true),
-            JobState::Done { why: Why::Cancel, .. } => report.overruled("was cancelled".to_owned(), false),
-            JobState::Done { why: Why::OutputLimit, .. } => {
-                report.overruled("printed more than it may and was ended".to_owned(), false)
-            }
+            JobState::Done {
+                why: Why::Timeout, ..
+            } => report.overruled("took longer than it may and was ended".to_owned(), true),
+            JobState::Done {
+                why: Why::Cancel, ..
+            } => report.overruled("was cancelled".to_owned(), false),
+            JobState::Done {
+                why: Why::OutputLimit,
+                ..
+            } => report.overruled("printed more than it may and was ended".to_owned(), false),
             _ => report,
         };
-        Ok(Self { state, report, sizes: Offsets { out: size("out"), err: size("err") } })
+        Ok(Self {
+            state,
+            report,
+            sizes: Offsets {
+                out: size("out"),
+                err: size("err"),
+            },
+        })
     }
 }
 
@@ -197,7 +238,13 @@ mod tests {
     #[test]
     fn states_are_read() {
         let read = |text| JobState::read(text).unwrap();
-        assert_eq!(read("DONE 143 timeout"), JobState::Done { status: 143, why: Why::Timeout });
+        assert_eq!(
+            read("DONE 143 timeout"),
+            JobState::Done {
+                status: 143,
+                why: Why::Timeout
+            }
+        );
         assert_eq!(read("RUNNING 12"), JobState::Running { pid: 12 });
         assert_eq!(read("LOST before-start"), JobState::LostBeforeStart);
         for bad in ["", "DONE", "DONE x exit", "DONE 0 whim", "LOST", "RUNNING"] {

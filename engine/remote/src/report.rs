@@ -57,7 +57,13 @@ impl std::fmt::Debug for Report {
 
 impl Report {
     /// Reads records; never fails: what makes no sense makes the verdict `Failed`.
-    pub(crate) fn read(records: &[u8], overflow: bool, status: Option<i32>, stdout: Excerpt, stderr: Excerpt) -> Self {
+    pub(crate) fn read(
+        records: &[u8],
+        overflow: bool,
+        status: Option<i32>,
+        stdout: Excerpt,
+        stderr: Excerpt,
+    ) -> Self {
         let mut read = Read::default();
         for record in records.split_inclusive(|byte| *byte == 0) {
             match record.split_last() {
@@ -105,7 +111,8 @@ impl Read {
         let text = String::from_utf8_lossy(record);
         self.lossy |= matches!(text, std::borrow::Cow::Owned(_));
         let mut parts = text.splitn(3, ' ');
-        let (Some(kind), Some(name), Some(value)) = (parts.next(), parts.next(), parts.next()) else {
+        let (Some(kind), Some(name), Some(value)) = (parts.next(), parts.next(), parts.next())
+        else {
             self.bad.get_or_insert_with(|| text.into_owned());
             return;
         };
@@ -133,7 +140,9 @@ impl Read {
         }
         match (status, self.skip.take()) {
             (Some(0), Some(reason)) => Verdict::Skipped(reason),
-            (Some(0), None) if !self.ended || self.torn => Verdict::Failed("ended with status 0 before its end was reached".to_owned()),
+            (Some(0), None) if !self.ended || self.torn => {
+                Verdict::Failed("ended with status 0 before its end was reached".to_owned())
+            }
             (Some(0), None) if self.differs.is_empty() => Verdict::Satisfied,
             (Some(0), None) => Verdict::Differs(std::mem::take(&mut self.differs)),
             (None, _) => Verdict::Failed("it is not known how it ended".to_owned()),
@@ -148,7 +157,12 @@ fn describe(status: i32, stderr: &Excerpt) -> String {
         129..=192 => format!("killed by signal {}", status - 128),
         _ => format!("status {status}"),
     };
-    match stderr.text.lines().rev().find(|line| !line.trim().is_empty()) {
+    match stderr
+        .text
+        .lines()
+        .rev()
+        .find(|line| !line.trim().is_empty())
+    {
         Some(line) => format!("{how}: {}", shorten(line.trim())),
         None => how,
     }
@@ -169,28 +183,70 @@ mod tests {
     use super::*;
 
     fn read(records: &str, status: i32) -> Report {
-        Report::read(records.as_bytes(), false, Some(status), Excerpt::default(), Excerpt::new(b"one\nlast line\n", b"", 0))
+        Report::read(
+            records.as_bytes(),
+            false,
+            Some(status),
+            Excerpt::default(),
+            Excerpt::new(b"one\nlast line\n", b"", 0),
+        )
     }
 
     #[test]
     fn verdicts_follow_the_records() {
         assert_eq!(read("end - ok\0", 0).verdict, Verdict::Satisfied);
-        assert_eq!(read("differs - a\0differs - b c\0end - ok\0", 0).verdict, Verdict::Differs(vec!["a".into(), "b c".into()]));
-        assert_eq!(read("skip - no x\0", 0).verdict, Verdict::Skipped("no x".into()));
-        assert_eq!(read("skip - no x\0fail - broken\0end - ok\0", 0).verdict, Verdict::Failed("broken".into()));
-        assert_eq!(read("fail - swallowed\0end - ok\0", 0).verdict, Verdict::Failed("swallowed".into()));
-        assert_eq!(read("", 3).verdict, Verdict::Failed("status 3: last line".into()));
-        assert_eq!(read("skip - x\0", 1).verdict, Verdict::Failed("status 1: last line".into()));
-        assert_eq!(read("end - ok\0", 137).verdict, Verdict::Failed("killed by signal 9: last line".into()));
-        assert!(matches!(read("", 0).verdict, Verdict::Failed(_)), "no end marker");
-        assert!(matches!(read("end - ok\0differs - cu", 0).verdict, Verdict::Failed(_)), "torn");
-        assert!(matches!(read("what\0end - ok\0", 0).verdict, Verdict::Failed(_)), "not a record");
+        assert_eq!(
+            read("differs - a\0differs - b c\0end - ok\0", 0).verdict,
+            Verdict::Differs(vec!["a".into(), "b c".into()])
+        );
+        assert_eq!(
+            read("skip - no x\0", 0).verdict,
+            Verdict::Skipped("no x".into())
+        );
+        assert_eq!(
+            read("skip - no x\0fail - broken\0end - ok\0", 0).verdict,
+            Verdict::Failed("broken".into())
+        );
+        assert_eq!(
+            read("fail - swallowed\0end - ok\0", 0).verdict,
+            Verdict::Failed("swallowed".into())
+        );
+        assert_eq!(
+            read("", 3).verdict,
+            Verdict::Failed("status 3: last line".into())
+        );
+        assert_eq!(
+            read("skip - x\0", 1).verdict,
+            Verdict::Failed("status 1: last line".into())
+        );
+        assert_eq!(
+            read("end - ok\0", 137).verdict,
+            Verdict::Failed("killed by signal 9: last line".into())
+        );
+        assert!(
+            matches!(read("", 0).verdict, Verdict::Failed(_)),
+            "no end marker"
+        );
+        assert!(
+            matches!(
+                read("end - ok\0differs - cu", 0).verdict,
+                Verdict::Failed(_)
+            ),
+            "torn"
+        );
+        assert!(
+            matches!(read("what\0end - ok\0", 0).verdict, Verdict::Failed(_)),
+            "not a record"
+        );
     }
 
     #[test]
     fn outputs_keep_order_spaces_and_lines() {
         let report = read("output a  x \0output b l1\nl2\0before a \0end - ok\0", 0);
-        assert_eq!(report.outputs, [("a".into(), " x ".into()), ("b".into(), "l1\nl2".into())]);
+        assert_eq!(
+            report.outputs,
+            [("a".into(), " x ".into()), ("b".into(), "l1\nl2".into())]
+        );
         assert_eq!(report.before, [("a".into(), String::new())]);
         assert!(!format!("{report:?}").contains("l1"));
     }

@@ -14,12 +14,66 @@ const LIMIT: usize = 1 << 20;
 
 /// Variables that shells or the engine give a meaning to.
 const RESERVED: &[&str] = &[
-    "CDPATH", "COLUMNS", "DIRSTACK", "ENV", "EPOCHREALTIME", "EPOCHSECONDS", "ERRNO", "EUID", "FCEDIT", "FPATH",
-    "FUNCNAME", "GROUPS", "HISTCMD", "HISTFILE", "HISTSIZE", "HOME", "HOSTNAME", "HOSTTYPE", "IFS", "LANG", "LINENO",
-    "LINES", "LOGNAME", "MACHTYPE", "MAIL", "MAILCHECK", "MAILPATH", "OLDPWD", "OPTARG", "OPTERR", "OPTIND", "OSTYPE",
-    "PATH", "PATHSEP", "PGRP", "PIPESTATUS", "POSIXLY_CORRECT", "PPID", "PS1", "PS2", "PS3", "PS4", "PWD", "RANDOM",
-    "RB", "REPLY", "SECONDS", "SHELL", "SHELLOPTS", "SHLVL", "SRANDOM", "TERM", "TIMEFORMAT", "TMOUT", "TMPDIR", "TZ",
-    "UID", "USER", "USER_ID", "_",
+    "CDPATH",
+    "COLUMNS",
+    "DIRSTACK",
+    "ENV",
+    "EPOCHREALTIME",
+    "EPOCHSECONDS",
+    "ERRNO",
+    "EUID",
+    "FCEDIT",
+    "FPATH",
+    "FUNCNAME",
+    "GROUPS",
+    "HISTCMD",
+    "HISTFILE",
+    "HISTSIZE",
+    "HOME",
+    "HOSTNAME",
+    "HOSTTYPE",
+    "IFS",
+    "LANG",
+    "LINENO",
+    "LINES",
+    "LOGNAME",
+    "MACHTYPE",
+    "MAIL",
+    "MAILCHECK",
+    "MAILPATH",
+    "OLDPWD",
+    "OPTARG",
+    "OPTERR",
+    "OPTIND",
+    "OSTYPE",
+    "PATH",
+    "PATHSEP",
+    "PGRP",
+    "PIPESTATUS",
+    "POSIXLY_CORRECT",
+    "PPID",
+    "PS1",
+    "PS2",
+    "PS3",
+    "PS4",
+    "PWD",
+    "RANDOM",
+    "RB",
+    "REPLY",
+    "SECONDS",
+    "SHELL",
+    "SHELLOPTS",
+    "SHLVL",
+    "SRANDOM",
+    "TERM",
+    "TIMEFORMAT",
+    "TMOUT",
+    "TMPDIR",
+    "TZ",
+    "UID",
+    "USER",
+    "USER_ID",
+    "_",
 ];
 const RESERVED_PREFIXES: &[&str] = &["rb_", "RB_", "BASH", "KSH", "LC_", "LD_"];
 
@@ -62,7 +116,9 @@ impl Param {
         match self {
             Self::Text(text) => text.into(),
             Self::List(words) => word_list(words).into(),
-            Self::Map(pairs) => word_list(pairs.iter().map(|(key, value)| format!("{key}={value}"))).into(),
+            Self::Map(pairs) => {
+                word_list(pairs.iter().map(|(key, value)| format!("{key}={value}"))).into()
+            }
         }
     }
 }
@@ -79,7 +135,11 @@ pub struct Script {
 impl fmt::Debug for Script {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let secrets: Vec<_> = self.secrets.iter().map(|(name, _)| name).collect();
-        f.debug_struct("Script").field("params", &self.params).field("secrets", &secrets).field("body", &self.body).finish_non_exhaustive()
+        f.debug_struct("Script")
+            .field("params", &self.params)
+            .field("secrets", &secrets)
+            .field("body", &self.body)
+            .finish_non_exhaustive()
     }
 }
 
@@ -137,7 +197,11 @@ impl Script {
         if !variable {
             return Err(InvalidScript::Name(name.to_owned()));
         }
-        if RESERVED.contains(&name) || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
+        if RESERVED.contains(&name)
+            || RESERVED_PREFIXES
+                .iter()
+                .any(|prefix| name.starts_with(prefix))
+        {
             return Err(InvalidScript::Reserved(name.to_owned()));
         }
         Ok(())
@@ -146,7 +210,10 @@ impl Script {
     fn validate(&self) -> Result<(), InvalidScript> {
         let mut seen = std::collections::BTreeSet::new();
         let texts = self.params.iter().map(|(name, value)| (name, value.text()));
-        let secrets = self.secrets.iter().map(|(name, value)| (name, value.as_str().into()));
+        let secrets = self
+            .secrets
+            .iter()
+            .map(|(name, value)| (name, value.as_str().into()));
         for (name, value) in texts.chain(secrets) {
             Self::valid_name(name)?;
             if !seen.insert(name.as_str()) {
@@ -156,14 +223,23 @@ impl Script {
                 return Err(InvalidScript::Nul(name.clone()));
             }
         }
-        if self.body.contains('\0') || self.functions.contains('\0') { Err(InvalidScript::NulInText) } else { Ok(()) }
+        if self.body.contains('\0') || self.functions.contains('\0') {
+            Err(InvalidScript::NulInText)
+        } else {
+            Ok(())
+        }
     }
 
     fn render(&self, secrets: &str) -> Result<String, InvalidScript> {
         self.validate()?;
         let mut out = String::from(PRELUDE);
         // a variable that came with the environment would hand the value to every program
-        for name in self.params.iter().map(|(name, _)| name).chain(self.secrets.iter().map(|(name, _)| name)) {
+        for name in self
+            .params
+            .iter()
+            .map(|(name, _)| name)
+            .chain(self.secrets.iter().map(|(name, _)| name))
+        {
             out.push_str("unset ");
             out.push_str(name);
             out.push('\n');
@@ -179,7 +255,11 @@ impl Script {
         out.push_str("\n\nrb_record end - ok\n");
         out.push_str(LAST);
         out.push('\n');
-        if out.len() > LIMIT { Err(InvalidScript::TooLong(out.len())) } else { Ok(out) }
+        if out.len() > LIMIT {
+            Err(InvalidScript::TooLong(out.len()))
+        } else {
+            Ok(out)
+        }
     }
 
     /// All of it in one text, secrets too: for a shell that reads it from its input and keeps it in memory.
@@ -222,16 +302,31 @@ mod tests {
 
     #[test]
     fn names_are_checked() {
-        let with = |name: &str| Script::new().param(name, Param::Text(String::new())).in_memory();
+        let with = |name: &str| {
+            Script::new()
+                .param(name, Param::Text(String::new()))
+                .in_memory()
+        };
         assert!(with("port").is_ok());
         assert!(with("before_now").is_ok());
         for bad in ["", "1a", "a-b", "a b", "x;y", "é"] {
             assert_eq!(with(bad), Err(InvalidScript::Name(bad.into())));
         }
-        for bad in ["PATH", "IFS", "rb_x", "RB", "LD_PRELOAD", "BASHOPTS", "UID", "_"] {
+        for bad in [
+            "PATH",
+            "IFS",
+            "rb_x",
+            "RB",
+            "LD_PRELOAD",
+            "BASHOPTS",
+            "UID",
+            "_",
+        ] {
             assert_eq!(with(bad), Err(InvalidScript::Reserved(bad.into())));
         }
-        let twice = Script::new().param("a", Param::Text("1".into())).secret("a", "2");
+        let twice = Script::new()
+            .param("a", Param::Text("1".into()))
+            .secret("a", "2");
         assert_eq!(twice.in_memory(), Err(InvalidScript::Twice("a".into())));
         let nul = Script::new().secret("a", "x\0y");
         assert_eq!(nul.in_memory(), Err(InvalidScript::Nul("a".into())));

@@ -15,8 +15,12 @@ use crate::transport::Transport;
 use crate::{Fault, Options};
 
 /// The library of the remote side.
-pub(crate) const LIBRARY: &str =
-    concat!(include_str!("sh/common.sh"), include_str!("sh/job.sh"), include_str!("sh/wrap.sh"), include_str!("sh/shell.sh"));
+pub(crate) const LIBRARY: &str = concat!(
+    include_str!("sh/common.sh"),
+    include_str!("sh/job.sh"),
+    include_str!("sh/wrap.sh"),
+    include_str!("sh/shell.sh")
+);
 
 /// What a shell prints to stderr; the task that drains it also looks for marks.
 #[derive(Default)]
@@ -45,27 +49,46 @@ fn command_line(account: &Account, shell: &str) -> String {
     let read = "'umask 077; cd /; IFS= read -r n && l=$(head -c \"$n\") && eval \"$l\"'";
     match account {
         Account::Login => format!("exec env LC_ALL=C {shell} -c {read}"),
-        Account::Sudo(user) => format!("exec env LC_ALL=C sudo -n -u {user} -- env LC_ALL=C {shell} -c {read}"),
+        Account::Sudo(user) => {
+            format!("exec env LC_ALL=C sudo -n -H -u {user} -- env LC_ALL=C {shell} -c {read}")
+        }
     }
 }
 
 /// What the shell gets first: the library, and what is known only now.
 fn first_words(token: &str, options: &Options) -> String {
     let library = quoted(LIBRARY);
-    let hash: String = Sha256::digest(LIBRARY).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let hash: String = Sha256::digest(LIBRARY)
+        .iter()
+        .take(6)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     let state_dir = quoted(options.state_dir.as_deref().unwrap_or_default());
     let shell = quoted(&options.shell);
-    format!("rb_lib={library}\nrb_token={token} rb_hash={hash} RB_SH={shell} RB={state_dir}\neval \"$rb_lib\"\nrb_main\n")
+    format!(
+        "rb_lib={library}\nrb_token={token} rb_hash={hash} RB_SH={shell} RB={state_dir}\neval \"$rb_lib\"\nrb_main\n"
+    )
 }
 
 impl Shell {
     /// Opens a shell as an account.
-    pub(crate) async fn open(transport: &Transport, account: &Account, options: &Options) -> Result<Self, Fault> {
-        let channel = transport.command(&command_line(account, &options.shell)).await?;
+    pub(crate) async fn open(
+        transport: &Transport,
+        account: &Account,
+        options: &Options,
+    ) -> Result<Self, Fault> {
+        let channel = transport
+            .command(&command_line(account, &options.shell))
+            .await?;
         let token = token()?;
         let errors = Arc::<Mutex<Errors>>::default();
         let (marking, marked) = tokio::sync::watch::channel(0);
-        let drained = tokio::spawn(drain(channel.errors, format!("\0{token}").into_bytes(), errors.clone(), marking));
+        let drained = tokio::spawn(drain(
+            channel.errors,
+            format!("\0{token}").into_bytes(),
+            errors.clone(),
+            marking,
+        ));
         let mut shell = Self {
             input: channel.input,
             frames: Frames::new(channel.output, token),
@@ -90,7 +113,9 @@ impl Shell {
     async fn greet(&mut self, options: &Options) -> Result<(), Fault> {
         let words = first_words(self.frames.token(), options);
         let sent = async {
-            self.input.write_all(format!("{}\n", words.len()).as_bytes()).await?;
+            self.input
+                .write_all(format!("{}\n", words.len()).as_bytes())
+                .await?;
             self.input.write_all(words.as_bytes()).await?;
             self.input.flush().await
         };
@@ -111,7 +136,12 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// Reads stderr for as long as there is any, so that nobody waits for us to read it.
-async fn drain(mut output: Output, mark: Vec<u8>, errors: Arc<Mutex<Errors>>, marking: tokio::sync::watch::Sender<u64>) {
+async fn drain(
+    mut output: Output,
+    mark: Vec<u8>,
+    errors: Arc<Mutex<Errors>>,
+    marking: tokio::sync::watch::Sender<u64>,
+) {
     let mut pending: Vec<u8> = Vec::new();
     let mut buffer = vec![0; 16 << 10];
     loop {
@@ -125,10 +155,14 @@ async fn drain(mut output: Output, mark: Vec<u8>, errors: Arc<Mutex<Errors>>, ma
             let mut errors = lock(&errors);
             // a mark is NUL, token, the rest of its line, NUL
             while let Some(at) = find(&pending, &mark) {
-                let Some(end) = find(&pending[at + 1..], b"\0") else { break };
+                let Some(end) = find(&pending[at + 1..], b"\0") else {
+                    break;
+                };
                 errors.ends.push(&pending[..at]);
                 errors.marks += 1;
-                errors.last_mark = String::from_utf8_lossy(&pending[at + mark.len()..at + 1 + end]).trim().to_owned();
+                errors.last_mark = String::from_utf8_lossy(&pending[at + mark.len()..at + 1 + end])
+                    .trim()
+                    .to_owned();
                 seen = Some(errors.marks);
                 pending.drain(..at + 1 + end + 1);
             }
@@ -144,7 +178,9 @@ async fn drain(mut output: Output, mark: Vec<u8>, errors: Arc<Mutex<Errors>>, ma
 }
 
 fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
-    bytes.windows(wanted.len()).position(|window| window == wanted)
+    bytes
+        .windows(wanted.len())
+        .position(|window| window == wanted)
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use runbook_model::{Account, Connection, HostName};
 use runbook_model::text::printable;
+use runbook_model::{Account, Connection, HostName};
 
 use crate::Fault;
 
@@ -56,15 +56,27 @@ fn plain(what: &str, text: &str) -> Result<(), Fault> {
         || text.len() > 255
         || text.starts_with('-')
         || text.chars().any(|c| c.is_control() || c.is_whitespace());
-    if bad { Err(Fault::BadSpec(format!("{what} `{}` cannot be used", printable(text)))) } else { Ok(()) }
+    if bad {
+        Err(Fault::BadSpec(format!(
+            "{what} `{}` cannot be used",
+            printable(text)
+        )))
+    } else {
+        Ok(())
+    }
 }
 
 fn shell_words(what: &str, text: &str) -> Result<(), Fault> {
-    let harmless = |c: char| c.is_ascii_alphanumeric() || matches!(c, ' ' | '/' | '.' | '_' | '-' | '=' | ':' | '+');
+    let harmless = |c: char| {
+        c.is_ascii_alphanumeric() || matches!(c, ' ' | '/' | '.' | '_' | '-' | '=' | ':' | '+')
+    };
     if !text.trim().is_empty() && text.chars().all(harmless) {
         Ok(())
     } else {
-        Err(Fault::BadSpec(format!("{what} `{}` cannot be used", printable(text))))
+        Err(Fault::BadSpec(format!(
+            "{what} `{}` cannot be used",
+            printable(text)
+        )))
     }
 }
 
@@ -81,12 +93,20 @@ pub(crate) fn validate(spec: &HostSpec, account: &Account, options: &Options) ->
 }
 
 pub(crate) fn validate_account(account: &Account) -> Result<(), Fault> {
-    let Account::Sudo(user) = account else { return Ok(()) };
+    let Account::Sudo(user) = account else {
+        return Ok(());
+    };
     plain("the account", user)?;
-    if user.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')) {
+    if user
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
+    {
         Ok(())
     } else {
-        Err(Fault::BadSpec(format!("the account `{}` cannot be used", printable(user))))
+        Err(Fault::BadSpec(format!(
+            "the account `{}` cannot be used",
+            printable(user)
+        )))
     }
 }
 
@@ -97,7 +117,11 @@ mod tests {
     fn spec(address: &str, user: Option<&str>) -> HostSpec {
         HostSpec {
             name: HostName::new("h").unwrap(),
-            connection: Connection { address: address.into(), user: user.map(Into::into), ..Connection::default() },
+            connection: Connection {
+                address: address.into(),
+                user: user.map(Into::into),
+                ..Connection::default()
+            },
         }
     }
 
@@ -108,11 +132,20 @@ mod tests {
         assert!(check(&spec("fe80::1%eth0", None), &Account::Sudo("root".into())).is_ok());
         for bad in ["-oProxyCommand=x", "", "a b", "a\nb", "a\x1b[m"] {
             assert!(check(&spec(bad, None), &Account::Login).is_err(), "{bad:?}");
-            assert!(check(&spec("h", Some(bad)), &Account::Login).is_err(), "{bad:?}");
-            assert!(check(&spec("h", None), &Account::Sudo(bad.into())).is_err(), "{bad:?}");
+            assert!(
+                check(&spec("h", Some(bad)), &Account::Login).is_err(),
+                "{bad:?}"
+            );
+            assert!(
+                check(&spec("h", None), &Account::Sudo(bad.into())).is_err(),
+                "{bad:?}"
+            );
         }
         assert!(check(&spec("h", None), &Account::Sudo("a;b".into())).is_err());
-        let options = Options { shell: "sh; rm".into(), ..Options::default() };
+        let options = Options {
+            shell: "sh; rm".into(),
+            ..Options::default()
+        };
         assert!(validate(&spec("h", None), &Account::Login, &options).is_err());
     }
 }

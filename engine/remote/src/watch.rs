@@ -20,9 +20,15 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    pub(crate) async fn open(transport: &Transport, account: &Account, options: &Options) -> Result<Self, Fault> {
+    pub(crate) async fn open(
+        transport: &Transport,
+        account: &Account,
+        options: &Options,
+    ) -> Result<Self, Fault> {
         let mut shell = Shell::open(transport, account, options).await?;
-        exchange(&mut shell, 1, "rb_watch", &[]).await?.into_result()?;
+        exchange(&mut shell, 1, "rb_watch", &[])
+            .await?
+            .into_result()?;
         let (heard, _) = broadcast::channel(256);
         let speaker = heard.clone();
         let task = tokio::spawn(async move {
@@ -54,7 +60,11 @@ impl Drop for Watch {
 }
 
 /// Waits until the attempt is said to have ended, or until something was missed.
-pub(crate) async fn ended(listener: &mut broadcast::Receiver<Ended>, run: &str, attempt: &str) -> Result<(), Fault> {
+pub(crate) async fn ended(
+    listener: &mut broadcast::Receiver<Ended>,
+    run: &str,
+    attempt: &str,
+) -> Result<(), Fault> {
     loop {
         match listener.recv().await {
             Ok((r, a)) if r == run && a == attempt => return Ok(()),

@@ -50,7 +50,12 @@ impl Worker {
     }
 
     /// Runs a check. `kill` sends a signal to a process group by another shell.
-    pub(crate) async fn check<K, F>(&mut self, script: &Script, limit: Duration, kill: K) -> Result<Checked, Fault>
+    pub(crate) async fn check<K, F>(
+        &mut self,
+        script: &Script,
+        limit: Duration,
+        kill: K,
+    ) -> Result<Checked, Fault>
     where
         K: Fn(Group, &'static str) -> F,
         F: Future<Output = Result<(), Fault>>,
@@ -60,7 +65,7 @@ impl Worker {
         lock(&self.shell.errors).ends = crate::excerpt::Ends::default();
         let marks = *self.shell.marked.borrow();
         // the host ends it too, a little later, for the case that this controller is gone
-        let seconds = limit.as_secs().saturating_add(4);
+        let seconds = limit.as_secs().saturating_add(4).min(999_999_999);
         let command = format!("rb_check {seconds} {}", text.len());
         let deadline = Instant::now() + limit;
         let mut incoming = Incoming::default();
@@ -72,7 +77,9 @@ impl Worker {
             while self.shell.frames.our_line().await? != begun {}
             Ok(())
         };
-        timeout_at(deadline + LAST_WAIT, started).await.unwrap_or(Err(Fault::NoAnswer(limit)))?;
+        timeout_at(deadline + LAST_WAIT, started)
+            .await
+            .unwrap_or(Err(Fault::NoAnswer(limit)))?;
         let in_time = match timeout_at(deadline, self.listen(&mut incoming)).await {
             Ok(result) => result.map(|()| true)?,
             Err(_) => false,
@@ -84,13 +91,22 @@ impl Worker {
         let _ = timeout(LAST_WAIT, self.shell.marked.wait_for(|seen| *seen > marks)).await;
         let stderr = lock(&self.shell.errors).ends.excerpt();
         let stdout = crate::Excerpt::default();
-        let report = Report::read(&incoming.records, incoming.overflow, incoming.status, stdout, stderr);
+        let report = Report::read(
+            &incoming.records,
+            incoming.overflow,
+            incoming.status,
+            stdout,
+            stderr,
+        );
         Ok(match (in_time, alive) {
             (true, _) => Checked::Done(report),
-            (false, false) => Checked::Done(report.overruled(format!("took longer than {limit:?} and was ended"), true)),
-            (false, true) => {
-                Checked::Stuck(report.overruled(format!("took longer than {limit:?} and could not be ended"), true))
-            }
+            (false, false) => Checked::Done(
+                report.overruled(format!("took longer than {limit:?} and was ended"), true),
+            ),
+            (false, true) => Checked::Stuck(report.overruled(
+                format!("took longer than {limit:?} and could not be ended"),
+                true,
+            )),
         })
     }
 
@@ -100,7 +116,9 @@ impl Worker {
         K: Fn(Group, &'static str) -> F,
         F: Future<Output = Result<(), Fault>>,
     {
-        let Some(group) = incoming.group.clone() else { return Ok(true) };
+        let Some(group) = incoming.group.clone() else {
+            return Ok(true);
+        };
         for (signal, wait) in [("TERM", GRACE), ("KILL", LAST_WAIT)] {
             kill(group.clone(), signal).await?;
             if let Ok(result) = timeout(wait, self.listen(incoming)).await {
@@ -114,16 +132,25 @@ impl Worker {
     async fn listen(&mut self, incoming: &mut Incoming) -> Result<(), Fault> {
         let done = format!("{} done {} ", self.shell.frames.token(), self.sequence);
         loop {
-            if !self.shell.frames.until(0, RECORDS + 1, &mut incoming.partial).await? {
+            if !self
+                .shell
+                .frames
+                .until(0, RECORDS + 1, &mut incoming.partial)
+                .await?
+            {
                 return Err(Fault::Lost(String::new()));
             }
             let record = std::mem::take(&mut incoming.partial);
             if let Some(status) = record.strip_prefix(done.as_bytes()) {
-                incoming.status = std::str::from_utf8(status).ok().and_then(|text| text.parse().ok());
+                incoming.status = std::str::from_utf8(status)
+                    .ok()
+                    .and_then(|text| text.parse().ok());
                 return Ok(());
             }
             match record.strip_prefix(b"stat - ") {
-                Some(stat) if incoming.group.is_none() => incoming.group = group(&String::from_utf8_lossy(stat)),
+                Some(stat) if incoming.group.is_none() => {
+                    incoming.group = group(&String::from_utf8_lossy(stat))
+                }
                 _ if record.is_empty() => {}
                 _ if incoming.records.len() + record.len() > RECORDS => incoming.overflow = true,
                 _ => {
@@ -149,7 +176,13 @@ mod tests {
     #[test]
     fn a_stat_line_is_read() {
         let line = "42 (a) b (c) S 1 42 42 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 987654 2 3";
-        assert_eq!(group(line), Some(Group { pid: 42, born: 987_654 }));
+        assert_eq!(
+            group(line),
+            Some(Group {
+                pid: 42,
+                born: 987_654
+            })
+        );
         assert_eq!(group("x"), None);
         assert_eq!(group("1 (sh"), None);
     }

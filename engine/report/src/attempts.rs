@@ -14,7 +14,11 @@ use crate::{Style, Tone};
 /// The attempts of an instance, of all generations, in the order in which they were intended.
 #[must_use]
 pub fn attempts_of(state: &RunState, node: NodeIx) -> Vec<&AttemptId> {
-    let mut all: Vec<_> = state.attempts.iter().filter(|(_, a)| a.node == node).collect();
+    let mut all: Vec<_> = state
+        .attempts
+        .iter()
+        .filter(|(_, a)| a.node == node)
+        .collect();
     all.sort_by_key(|(id, a)| (a.intended_at, a.number, id.as_str()));
     all.into_iter().map(|(id, _)| id).collect()
 }
@@ -22,17 +26,34 @@ pub fn attempts_of(state: &RunState, node: NodeIx) -> Vec<&AttemptId> {
 /// One line about an attempt, without a newline.
 #[must_use]
 pub fn attempt_text(plan: &Plan, state: &RunState, id: &AttemptId, style: &Style) -> String {
-    let Some(a) = state.attempts.get(id) else { return format!("attempt {id}") };
+    let Some(a) = state.attempts.get(id) else {
+        return format!("attempt {id}");
+    };
     let (tone, how) = match &a.end {
         Some(AttemptEnd::Completed { .. }) => (Tone::Good, "completed".into()),
-        Some(AttemptEnd::Failed(failure)) => (Tone::Bad, format!("failed: {}", failure_text(failure))),
+        Some(AttemptEnd::Failed(failure)) => {
+            (Tone::Bad, format!("failed: {}", failure_text(failure)))
+        }
         Some(AttemptEnd::NeverBegan) => (Tone::Quiet, "never began".into()),
-        Some(AttemptEnd::Lost) => (Tone::Warn, "lost: its effect was found out by a check".into()),
+        Some(AttemptEnd::Lost) => (
+            Tone::Warn,
+            "lost: its effect was found out by a check".into(),
+        ),
         None if a.launched => (Tone::Change, "runs, as far as is known".into()),
         None => (Tone::Warn, "intended; whether it began is not known".into()),
     };
-    let head = format!("{} attempt {} on {}", node_id(plan, a.node), a.number, a.host);
-    format!("{}  {}  {} ({id})", clock(a.intended_at, style), style.paint(Tone::Head, &head), style.paint(tone, &how))
+    let head = format!(
+        "{} attempt {} on {}",
+        node_id(plan, a.node),
+        a.number,
+        a.host
+    );
+    format!(
+        "{}  {}  {} ({id})",
+        clock(a.intended_at, style),
+        style.paint(Tone::Head, &head),
+        style.paint(tone, &how)
+    )
 }
 
 /// All attempts of a run, a line each.
@@ -43,19 +64,27 @@ pub fn attempts_list(plan: &Plan, state: &RunState, style: &Style) -> String {
     if all.is_empty() {
         return "no attempts: nothing was changed\n".into();
     }
-    all.into_iter().map(|(id, _)| attempt_text(plan, state, id, style) + "\n").collect()
+    all.into_iter()
+        .map(|(id, _)| attempt_text(plan, state, id, style) + "\n")
+        .collect()
 }
 
 /// What is known of an instance beside its attempts: its last look, and how it failed.
 #[must_use]
 pub fn last_words(state: &RunState, node: NodeIx, style: &Style) -> String {
     let mut out = String::new();
-    let Some(n) = state.node(node) else { return out };
+    let Some(n) = state.node(node) else {
+        return out;
+    };
     if let Some(why) = last_look(n) {
         let _ = writeln!(out, "the last look: {why}");
     }
     if let Some(Outcome::Failed(failure)) = &n.outcome {
-        let _ = writeln!(out, "{}", style.paint(Tone::Bad, &format!("failed: {}", failure_text(failure))));
+        let _ = writeln!(
+            out,
+            "{}",
+            style.paint(Tone::Bad, &format!("failed: {}", failure_text(failure)))
+        );
         for line in printable_lines(&failure.tail) {
             let _ = writeln!(out, "  | {line}");
         }
@@ -81,7 +110,10 @@ mod tests {
         let node = tape.plan.node("healthy@quay01").unwrap();
         assert!(attempts_of(&state, node).is_empty());
         let text = last_words(&state, node, &Style::plain(100));
-        assert!(text.starts_with("the last look: /health says nothing\nfailed: "), "{text}");
+        assert!(
+            text.starts_with("the last look: /health says nothing\nfailed: "),
+            "{text}"
+        );
         assert_eq!(text.lines().count(), 16, "{text}");
     }
 }

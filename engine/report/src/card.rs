@@ -23,7 +23,10 @@ const IN_FULL: usize = 5;
 /// what still runs, what was never started, and what to type. `state` is that of the end.
 #[must_use]
 pub fn failure_card(plan: &Plan, state: &RunState, style: &Style) -> String {
-    let mut card = Card { out: String::new(), style };
+    let mut card = Card {
+        out: String::new(),
+        style,
+    };
     let failures: Vec<_> = facts::failures(plan, state).collect();
     let unusable: Vec<_> = facts::unusable(state).collect();
     card.line(Tone::Head, &headline(plan, state, failures.len()));
@@ -32,28 +35,44 @@ pub fn failure_card(plan: &Plan, state: &RunState, style: &Style) -> String {
         card.failure(plan, *node, n, failure);
     }
     if failures.len() > IN_FULL {
-        let rest: Vec<String> = failures[IN_FULL..].iter().map(|(n, ..)| facts::node_id(plan, *n)).collect();
+        let rest: Vec<String> = failures[IN_FULL..]
+            .iter()
+            .map(|(n, ..)| facts::node_id(plan, *n))
+            .collect();
         card.section("failed too", [names(&rest, 40)]);
     }
     card.section(
         "cannot be used",
-        unusable.iter().map(|(host, problem)| format!("{host}: {}", bounded(problem, facts::REASON))),
+        unusable
+            .iter()
+            .map(|(host, problem)| format!("{host}: {}", bounded(problem, facts::REASON))),
     );
-    let now: Vec<String> =
-        facts::serving(plan, state, style).into_iter().chain(facts::no_return(plan, state)).collect();
+    let now: Vec<String> = facts::serving(plan, state, style)
+        .into_iter()
+        .chain(facts::no_return(plan, state))
+        .collect();
     card.section("now", now);
     let open = facts::open(state);
-    card.section("still runs, or may", open.iter().map(|(id, a)| facts::open_text(plan, state, id, a, style)));
+    card.section(
+        "still runs, or may",
+        open.iter()
+            .map(|(id, a)| facts::open_text(plan, state, id, a, style)),
+    );
     let unfinished = facts::unfinished(plan, state);
     card.section(
         "begun, not finished",
-        unfinished.iter().map(|(node, n)| match facts::last_look(n) {
-            Some(why) => format!("{}: {why}", facts::node_id(plan, *node)),
-            None => facts::node_id(plan, *node),
-        }),
+        unfinished
+            .iter()
+            .map(|(node, n)| match facts::last_look(n) {
+                Some(why) => format!("{}: {why}", facts::node_id(plan, *node)),
+                None => facts::node_id(plan, *node),
+            }),
     );
     let never = facts::never_started(plan, state);
-    card.section("never started", (!never.is_empty()).then(|| never.join(", ")));
+    card.section(
+        "never started",
+        (!never.is_empty()).then(|| never.join(", ")),
+    );
     card.next(plan, state, &failures, !unusable.is_empty());
     card.out
 }
@@ -64,9 +83,13 @@ fn headline(plan: &Plan, state: &RunState, failed: usize) -> String {
     let how = match (&state.result, &state.stopping) {
         _ if state.detached => "was left; what runs on hosts runs on".into(),
         (Some(RunResult::Refused), _) => "stopped: a gate was not approved".into(),
-        (Some(RunResult::Stopped), _) | (_, Some(StopReason::Interrupt)) => "was interrupted".into(),
+        (Some(RunResult::Stopped), _) | (_, Some(StopReason::Interrupt)) => {
+            "was interrupted".into()
+        }
         (_, Some(StopReason::Host(host))) => format!("stopped: {host} cannot be used"),
-        (_, Some(StopReason::OverTime(_))) => "stopped: a critical step takes longer than its limit".into(),
+        (_, Some(StopReason::OverTime(_))) => {
+            "stopped: a critical step takes longer than its limit".into()
+        }
         _ if failed > 0 => format!("stopped: {} failed", count(failed, "instance")),
         _ => "stopped".into(),
     };
@@ -97,11 +120,20 @@ impl Card<'_> {
         let id = facts::node_id(plan, node);
         let found = plan.instance(node);
         let kind = found.and_then(|(step, _)| plan.type_of(step));
-        let summary = kind.map(|t| format!(": {}", bounded(&t.summary, 200))).unwrap_or_default();
+        let summary = kind
+            .map(|t| format!(": {}", bounded(&t.summary, 200)))
+            .unwrap_or_default();
         self.line(Tone::Bad, &format!("{id} failed{summary}"));
         if let Some((step, host)) = found {
-            let phase = plan.phases.get(step.phase as usize).map(|p| format!("phase {}, ", p.id));
-            let mut about = format!("{}{} on {host}", phase.unwrap_or_default(), printable(&step.uses));
+            let phase = plan
+                .phases
+                .get(step.phase as usize)
+                .map(|p| format!("phase {}, ", p.id));
+            let mut about = format!(
+                "{}{} on {host}",
+                phase.unwrap_or_default(),
+                printable(&step.uses)
+            );
             if let Some(number) = n.attempts.len().checked_sub(1).filter(|more| *more > 0) {
                 let _ = write!(about, ", attempt {}", number + 1);
             }
@@ -117,7 +149,10 @@ impl Card<'_> {
                 }
             }
         }
-        let status = failure.status.map(|s| format!(", status {s}")).unwrap_or_default();
+        let status = failure
+            .status
+            .map(|s| format!(", status {s}"))
+            .unwrap_or_default();
         let _ = writeln!(self.out, "  {}{status}", phrase(failure.kind));
         for line in printable_lines(&failure.message).take(20) {
             wrap(&mut self.out, "  > ", 4, &line, self.style.width);
@@ -132,9 +167,17 @@ impl Card<'_> {
         }
     }
 
-    fn next(&mut self, plan: &Plan, state: &RunState, failures: &[(NodeIx, &NodeState, &Failure)], unusable: bool) {
+    fn next(
+        &mut self,
+        plan: &Plan,
+        state: &RunState,
+        failures: &[(NodeIx, &NodeState, &Failure)],
+        unusable: bool,
+    ) {
         let run = run_id(state);
-        let in_doubt = failures.iter().any(|(_, _, f)| f.kind == FailureKind::InDoubt);
+        let in_doubt = failures
+            .iter()
+            .any(|(_, _, f)| f.kind == FailureKind::InDoubt);
         let refused = state.result == Some(RunResult::Refused);
         let resume = match () {
             () if in_doubt => "does not repeat what is in doubt: see on the host what happened",
@@ -151,7 +194,10 @@ impl Card<'_> {
             .map(|(node, ..)| *node)
             .or_else(|| facts::open(state).first().map(|(_, a)| a.node));
         if let Some(node) = logged {
-            all.push((format!("runbook logs {run} {}", facts::node_id(plan, node)), "the whole log"));
+            all.push((
+                format!("runbook logs {run} {}", facts::node_id(plan, node)),
+                "the whole log",
+            ));
         }
         all.push((format!("runbook status {run}"), "how everything stands"));
         let wide = all.iter().map(|(c, _)| c.len()).max().unwrap_or(0);
@@ -171,7 +217,11 @@ fn run_id(state: &RunState) -> &str {
 fn meant(step: &Step, kind: FailureKind) -> Place {
     let key = match kind {
         FailureKind::Expect => step.expect.as_ref().map(|e| e.place),
-        FailureKind::Fatal => step.until.as_ref().and_then(|u| u.fatal.as_ref()).map(|e| e.place),
+        FailureKind::Fatal => step
+            .until
+            .as_ref()
+            .and_then(|u| u.fatal.as_ref())
+            .map(|e| e.place),
         FailureKind::Assert => step.with_places.get("all").copied(),
         _ => None,
     };
@@ -241,6 +291,9 @@ mod tests {
         let tape = sample::failed();
         let text = card(&tape);
         assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text}");
-        assert!(text.contains("\\u{1b}[31m"), "the sample has an escape in its log: {text}");
+        assert!(
+            text.contains("\\u{1b}[31m"),
+            "the sample has an escape in its log: {text}"
+        );
     }
 }

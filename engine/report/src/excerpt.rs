@@ -13,7 +13,12 @@ const WIDEST: usize = 160;
 /// `file:line:column`, or nothing if the plan does not have that source.
 pub(crate) fn place(plan: &Plan, place: Place) -> Option<String> {
     let source = plan.sources.get(place.source as usize)?;
-    Some(format!("{}:{}:{}", printable(&source.name), place.line, place.column))
+    Some(format!(
+        "{}:{}:{}",
+        printable(&source.name),
+        place.line,
+        place.column
+    ))
 }
 
 /// The line and marks under what is meant; empty if the place does not exist.
@@ -39,7 +44,11 @@ pub(crate) fn excerpt(plan: &Plan, place: Place, style: &Style) -> Vec<String> {
     if lead < WIDEST {
         let wide = printable(meant).chars().count().clamp(1, WIDEST - lead);
         let marks = style.paint(Tone::Bad, &"^".repeat(wide));
-        out.push(format!("{} | {}{marks}", " ".repeat(number.len()), " ".repeat(lead)));
+        out.push(format!(
+            "{} | {}{marks}",
+            " ".repeat(number.len()),
+            " ".repeat(lead)
+        ));
     }
     out
 }
@@ -52,12 +61,25 @@ mod tests {
     fn at(text: &str, line: u32, column: u32, length: u32) -> Vec<String> {
         let mut plan = sample::plan();
         plan.sources[0].text = text.into();
-        excerpt(&plan, Place { source: 0, line, column, offset: 0, length }, &Style::plain(80))
+        excerpt(
+            &plan,
+            Place {
+                source: 0,
+                line,
+                column,
+                offset: 0,
+                length,
+            },
+            &Style::plain(80),
+        )
     }
 
     #[test]
     fn what_is_meant_is_underlined() {
-        assert_eq!(at("a: 1\n  b: grüße # x\n", 2, 6, 7), ["2 |   b: grüße # x", "  |      ^^^^^"]);
+        assert_eq!(
+            at("a: 1\n  b: grüße # x\n", 2, 6, 7),
+            ["2 |   b: grüße # x", "  |      ^^^^^"]
+        );
     }
 
     #[test]
@@ -71,6 +93,9 @@ mod tests {
     #[test]
     fn a_long_line_is_cut() {
         let lines = at(&"x".repeat(500), 1, 3, 400);
-        assert!(lines.iter().all(|l| l.chars().count() <= WIDEST + 4), "{lines:?}");
+        assert!(
+            lines.iter().all(|l| l.chars().count() <= WIDEST + 4),
+            "{lines:?}"
+        );
     }
 }

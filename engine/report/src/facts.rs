@@ -1,11 +1,15 @@
 //! What a run's state means for people: who is served, what still runs, what was never begun.
 
+use std::collections::BTreeSet;
+
 use runbook_model::event::Verdict;
 use runbook_model::state::{AttemptState, HostState, NodeState};
 use runbook_model::step::{Outage, Step};
 use runbook_model::text::printable;
 use runbook_model::transition::Stage;
-use runbook_model::{AttemptId, Failure, HostName, Millis, NodeIx, Outcome, Plan, RunState, StepIx};
+use runbook_model::{
+    AttemptId, Failure, HostName, Millis, NodeIx, Outcome, Plan, RunState, StepIx,
+};
 
 use crate::text::{bounded, reasons};
 use crate::time::{clock, length};
@@ -20,6 +24,14 @@ pub(crate) fn node_id(plan: &Plan, node: NodeIx) -> String {
         Some(n) => printable(&n.id).into_owned(),
         None => format!("node {}", node.0),
     }
+}
+
+/// How many hosts have an instance, the controller among them.
+pub(crate) fn hosts(plan: &Plan) -> usize {
+    plan.instances()
+        .map(|(_, _, host)| host)
+        .collect::<BTreeSet<_>>()
+        .len()
 }
 
 /// Instances with their states, in plan order.
@@ -56,21 +68,38 @@ pub(crate) fn unusable(state: &RunState) -> impl Iterator<Item = (&HostName, &st
 
 /// Sentences about whether clients are served; empty where the runbook marks no outage.
 pub(crate) fn serving(plan: &Plan, state: &RunState, style: &Style) -> Vec<String> {
-    let marked = |mark| plan.steps.iter().zip(0u32..).filter(move |(s, _)| s.outage == Some(mark));
-    let Some((first, _)) = marked(Outage::Begin).next() else { return Vec::new() };
+    let marked = |mark| {
+        plan.steps
+            .iter()
+            .zip(0u32..)
+            .filter(move |(s, _)| s.outage == Some(mark))
+    };
+    let Some((first, _)) = marked(Outage::Begin).next() else {
+        return Vec::new();
+    };
     let begun = marked(Outage::Begin)
         .filter_map(|(step, at)| Some((begun_at(plan, state, StepIx(at))?, step)))
         .min_by_key(|(at, _)| *at);
     let Some((since, by)) = begun else {
-        return vec![format!("clients are served: the outage (`{}`) has not begun", first.id)];
+        return vec![format!(
+            "clients are served: the outage (`{}`) has not begun",
+            first.id
+        )];
     };
-    let ends: Vec<_> = marked(Outage::End).flat_map(|(_, at)| plan.instances_of(StepIx(at))).collect();
-    let ended: Option<Vec<Millis>> = ends.iter().map(|(node, _)| ended_at(state.node(*node)?)).collect();
+    let ends: Vec<_> = marked(Outage::End)
+        .flat_map(|(_, at)| plan.instances_of(StepIx(at)))
+        .collect();
+    let ended: Option<Vec<Millis>> = ends
+        .iter()
+        .map(|(node, _)| ended_at(state.node(*node)?))
+        .collect();
     match ended.and_then(|all| all.into_iter().max()) {
         Some(until) => vec![format!(
             "clients are served again since {} (`{}`); the outage was {}",
             clock(until, style),
-            marked(Outage::End).next().map_or("", |(s, _)| s.id.as_str()),
+            marked(Outage::End)
+                .next()
+                .map_or("", |(s, _)| s.id.as_str()),
             length(until - since)
         )],
         None => vec![format!(
@@ -85,10 +114,17 @@ pub(crate) fn serving(plan: &Plan, state: &RunState, style: &Style) -> Vec<Strin
 /// When a step had an effect first, or was found in its wanted state.
 fn begun_at(plan: &Plan, state: &RunState, step: StepIx) -> Option<Millis> {
     let of = |node: NodeIx| {
-        let effect = state.attempts.values().filter(|a| a.node == node).map(|a| a.intended_at).min();
+        let effect = state
+            .attempts
+            .values()
+            .filter(|a| a.node == node)
+            .map(|a| a.intended_at)
+            .min();
         effect.or_else(|| ended_at(state.node(node)?))
     };
-    plan.instances_of(step).filter_map(|(node, _)| of(node)).min()
+    plan.instances_of(step)
+        .filter_map(|(node, _)| of(node))
+        .min()
 }
 
 fn ended_at(n: &NodeState) -> Option<Millis> {
@@ -105,7 +141,11 @@ pub(crate) fn no_return(plan: &Plan, state: &RunState) -> Vec<String> {
         if let Some(lost) = &step.no_return
             && begun_at(plan, state, StepIx(at)).is_some()
         {
-            out.push(format!("no return since `{}`: {}", step.id, bounded(&lost.text, REASON)));
+            out.push(format!(
+                "no return since `{}`: {}",
+                step.id,
+                bounded(&lost.text, REASON)
+            ));
         }
     }
     out
@@ -119,16 +159,30 @@ pub(crate) fn open(state: &RunState) -> Vec<(&AttemptId, &AttemptState)> {
 }
 
 /// A sentence about an attempt whose end is not known.
-pub(crate) fn open_text(plan: &Plan, state: &RunState, id: &AttemptId, a: &AttemptState, style: &Style) -> String {
+pub(crate) fn open_text(
+    plan: &Plan,
+    state: &RunState,
+    id: &AttemptId,
+    a: &AttemptState,
+    style: &Style,
+) -> String {
     let since = clock(a.intended_at, style);
-    let in_doubt = state.node(a.node).is_some_and(|n| matches!(n.stage, Stage::InDoubt | Stage::Done));
+    let in_doubt = state
+        .node(a.node)
+        .is_some_and(|n| matches!(n.stage, Stage::InDoubt | Stage::Done));
     let how = match (in_doubt, a.over_time, a.launched) {
         (true, _, _) => format!("intended at {since}, its effect is not known"),
-        (_, true, _) => format!("since {since}, longer than its limit; it is critical and left running"),
+        (_, true, _) => {
+            format!("since {since}, longer than its limit; it is critical and left running")
+        }
         (_, _, true) => format!("since {since}"),
         (_, _, false) => format!("intended at {since}; whether it began is not known"),
     };
-    format!("{} on {}, {how} (attempt {id})", node_id(plan, a.node), a.host)
+    format!(
+        "{} on {}, {how} (attempt {id})",
+        node_id(plan, a.node),
+        a.host
+    )
 }
 
 /// What the last look of an instance said, where it was not content.
@@ -165,7 +219,11 @@ pub(crate) fn never_started(plan: &Plan, state: &RunState) -> Vec<String> {
         .filter(|((_, n), _)| *n > 0)
         .map(|((phase, n), at)| {
             let total = Tally::of(plan, state, Some(at)).total;
-            if n == total { format!("{} (all {n})", phase.id) } else { format!("{} ({n} of {total})", phase.id) }
+            if n == total {
+                format!("{} (all {n})", phase.id)
+            } else {
+                format!("{} ({n} of {total})", phase.id)
+            }
         })
         .collect()
 }

@@ -5,7 +5,9 @@ use std::io::{self, Write};
 
 use jiff::Timestamp;
 use runbook_model::event::StopReason;
-use runbook_model::{AttemptId, Event, Millis, NodeIx, NodeKind, Plan, Preview, Record, RunState, Value, Watcher};
+use runbook_model::{
+    AttemptId, Event, Millis, NodeIx, NodeKind, Plan, Preview, Record, RunState, Value, Watcher,
+};
 use serde_json::{Map, json};
 
 use crate::runs::RunRow;
@@ -47,10 +49,16 @@ impl<W: Write> Watcher for JsonLines<W> {
 /// The JSON text of a value, in which no control character and none that reorders text is raw.
 #[must_use]
 pub fn to_json_text(value: &Value, pretty: bool) -> String {
-    let text = if pretty { format!("{value:#}") } else { value.to_string() };
+    let text = if pretty {
+        format!("{value:#}")
+    } else {
+        value.to_string()
+    };
     // Outside of strings JSON is plain ASCII, so what is replaced here stands in a string.
     let harmful = |c: char| {
-        c != '\n' && (c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}'))
+        c != '\n'
+            && (c.is_control()
+                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}'))
     };
     if !text.contains(harmful) {
         return text;
@@ -84,7 +92,9 @@ fn event(record: &Record, plan: &Plan, state: &RunState) -> Value {
         | Event::Answered { node, .. }
         | Event::Finished { node, .. }
         | Event::Reopened { node, .. } => name(&mut out, plan, *node),
-        Event::Ended { attempt, .. } | Event::Doubted { attempt, .. } | Event::OverTime { attempt } => {
+        Event::Ended { attempt, .. }
+        | Event::Doubted { attempt, .. }
+        | Event::OverTime { attempt } => {
             name_attempt(&mut out, plan, state, attempt);
         }
         Event::Launched { unit } => name_attempt(&mut out, plan, state, unit),
@@ -96,7 +106,9 @@ fn event(record: &Record, plan: &Plan, state: &RunState) -> Value {
                 }
             }
         }
-        Event::Stopping { reason: StopReason::Failure(node) } => {
+        Event::Stopping {
+            reason: StopReason::Failure(node),
+        } => {
             out.insert("reason".into(), json!({ "failure": id(plan, *node) }));
         }
         _ => {}
@@ -108,7 +120,10 @@ fn event(record: &Record, plan: &Plan, state: &RunState) -> Value {
 }
 
 fn name_attempt(out: &mut Map<String, Value>, plan: &Plan, state: &RunState, attempt: &AttemptId) {
-    let found = state.attempts.get(attempt).or_else(|| state.attempts.values().find(|a| a.unit == *attempt));
+    let found = state
+        .attempts
+        .get(attempt)
+        .or_else(|| state.attempts.values().find(|a| a.unit == *attempt));
     if let Some(a) = found {
         name(out, plan, a.node);
     }
@@ -135,7 +150,9 @@ fn name(out: &mut Map<String, Value>, plan: &Plan, node: NodeIx) {
 }
 
 fn id(plan: &Plan, node: NodeIx) -> Value {
-    plan.nodes.get(node.at()).map_or(Value::Null, |n| n.id.as_str().into())
+    plan.nodes
+        .get(node.at())
+        .map_or(Value::Null, |n| n.id.as_str().into())
 }
 
 fn time(at: Millis) -> Value {
@@ -146,7 +163,11 @@ fn time(at: Millis) -> Value {
 #[must_use]
 pub fn plan_json(plan: &Plan, preview: &Preview) -> Value {
     let forecast = |at: usize| {
-        preview.nodes.get(at).and_then(|f| serde_json::to_value(f).ok()).unwrap_or_else(|| json!("unknown"))
+        preview
+            .nodes
+            .get(at)
+            .and_then(|f| serde_json::to_value(f).ok())
+            .unwrap_or_else(|| json!("unknown"))
     };
     let instances: Vec<Value> = plan
         .instances()
@@ -160,8 +181,11 @@ pub fn plan_json(plan: &Plan, preview: &Preview) -> Value {
             Value::Object(out)
         })
         .collect();
-    let phases: Vec<Value> =
-        plan.phases.iter().map(|p| json!({ "phase": p.id, "order": p.order, "batches": p.batches })).collect();
+    let phases: Vec<Value> = plan
+        .phases
+        .iter()
+        .map(|p| json!({ "phase": p.id, "order": p.order, "batches": p.batches }))
+        .collect();
     json!({
         "format": FORMAT,
         "runbook": plan.runbook,
@@ -224,7 +248,10 @@ pub fn attempt_json(plan: &Plan, state: &RunState, attempt: &AttemptId) -> Value
         out.insert("on".into(), a.host.as_str().into());
         out.insert("intended".into(), time(a.intended_at));
         out.insert("launched".into(), a.launched.into());
-        out.insert("end".into(), serde_json::to_value(&a.end).unwrap_or_default());
+        out.insert(
+            "end".into(),
+            serde_json::to_value(&a.end).unwrap_or_default(),
+        );
     }
     Value::Object(out)
 }
@@ -290,9 +317,15 @@ mod tests {
     fn a_plan_lists_its_instances() {
         let plan = sample::plan();
         let value = plan_json(&plan, &sample::preview(&plan));
-        assert_eq!(value["instances"].as_array().unwrap().len(), plan.instances().count());
+        assert_eq!(
+            value["instances"].as_array().unwrap().len(),
+            plan.instances().count()
+        );
         assert_eq!(value["instances"][0]["node"], "survey@quay01");
-        assert_eq!(value["instances"][0]["forecast"], json!({ "probe": "content" }));
+        assert_eq!(
+            value["instances"][0]["forecast"],
+            json!({ "probe": "content" })
+        );
     }
 
     #[test]
@@ -301,7 +334,11 @@ mod tests {
         let value = status_json(&tape.plan, &tape.state(), false);
         assert_eq!(value["open_attempts"][0]["node"], "dump@db01");
         assert_eq!(value["detached"], true);
-        let attempt = attempt_json(&tape.plan, &tape.state(), &AttemptId::new("dump-db01-1").unwrap());
+        let attempt = attempt_json(
+            &tape.plan,
+            &tape.state(),
+            &AttemptId::new("dump-db01-1").unwrap(),
+        );
         assert_eq!(attempt["node"], "dump@db01");
         assert_eq!(attempt["end"], Value::Null);
     }

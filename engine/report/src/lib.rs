@@ -35,5 +35,5 @@ pub use status::status_text;
 pub use steps::{step_doc, steps_list};
 pub use style::{Style, Tone};
 pub use tally::Tally;
-pub use text::value_text;
+pub use text::{count, value_text};
 pub use time::{clock, date_time, length};

@@ -21,7 +21,12 @@ pub struct Lines<W: Write> {
 impl<W: Write> Lines<W> {
     /// Writes to `out`.
     pub fn new(out: W, style: Style) -> Self {
-        Self { out, style, narrator: Narrator::new(false), broken: None }
+        Self {
+            out,
+            style,
+            narrator: Narrator::new(false),
+            broken: None,
+        }
     }
 
     /// The error that made it silent, if there was one.
@@ -36,12 +41,19 @@ impl<W: Write> Watcher for Lines<W> {
         if self.broken.is_some() {
             return;
         }
-        let text: String =
-            self.narrator.tell(record, plan, state).iter().map(|told| line(told, &self.style)).collect();
+        let text: String = self
+            .narrator
+            .tell(record, plan, state)
+            .iter()
+            .map(|told| line(told, &self.style))
+            .collect();
         if text.is_empty() {
             return;
         }
-        let written = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
+        let written = self
+            .out
+            .write_all(text.as_bytes())
+            .and_then(|()| self.out.flush());
         self.broken = written.err();
     }
 }
@@ -85,8 +97,17 @@ mod tests {
     #[test]
     fn a_reason_is_told_once() {
         let text = told(&sample::failed());
-        assert_eq!(text.matches("not yet: /health says 503").count(), 1, "{text}");
-        assert_eq!(text.matches("not yet: /health says 200, database false").count(), 1, "{text}");
+        assert_eq!(
+            text.matches("not yet: /health says 503").count(),
+            1,
+            "{text}"
+        );
+        assert_eq!(
+            text.matches("not yet: /health says 200, database false")
+                .count(),
+            1,
+            "{text}"
+        );
     }
 
     #[test]

@@ -6,10 +6,11 @@ use std::fmt::Write as _;
 
 use runbook_model::plan::{Order, Phase};
 use runbook_model::step::{Outage, Step};
-use runbook_model::text::printable;
 use runbook_model::step_type::TypeKind;
+use runbook_model::text::printable;
 use runbook_model::{Forecast, HostName, Plan, Preview, StepIx};
 
+use crate::facts;
 use crate::text::{bounded, count, names, value_text, wrap};
 use crate::time::written;
 use crate::{Style, Tone};
@@ -20,7 +21,12 @@ const HOSTS: usize = 40;
 /// The whole plan with its forecast, wrapped to the width of the style.
 #[must_use]
 pub fn plan_text(plan: &Plan, preview: &Preview, style: &Style) -> String {
-    let mut text = PlanText { plan, preview, style, out: String::new() };
+    let mut text = PlanText {
+        plan,
+        preview,
+        style,
+        out: String::new(),
+    };
     text.head();
     for (phase, at) in plan.phases.iter().zip(0u32..) {
         text.phase(phase, at);
@@ -54,27 +60,53 @@ impl PlanText<'_> {
             self.wrapped("  ", 2, &bounded(&plan.summary, 400));
         }
         let asked = match preview.live {
-            true => format!("{} asked", count(plan.hosts.len(), "host")),
+            true => format!("{} asked", count(facts::hosts(plan), "host")),
             false => "offline: no host was asked".into(),
         };
         let digest: String = plan.digest.chars().take(12).collect();
         let _ = writeln!(self.out, "  plan {}, {asked}", printable(&digest));
-        self.table("groups", plan.groups.iter().map(|(g, hosts)| (g.as_str(), host_names(hosts.iter()))));
-        self.table("inputs", plan.inputs.iter().map(|(name, input)| {
-            let value = match (&input.secret, &input.value) {
-                (Some(_), _) => "(secret)".into(),
-                (None, Some(value)) => value_text(value),
-                (None, None) => "(not given)".into(),
-            };
-            (name.as_str(), value)
-        }));
-        self.table("known now", preview.vars.iter().map(|(name, v)| (name.as_str(), value_text(v))));
-        self.table("cannot be used", preview.unusable.iter().map(|(h, why)| (h.as_str(), bounded(why, 300))));
+        self.table(
+            "groups",
+            plan.groups
+                .iter()
+                .map(|(g, hosts)| (g.as_str(), host_names(hosts.iter()))),
+        );
+        self.table(
+            "inputs",
+            plan.inputs.iter().map(|(name, input)| {
+                let value = match (&input.secret, &input.value) {
+                    (Some(_), _) => "(secret)".into(),
+                    (None, Some(value)) => value_text(value),
+                    (None, None) => "(not given)".into(),
+                };
+                (name.as_str(), value)
+            }),
+        );
+        self.table(
+            "known now",
+            preview
+                .vars
+                .iter()
+                .map(|(name, v)| (name.as_str(), value_text(v))),
+        );
+        self.table(
+            "cannot be used",
+            preview
+                .unusable
+                .iter()
+                .map(|(h, why)| (h.as_str(), bounded(why, 300))),
+        );
         match preview.already_there {
-            Some(true) => self.line(Tone::Good, "\nalready there: a run would change nothing (`done_when` is true)"),
+            Some(true) => self.line(
+                Tone::Good,
+                "\nalready there: a run would change nothing (`done_when` is true)",
+            ),
             Some(false) => self.line(Tone::Plain, "\nnot there yet (`done_when` is false)"),
             None if plan.done_when.is_some() => {
-                self.line(Tone::Plain, "\nwhether everything is there already shows during the run (`done_when`)");
+                self.line(
+                    Tone::Plain,
+                    "\nwhether everything is there already shows during the run (`done_when`)",
+                );
             }
             None => {}
         }
@@ -82,7 +114,11 @@ impl PlanText<'_> {
 
     fn table<'n>(&mut self, title: &str, rows: impl Iterator<Item = (&'n str, String)>) {
         let rows: Vec<_> = rows.collect();
-        let wide = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+        let wide = rows
+            .iter()
+            .map(|(name, _)| name.chars().count())
+            .max()
+            .unwrap_or(0);
         for (at, (name, value)) in rows.iter().enumerate() {
             if at == 0 {
                 self.line(Tone::Head, &format!("\n{title}"));
@@ -120,7 +156,15 @@ impl PlanText<'_> {
         let plan = self.plan;
         let found: Vec<(&HostName, &Forecast)> = plan
             .instances_of(ix)
-            .map(|(node, host)| (host, self.preview.nodes.get(node.at()).unwrap_or(&Forecast::Unknown)))
+            .map(|(node, host)| {
+                (
+                    host,
+                    self.preview
+                        .nodes
+                        .get(node.at())
+                        .unwrap_or(&Forecast::Unknown),
+                )
+            })
             .collect();
         let hosts = match found.is_empty() {
             true => "on no host: the selector is empty".into(),
@@ -133,7 +177,8 @@ impl PlanText<'_> {
         let about = format!("({}) {hosts}{}", printable(&step.uses), marks(step));
         wrap(&mut text, &plain, 6, &about, self.style.width);
         self.out.push_str(&first);
-        self.out.push_str(text.strip_prefix(&plain).unwrap_or(&text));
+        self.out
+            .push_str(text.strip_prefix(&plain).unwrap_or(&text));
         match step.outage {
             Some(Outage::Begin) => self.line(Tone::Warn, "      the outage begins here"),
             Some(Outage::End) => self.line(Tone::Good, "      the outage ends here"),
@@ -170,7 +215,11 @@ impl PlanText<'_> {
 }
 
 fn batches(n: usize) -> String {
-    if n == 1 { "1 batch".into() } else { format!("{n} batches") }
+    if n == 1 {
+        "1 batch".into()
+    } else {
+        format!("{n} batches")
+    }
 }
 
 fn host_names<'h>(hosts: impl Iterator<Item = &'h HostName>) -> String {
@@ -180,7 +229,11 @@ fn host_names<'h>(hosts: impl Iterator<Item = &'h HostName>) -> String {
             all.push(host.as_str());
         }
     }
-    if all.is_empty() { "(none)".into() } else { names(&all, HOSTS) }
+    if all.is_empty() {
+        "(none)".into()
+    } else {
+        names(&all, HOSTS)
+    }
 }
 
 /// The keys that steer a step, as words after a comma.
@@ -202,7 +255,11 @@ fn marks(step: &Step) -> String {
         out.push(format!("up to {} attempts", step.retry.attempts));
     }
     if let Some(until) = &step.until {
-        out.push(format!("until it holds: every {}, within {}", written(until.every_ms), written(until.within_ms)));
+        out.push(format!(
+            "until it holds: every {}, within {}",
+            written(until.every_ms),
+            written(until.within_ms)
+        ));
     }
     if let Some(ms) = step.timeout_ms {
         out.push(format!("limit {}", written(ms)));
@@ -221,7 +278,11 @@ mod tests {
     #[test]
     fn a_live_plan() {
         let plan = sample::plan();
-        insta::assert_snapshot!(plan_text(&plan, &sample::preview(&plan), &Style::plain(100)));
+        insta::assert_snapshot!(plan_text(
+            &plan,
+            &sample::preview(&plan),
+            &Style::plain(100)
+        ));
     }
 
     #[test]
@@ -246,8 +307,18 @@ mod tests {
         let plan = sample::plan();
         let preview = sample::preview(&plan);
         let plain = Style::plain(80);
-        let coloured = plan_text(&plan, &preview, &Style { colour: true, ..plain.clone() });
-        assert_eq!(sample::without_colour(&coloured), plan_text(&plan, &preview, &plain));
+        let coloured = plan_text(
+            &plan,
+            &preview,
+            &Style {
+                colour: true,
+                ..plain.clone()
+            },
+        );
+        assert_eq!(
+            sample::without_colour(&coloured),
+            plan_text(&plan, &preview, &plain)
+        );
         assert_ne!(coloured, plan_text(&plan, &preview, &plain));
     }
 

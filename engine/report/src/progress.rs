@@ -43,6 +43,7 @@ struct Stage {
     multi: MultiProgress,
     total: Option<ProgressBar>,
     below: Vec<ProgressBar>,
+    shown: Option<Screen>,
     held: usize,
     kept: Vec<String>,
     lost: usize,
@@ -64,11 +65,17 @@ impl Progress {
             multi: MultiProgress::with_draw_target(target),
             total: None,
             below: Vec::new(),
+            shown: None,
             held: 0,
             kept: Vec::new(),
             lost: 0,
         };
-        Self { narrator: Narrator::new(true), style, size: SizeOf(size), stage: Arc::new(Mutex::new(stage)) }
+        Self {
+            narrator: Narrator::new(true),
+            style,
+            size: SizeOf(size),
+            stage: Arc::new(Mutex::new(stage)),
+        }
     }
 
     /// Draws to standard error.
@@ -170,27 +177,38 @@ impl Stage {
         if self.held > 0 {
             return;
         }
-        let total = self.total.get_or_insert_with(|| self.multi.add(ProgressBar::new(0).with_style(total_style())));
-        total.set_length(screen.total as u64);
-        total.set_position(screen.done as u64);
-        total.set_message(screen.head.clone());
+        if self.shown.as_ref() == Some(screen) {
+            return;
+        }
         while self.below.len() > screen.below.len() {
             if let Some(bar) = self.below.pop() {
                 self.multi.remove(&bar);
             }
         }
         while self.below.len() < screen.below.len() {
-            self.below.push(self.multi.add(ProgressBar::new(0).with_style(line_style())));
+            self.below
+                .push(self.multi.add(ProgressBar::new(0).with_style(line_style())));
         }
         for (bar, text) in self.below.iter().zip(&screen.below) {
             if bar.message() != *text {
                 bar.set_message(text.clone());
             }
         }
-        total.tick();
+        let total = self.total.get_or_insert_with(|| {
+            self.multi
+                .insert(0, ProgressBar::new(0).with_style(total_style()))
+        });
+        // One change after the other would be one drawing after the other.
+        total.update(|bar| {
+            bar.set_len(screen.total as u64);
+            bar.set_pos(screen.done as u64);
+        });
+        total.set_message(screen.head.clone());
+        self.shown = Some(screen.clone());
     }
 
     fn clear(&mut self) {
+        self.shown = None;
         for bar in self.below.drain(..).chain(self.total.take()) {
             self.multi.remove(&bar);
         }
@@ -200,7 +218,9 @@ impl Stage {
 
 fn total_style() -> ProgressStyle {
     let template = format!("[{{bar:{}}}] {{pos}}/{{len}}  {{msg}}", screen::BAR);
-    ProgressStyle::with_template(&template).expect("the template is a constant").progress_chars("=> ")
+    ProgressStyle::with_template(&template)
+        .expect("the template is a constant")
+        .progress_chars("=> ")
 }
 
 fn line_style() -> ProgressStyle {
@@ -216,7 +236,10 @@ mod tests {
     fn progress() -> (InMemoryTerm, Progress) {
         let term = InMemoryTerm::new(40, 80);
         let target = ProgressDrawTarget::term_like(Box::new(term.clone()));
-        (term, Progress::new(target, Style::plain(80), Box::new(|| (40, 80))))
+        (
+            term,
+            Progress::new(target, Style::plain(80), Box::new(|| (40, 80))),
+        )
     }
 
     #[test]
@@ -246,6 +269,10 @@ mod tests {
         progress.tick(tape.state().last_at, &tape.plan, &tape.state());
         assert_eq!(term.contents(), "");
         drop(held);
-        assert!(term.contents().contains("phase survey"), "{}", term.contents());
+        assert!(
+            term.contents().contains("phase survey"),
+            "{}",
+            term.contents()
+        );
     }
 }

@@ -94,8 +94,18 @@ pub fn runs_table(runs: &[RunRow], style: &Style) -> String {
     if runs.is_empty() {
         return "no runs\n".into();
     }
-    let run_wide = runs.iter().map(|r| r.run.chars().count()).max().unwrap_or(0).max(3);
-    let book_wide = runs.iter().map(|r| printable(&r.runbook).chars().count()).max().unwrap_or(0).clamp(7, 40);
+    let run_wide = runs
+        .iter()
+        .map(|r| r.run.chars().count())
+        .max()
+        .unwrap_or(0)
+        .max(3);
+    let book_wide = runs
+        .iter()
+        .map(|r| printable(&r.runbook).chars().count())
+        .max()
+        .unwrap_or(0)
+        .clamp(7, 40);
     let mut out = String::new();
     let head = format!(
         "{:run_wide$}  {:book_wide$}  {:19}  {:19}  {:13}  hosts",
@@ -141,7 +151,10 @@ mod tests {
             row("k3x9", RunStanding::Running),
             row("a1", RunStanding::Ended(RunResult::Failed)),
             row("b2", RunStanding::Ended(RunResult::Succeeded)),
-            row("c3", RunStanding::Damaged("journal: byte 812: \x1b bad sum".into())),
+            row(
+                "c3",
+                RunStanding::Damaged("journal: byte 812: \x1b bad sum".into()),
+            ),
         ];
         insta::assert_snapshot!(runs_table(&runs, &Style::plain(100)));
         assert_eq!(runs_table(&[], &Style::plain(80)), "no runs\n");

@@ -9,8 +9,8 @@ use runbook_model::preview::Finding;
 use runbook_model::step::{Expr, Outage, Place, Retry, Until};
 use runbook_model::step_type::{Example, InDoubt, Output, Param, Scripts, Shape, TypeKind};
 use runbook_model::{
-    Account, Connection, Forecast, Host, HostName, Node, NodeKind, Plan, Preview, RunState, Step, StepId, StepIx,
-    StepType,
+    Account, Connection, Forecast, Host, HostName, Node, NodeKind, Plan, Preview, RunState, Step,
+    StepId, StepIx, StepType,
 };
 use serde_json::json;
 
@@ -56,11 +56,20 @@ fn place(needle: &str) -> Place {
     let column = offset - before.rfind('\n').map_or(0, |n| n + 1) + 1;
     let length = needle.len();
     let all = [line, column, offset, length].map(|n| u32::try_from(n).unwrap());
-    Place { source: 0, line: all[0], column: all[1], offset: all[2], length: all[3] }
+    Place {
+        source: 0,
+        line: all[0],
+        column: all[1],
+        offset: all[2],
+        length: all[3],
+    }
 }
 
 fn expr(text: &str) -> Expr {
-    Expr { text: text.into(), place: place(text) }
+    Expr {
+        text: text.into(),
+        place: place(text),
+    }
 }
 
 fn step(id: &str, uses: &str, phase: u32) -> Step {
@@ -117,10 +126,21 @@ pub(crate) fn container_type() -> StepType {
         values: Vec::new(),
         secret: false,
     };
-    let mut t = step_type("podman.container", "A container in the wanted state", TypeKind::Ordinary);
+    let mut t = step_type(
+        "podman.container",
+        "A container in the wanted state",
+        TypeKind::Ordinary,
+    );
     t.doc = "Started, stopped or absent.\nA container that differs from what is wanted is *replaced*, after its configuration was read.".into();
     t.params = BTreeMap::from([
-        ("name".into(), Param { required: true, pattern: Some("^[a-z]+$".into()), ..param(Shape::String, "its name") }),
+        (
+            "name".into(),
+            Param {
+                required: true,
+                pattern: Some("^[a-z]+$".into()),
+                ..param(Shape::String, "its name")
+            },
+        ),
         (
             "state".into(),
             Param {
@@ -129,17 +149,33 @@ pub(crate) fn container_type() -> StepType {
                 ..param(Shape::Enum, "")
             },
         ),
-        ("token".into(), Param { secret: true, ..param(Shape::String, "never shown\x1b[0m") }),
+        (
+            "token".into(),
+            Param {
+                secret: true,
+                ..param(Shape::String, "never shown\x1b[0m")
+            },
+        ),
     ]);
     t.outputs = BTreeMap::from([(
         "id".into(),
-        Output { shape: Shape::String, secret: false, help: "the id of the container".into() },
+        Output {
+            shape: Shape::String,
+            secret: false,
+            help: "the id of the container".into(),
+        },
     )]);
     t.writes = vec!["container:{{name}}".into()];
-    t.scripts = Scripts { check: "have podman\nif x; then\n\tdiffers \"$name\"\nfi\n".into(), ..Scripts::default() };
+    t.scripts = Scripts {
+        check: "have podman\nif x; then\n\tdiffers \"$name\"\nfi\n".into(),
+        ..Scripts::default()
+    };
     t.examples = vec![Example {
         title: "stop a registry".into(),
-        with: BTreeMap::from([("name".into(), json!("quay")), ("state".into(), json!("stopped"))]),
+        with: BTreeMap::from([
+            ("name".into(), json!("quay")),
+            ("state".into(), json!("stopped")),
+        ]),
     }];
     t
 }
@@ -149,14 +185,31 @@ pub(crate) fn plan() -> Plan {
     let db = [host("db01")];
     let control = [HostName::control()];
     let mut steps = vec![
-        Step { once: true, ..step("survey", "quay.instance", 0) },
-        Step { retry: Retry { attempts: 3, ..Retry::default() }, ..step("pull", "podman.image", 0) },
+        Step {
+            once: true,
+            ..step("survey", "quay.instance", 0)
+        },
+        Step {
+            retry: Retry {
+                attempts: 3,
+                ..Retry::default()
+            },
+            ..step("pull", "podman.image", 0)
+        },
         Step {
             with: BTreeMap::from([("message".into(), json!("All registry nodes stop."))]),
             ..step("approve", "gate.approve", 1)
         },
-        Step { outage: Some(Outage::Begin), ..step("stop", "podman.container", 2) },
-        Step { critical: true, timeout_ms: Some(7_200_000), undo_none: true, ..step("dump", "postgres.dump", 2) },
+        Step {
+            outage: Some(Outage::Begin),
+            ..step("stop", "podman.container", 2)
+        },
+        Step {
+            critical: true,
+            timeout_ms: Some(7_200_000),
+            undo_none: true,
+            ..step("dump", "postgres.dump", 2)
+        },
         Step {
             until: Some(Until {
                 every_ms: 5_000,
@@ -171,38 +224,87 @@ pub(crate) fn plan() -> Plan {
             no_return: Some(expr("the first push after this is lost")),
             ..step("open", "podman.container", 3)
         },
-        Step { fresh_ms: Some(0), ..step("start", "podman.container", 4) },
+        Step {
+            fresh_ms: Some(0),
+            ..step("start", "podman.container", 4)
+        },
         step("mirror", "podman.container", 4),
     ];
     steps[7].when = Some(expr("inputs.all"));
-    let on: [&[HostName]; 9] =
-        [&quay, &quay, &control, &quay, &db, &quay[..1], &quay[..1], &quay[1..], &[]];
+    let on: [&[HostName]; 9] = [
+        &quay,
+        &quay,
+        &control,
+        &quay,
+        &db,
+        &quay[..1],
+        &quay[..1],
+        &quay[1..],
+        &[],
+    ];
     let phases = ["survey", "decide", "freeze", "first", "rest"];
     let mut nodes = Vec::new();
     for (phase, id) in (0u32..).zip(phases) {
-        nodes.push(Node { id: format!("phase {id}"), kind: NodeKind::PhaseBegin { phase } });
+        nodes.push(Node {
+            id: format!("phase {id}"),
+            kind: NodeKind::PhaseBegin { phase },
+        });
         for (ix, (step, hosts)) in (0u32..).zip(steps.iter().zip(on)) {
             for host in hosts.iter().filter(|_| step.phase == phase) {
-                let kind = NodeKind::Instance { step: StepIx(ix), host: host.clone(), batch: 0 };
-                nodes.push(Node { id: format!("{}@{host}", step.id), kind });
+                let kind = NodeKind::Instance {
+                    step: StepIx(ix),
+                    host: host.clone(),
+                    batch: 0,
+                };
+                nodes.push(Node {
+                    id: format!("{}@{host}", step.id),
+                    kind,
+                });
             }
         }
-        nodes.push(Node { id: format!("end of phase {id}"), kind: NodeKind::Barrier });
+        nodes.push(Node {
+            id: format!("end of phase {id}"),
+            kind: NodeKind::Barrier,
+        });
     }
     let phase = |id: &str| Phase {
         id: id.into(),
-        order: if id == "survey" { Order::PerHost } else { Order::Steps },
+        order: if id == "survey" {
+            Order::PerHost
+        } else {
+            Order::Steps
+        },
         when: (id == "rest").then(|| expr("inputs.all")),
-        batches: if id == "rest" { vec![quay[1..2].to_vec(), quay[2..].to_vec()] } else { Vec::new() },
+        batches: if id == "rest" {
+            vec![quay[1..2].to_vec(), quay[2..].to_vec()]
+        } else {
+            Vec::new()
+        },
         place: place(&format!("phase: {id}")),
     };
     let types = [
-        step_type("quay.instance", "What runs on a registry node", TypeKind::Probe),
-        step_type("podman.image", "An image in the local store, by name and digest, pulled with the account's login", TypeKind::Ordinary),
-        step_type("gate.approve", "A person decides whether the run goes on", TypeKind::Gate),
+        step_type(
+            "quay.instance",
+            "What runs on a registry node",
+            TypeKind::Probe,
+        ),
+        step_type(
+            "podman.image",
+            "An image in the local store, by name and digest, pulled with the account's login",
+            TypeKind::Ordinary,
+        ),
+        step_type(
+            "gate.approve",
+            "A person decides whether the run goes on",
+            TypeKind::Gate,
+        ),
         container_type(),
         step_type("postgres.dump", "A dump of a database", TypeKind::Ordinary),
-        step_type("quay.health", "Quay answers and is healthy", TypeKind::Probe),
+        step_type(
+            "quay.health",
+            "Quay answers and is healthy",
+            TypeKind::Probe,
+        ),
     ];
     Plan {
         format: PLAN_FORMAT,
@@ -249,13 +351,20 @@ pub(crate) fn preview(plan: &Plan) -> Preview {
         "pull@quay03" => Forecast::Unreachable(text("Connection refused\n\x1b[31m")),
         "approve@control" => Forecast::Gate,
         "dump@db01" => Forecast::Always,
-        "healthy@quay01" => Forecast::Probe(Finding::Differs(vec![text("version is v3.7.0, not v3.8.0")])),
-        "open@quay01" => Forecast::Maybe(text("`stop` changes container:quay, which its check reads, and what comes after it")),
+        "healthy@quay01" => Forecast::Probe(Finding::Differs(vec![text(
+            "version is v3.7.0, not v3.8.0",
+        )])),
+        "open@quay01" => Forecast::Maybe(text(
+            "`stop` changes container:quay, which its check reads, and what comes after it",
+        )),
         "start@quay02" => Forecast::Skipped(text("`when` is false")),
         "start@quay03" => Forecast::Error(text("podman: status 125")),
-        id if id.starts_with("stop@") => {
-            Forecast::Change(vec![text("the container runs, and is to be stopped"), text("a second thing that differs and takes so many words that no line of this width holds all of them at once")])
-        }
+        id if id.starts_with("stop@") => Forecast::Change(vec![
+            text("the container runs, and is to be stopped"),
+            text(
+                "a second thing that differs and takes so many words that no line of this width holds all of them at once",
+            ),
+        ]),
         _ => Forecast::None,
     };
     Preview {
@@ -273,7 +382,10 @@ pub(crate) fn offline(plan: &Plan) -> Preview {
         NodeKind::Instance { .. } => Forecast::Unknown,
         _ => Forecast::None,
     };
-    Preview { nodes: plan.nodes.iter().map(of).collect(), ..Preview::default() }
+    Preview {
+        nodes: plan.nodes.iter().map(of).collect(),
+        ..Preview::default()
+    }
 }
 
 /// A plan with one step on many hosts, all of them being looked at.
@@ -284,7 +396,11 @@ pub(crate) fn wide(hosts: usize) -> (Plan, RunState) {
         .iter()
         .map(|h| Node {
             id: format!("survey@{h}"),
-            kind: NodeKind::Instance { step: StepIx(0), host: h.clone(), batch: 0 },
+            kind: NodeKind::Instance {
+                step: StepIx(0),
+                host: h.clone(),
+                batch: 0,
+            },
         })
         .collect();
     let mut tape = Tape::begin(plan);

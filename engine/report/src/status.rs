@@ -19,13 +19,30 @@ pub fn status_text(plan: &Plan, state: &RunState, running: bool, style: &Style) 
     let mut out = String::new();
     let run = state.run.as_ref().map_or("?", |r| r.as_str());
     let digest: String = plan.digest.chars().take(12).collect();
-    let head = format!("run {run} of {} {}", printable(&plan.runbook), printable(&plan.version));
-    let _ = writeln!(out, "{}, plan {}", style.paint(Tone::Head, head.trim_end()), printable(&digest));
+    let head = format!(
+        "run {run} of {} {}",
+        printable(&plan.runbook),
+        printable(&plan.version)
+    );
+    let _ = writeln!(
+        out,
+        "{}, plan {}",
+        style.paint(Tone::Head, head.trim_end()),
+        printable(&digest)
+    );
     let _ = writeln!(out, "  {}", standing(plan, state, running, style));
     if let Some(c) = &state.controller {
-        let word = if running { "controller" } else { "last controller" };
+        let word = if running {
+            "controller"
+        } else {
+            "last controller"
+        };
         let (host, user) = (bounded(&c.host, 80), bounded(&c.user, 80));
-        let _ = writeln!(out, "  {word} {user}@{host}, process {} (epoch {})", c.pid, state.epoch);
+        let _ = writeln!(
+            out,
+            "  {word} {user}@{host}, process {} (epoch {})",
+            c.pid, state.epoch
+        );
     }
     let _ = writeln!(
         out,
@@ -43,20 +60,37 @@ pub fn status_text(plan: &Plan, state: &RunState, running: bool, style: &Style) 
             wrap(&mut out, "  ", 4, &line, style.width);
         }
     };
-    section("now", facts::serving(plan, state, style).into_iter().chain(facts::no_return(plan, state)).collect());
+    section(
+        "now",
+        facts::serving(plan, state, style)
+            .into_iter()
+            .chain(facts::no_return(plan, state))
+            .collect(),
+    );
     section(
         "failed",
         facts::failures(plan, state)
-            .map(|(node, _, failure)| format!("{}: {}", facts::node_id(plan, node), failure_text(failure)))
+            .map(|(node, _, failure)| {
+                format!("{}: {}", facts::node_id(plan, node), failure_text(failure))
+            })
             .collect(),
     );
     section(
         "cannot be used",
-        facts::unusable(state).map(|(host, why)| format!("{host}: {}", bounded(why, facts::REASON))).collect(),
+        facts::unusable(state)
+            .map(|(host, why)| format!("{host}: {}", bounded(why, facts::REASON)))
+            .collect(),
     );
     section(
-        if running { "runs on hosts" } else { "still runs, or may" },
-        facts::open(state).iter().map(|(id, a)| facts::open_text(plan, state, id, a, style)).collect(),
+        if running {
+            "runs on hosts"
+        } else {
+            "still runs, or may"
+        },
+        facts::open(state)
+            .iter()
+            .map(|(id, a)| facts::open_text(plan, state, id, a, style))
+            .collect(),
     );
     section("active", active(plan, state, style));
     if !running && !state.result.as_ref().is_some_and(RunResult::is_final) {
@@ -98,7 +132,13 @@ fn phases(out: &mut String, plan: &Plan, state: &RunState, style: &Style) {
             _ => (Tone::Quiet, "not begun"),
         };
         let word = style.paint(tone, &format!("{word:9}"));
-        let line = format!("  {:wide$}  {word}  {:>4} of {:<4}  {}", phase.id, tally.done, tally.total, tally.words());
+        let line = format!(
+            "  {:wide$}  {word}  {:>4} of {:<4}  {}",
+            phase.id,
+            tally.done,
+            tally.total,
+            tally.words()
+        );
         let _ = writeln!(out, "{}", line.trim_end());
     }
 }
@@ -116,8 +156,13 @@ fn active(plan: &Plan, state: &RunState, style: &Style) -> Vec<String> {
             Stage::Waiting => "begins again".into(),
             _ => "runs".into(),
         };
-        let since = n.started_at.map(|at| format!(", for {}", length(state.last_at - at))).unwrap_or_default();
-        let why = facts::last_look(n).map(|why| format!(": {why}")).unwrap_or_default();
+        let since = n
+            .started_at
+            .map(|at| format!(", for {}", length(state.last_at - at)))
+            .unwrap_or_default();
+        let why = facts::last_look(n)
+            .map(|why| format!(": {why}"))
+            .unwrap_or_default();
         format!("{what}{since}{why}")
     };
     facts::unfinished(plan, state)
@@ -134,18 +179,33 @@ mod tests {
     #[test]
     fn a_run_that_failed() {
         let tape = sample::failed();
-        insta::assert_snapshot!(status_text(&tape.plan, &tape.state(), false, &Style::plain(100)));
+        insta::assert_snapshot!(status_text(
+            &tape.plan,
+            &tape.state(),
+            false,
+            &Style::plain(100)
+        ));
     }
 
     #[test]
     fn a_run_that_runs() {
         let tape = sample::failed().until_gate_passed();
-        insta::assert_snapshot!(status_text(&tape.plan, &tape.state(), true, &Style::plain(100)));
+        insta::assert_snapshot!(status_text(
+            &tape.plan,
+            &tape.state(),
+            true,
+            &Style::plain(100)
+        ));
     }
 
     #[test]
     fn a_run_that_was_detached() {
         let tape = sample::interrupted(true);
-        insta::assert_snapshot!(status_text(&tape.plan, &tape.state(), false, &Style::plain(100)));
+        insta::assert_snapshot!(status_text(
+            &tape.plan,
+            &tape.state(),
+            false,
+            &Style::plain(100)
+        ));
     }
 }

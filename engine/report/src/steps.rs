@@ -13,14 +13,24 @@ use crate::{Style, Tone};
 /// One line for each type, in the order given.
 #[must_use]
 pub fn steps_list(types: &[StepType], style: &Style) -> String {
-    let wide = types.iter().map(|t| printable(&t.name).chars().count()).max().unwrap_or(0);
+    let wide = types
+        .iter()
+        .map(|t| printable(&t.name).chars().count())
+        .max()
+        .unwrap_or(0);
     let mut out = String::new();
     for t in types {
         let name = printable(&t.name);
         let pad = " ".repeat(wide.saturating_sub(name.chars().count()));
         let first = format!("{name}{pad}  ");
         let mut line = String::new();
-        wrap(&mut line, &first, wide + 2, &bounded(&t.summary, 200), style.width);
+        wrap(
+            &mut line,
+            &first,
+            wide + 2,
+            &bounded(&t.summary, 200),
+            style.width,
+        );
         let rest = line.strip_prefix(&first).unwrap_or(&line);
         let _ = write!(out, "{}{pad}  {rest}", style.paint(Tone::Head, &name));
     }
@@ -31,7 +41,12 @@ pub fn steps_list(types: &[StepType], style: &Style) -> String {
 #[must_use]
 pub fn step_doc(t: &StepType, style: &Style) -> String {
     let mut out = String::new();
-    let _ = writeln!(out, "{}: {}", style.paint(Tone::Head, &printable(&t.name)), bounded(&t.summary, 400));
+    let _ = writeln!(
+        out,
+        "{}: {}",
+        style.paint(Tone::Head, &printable(&t.name)),
+        bounded(&t.summary, 400)
+    );
     let _ = writeln!(out, "  {}; {}", kind(t.kind), origin(&t.origin));
     let limits = match t.kind {
         TypeKind::Probe => Some(format!("a check may take {}", written(t.check_timeout_ms))),
@@ -47,7 +62,10 @@ pub fn step_doc(t: &StepType, style: &Style) -> String {
         let _ = writeln!(out, "  {limits}");
     }
     if t.in_doubt == InDoubt::Ask {
-        let _ = writeln!(out, "  after an interrupted change only a person can tell whether it happened");
+        let _ = writeln!(
+            out,
+            "  after an interrupted change only a person can tell whether it happened"
+        );
     }
     if t.volatile {
         let _ = writeln!(out, "  what its check says holds only for the moment");
@@ -91,10 +109,17 @@ pub fn step_doc(t: &StepType, style: &Style) -> String {
         }
     }
     for example in &t.examples {
-        head(&mut out, &format!("example: {}", bounded(&example.title, 200)));
+        head(
+            &mut out,
+            &format!("example: {}", bounded(&example.title, 200)),
+        );
         let with: serde_json::Map<String, Value> = example.with.clone().into_iter().collect();
         let _ = writeln!(out, "  uses: {}", printable(&t.name));
-        let _ = writeln!(out, "  with: {}", cut(&printable(&Value::Object(with).to_string()), 600));
+        let _ = writeln!(
+            out,
+            "  with: {}",
+            cut(&printable(&Value::Object(with).to_string()), 600)
+        );
     }
     let scripts = [
         ("functions", &t.scripts.functions),
@@ -133,7 +158,12 @@ fn origin(origin: &str) -> String {
 
 fn param(p: &Param) -> String {
     let mut out = match p.shape {
-        Shape::Enum => p.values.iter().map(|v| printable(v).into_owned()).collect::<Vec<_>>().join(" | "),
+        Shape::Enum => p
+            .values
+            .iter()
+            .map(|v| printable(v).into_owned())
+            .collect::<Vec<_>>()
+            .join(" | "),
         other => shape(other).to_owned(),
     };
     if p.required {
@@ -148,7 +178,11 @@ fn param(p: &Param) -> String {
     if let Some(default) = &p.default
         && !p.secret
     {
-        let text = if default.as_str() == Some("") { "empty".into() } else { value_text(default) };
+        let text = if default.as_str() == Some("") {
+            "empty".into()
+        } else {
+            value_text(default)
+        };
         let _ = write!(out, ", else {text}");
     }
     out

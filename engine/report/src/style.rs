@@ -36,7 +36,11 @@ impl Style {
     /// No colours, and times in UTC.
     #[must_use]
     pub fn plain(width: usize) -> Self {
-        Self { colour: false, width, zone: TimeZone::UTC }
+        Self {
+            colour: false,
+            width,
+            zone: TimeZone::UTC,
+        }
     }
 
     /// The text in the colour of its tone; the text must be printable already.
@@ -51,7 +55,11 @@ impl Style {
             Tone::Warn => "33",
             Tone::Bad => "1;31",
         };
-        if self.colour && !text.is_empty() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.colour && !text.is_empty() {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
     }
 }
 
@@ -63,7 +71,10 @@ mod tests {
     fn colours_only_where_wanted() {
         let plain = Style::plain(80);
         assert_eq!(plain.paint(Tone::Bad, "x"), "x");
-        let coloured = Style { colour: true, ..plain };
+        let coloured = Style {
+            colour: true,
+            ..plain
+        };
         assert_eq!(coloured.paint(Tone::Good, "x"), "\x1b[32mx\x1b[0m");
         assert_eq!(coloured.paint(Tone::Plain, "x"), "x");
     }

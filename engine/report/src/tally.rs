@@ -30,7 +30,9 @@ impl Tally {
     pub fn of(plan: &Plan, state: &RunState, phase: Option<u32>) -> Self {
         let mut tally = Self::default();
         for (node, n) in plan.nodes.iter().zip(&state.nodes) {
-            let NodeKind::Instance { step, .. } = &node.kind else { continue };
+            let NodeKind::Instance { step, .. } = &node.kind else {
+                continue;
+            };
             let of = plan.steps.get(step.at()).map(|s| s.phase);
             if phase.is_none() || of == phase {
                 tally.add(n);
@@ -72,8 +74,11 @@ impl Tally {
             (self.ok, "ok"),
             (self.skipped, "skipped"),
         ];
-        let said: Vec<String> =
-            all.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
+        let said: Vec<String> = all
+            .iter()
+            .filter(|(n, _)| *n > 0)
+            .map(|(n, word)| format!("{n} {word}"))
+            .collect();
         said.join(", ")
     }
 }

@@ -4,14 +4,21 @@ use runbook_model::Value;
 use runbook_model::text::printable;
 
 /// `3 hosts`, `1 host`.
-pub(crate) fn count(n: usize, one: &str) -> String {
-    if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") }
+#[must_use]
+pub fn count(n: usize, one: &str) -> String {
+    if n == 1 {
+        format!("1 {one}")
+    } else {
+        format!("{n} {one}s")
+    }
 }
 
 /// Foreign text on one line: printable, and no longer than `most` characters.
 pub(crate) fn bounded(text: &str, most: usize) -> String {
     let mut lines = text.lines().map(str::trim).filter(|l| !l.is_empty());
-    let joined = lines.next().map(|first| lines.fold(first.to_owned(), |all, l| all + "; " + l));
+    let joined = lines
+        .next()
+        .map(|first| lines.fold(first.to_owned(), |all, l| all + "; " + l));
     let joined = joined.unwrap_or_default();
     cut(&printable(&joined), most)
 }
@@ -20,7 +27,11 @@ pub(crate) fn bounded(text: &str, most: usize) -> String {
 pub(crate) fn cut(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         None => text.to_owned(),
-        Some(_) => text.chars().take(most.saturating_sub(1)).chain(['…']).collect(),
+        Some(_) => text
+            .chars()
+            .take(most.saturating_sub(1))
+            .chain(['…'])
+            .collect(),
     }
 }
 
@@ -83,7 +94,10 @@ mod tests {
         assert_eq!(bounded("a\x1b[2J\n\n b\r\n", 40), "a\\u{1b}[2J; b");
         assert_eq!(bounded("abcdef", 4), "abc…");
         assert_eq!(bounded("", 4), "");
-        assert_eq!(value_text(&serde_json::json!(["a\u{202e}b"])), "[\"a\\u{202e}b\"]");
+        assert_eq!(
+            value_text(&serde_json::json!(["a\u{202e}b"])),
+            "[\"a\\u{202e}b\"]"
+        );
     }
 
     #[test]

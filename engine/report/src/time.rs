@@ -27,7 +27,13 @@ pub(crate) fn written(ms: u64) -> String {
     }
     let mut out = String::new();
     let mut rest = ms;
-    for (unit, name) in [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"), (1, "ms")] {
+    for (unit, name) in [
+        (86_400_000, "d"),
+        (3_600_000, "h"),
+        (60_000, "m"),
+        (1_000, "s"),
+        (1, "ms"),
+    ] {
         if rest >= unit {
             out.push_str(&format!("{}{name}", rest / unit));
             rest %= unit;
@@ -37,7 +43,11 @@ pub(crate) fn written(ms: u64) -> String {
 }
 
 fn two(a: i64, a_unit: &str, b: i64, b_unit: &str) -> String {
-    if b == 0 { format!("{a}{a_unit}") } else { format!("{a}{a_unit}{b:02}{b_unit}") }
+    if b == 0 {
+        format!("{a}{a_unit}")
+    } else {
+        format!("{a}{a_unit}{b:02}{b_unit}")
+    }
 }
 
 /// The time of day, `19:05:12`.
@@ -65,13 +75,32 @@ mod tests {
 
     #[test]
     fn lengths_are_short() {
-        let all = [-5, 0, 420, 9_990, 42_000, 60_000, 723_000, 7_500_000, 273_600_000].map(length);
-        assert_eq!(all, ["0.0s", "0.0s", "0.4s", "9.9s", "42s", "1m", "12m03s", "2h05m", "3d04h"]);
+        let all = [
+            -5,
+            0,
+            420,
+            9_990,
+            42_000,
+            60_000,
+            723_000,
+            7_500_000,
+            273_600_000,
+        ]
+        .map(length);
+        assert_eq!(
+            all,
+            [
+                "0.0s", "0.0s", "0.4s", "9.9s", "42s", "1m", "12m03s", "2h05m", "3d04h"
+            ]
+        );
     }
 
     #[test]
     fn written_lengths_are_those_of_the_runbook() {
-        assert_eq!([0, 500, 90_000, 5_400_000].map(written), ["0s", "500ms", "1m30s", "1h30m"]);
+        assert_eq!(
+            [0, 500, 90_000, 5_400_000].map(written),
+            ["0s", "500ms", "1m30s", "1h30m"]
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `podman.container` and its relatives against a `podman` that answers from a table: what is made from a recorded
+//! `podman.container` against a `podman` that answers from a table: what is made from a recorded
 //! create command, in every shell.
 
 use std::fs;
@@ -6,7 +6,7 @@ use std::fs;
 use crate::bench::{Bench, Ran, SHELLS, list, type_named};
 
 /// `podman run` as the guide of the registry says it, with the usual ways to write an option.
-const RECORDED: &[&str] = &[
+pub(crate) const RECORDED: &[&str] = &[
     "/usr/bin/podman",
     "run",
     "--restart=always",
@@ -30,7 +30,7 @@ const RECORDED: &[&str] = &[
 ];
 
 /// A `podman` without containers: `run` and `create` write their words to a file, NUL behind each.
-const EMPTY: &str = r#"
+pub(crate) const EMPTY: &str = r#"
 case $1 in
   ps) ;;
   image) case $2 in inspect) echo 0123 ;; esac ;;
@@ -38,7 +38,7 @@ case $1 in
   *) echo "not in the table: $*" >&2; exit 99 ;;
 esac"#;
 
-fn made(bench: &Bench) -> Vec<String> {
+pub(crate) fn made(bench: &Bench) -> Vec<String> {
     let text = fs::read(bench.path("made")).unwrap();
     String::from_utf8(text)
         .unwrap()
@@ -208,7 +208,7 @@ fn a_podman_that_fails_is_an_error_and_not_an_absence() {
 }
 
 /// A `podman` with one container, whose create command and the rest come from files beside it.
-const ONE: &str = r#"
+pub(crate) const ONE: &str = r#"
 here=${0%/*}/..
 case "$1 $2" in
   'ps -a') echo "c0ffee quay01" ;;
@@ -396,106 +396,4 @@ fn what_systemd_keeps_is_refused() {
             .any(|text| text.contains("quay.service")),
         "{ran:?}"
     );
-}
-
-fn one_shot(facts: &str) -> Ran {
-    let bench = Bench::new();
-    bench.command(
-        "podman",
-        &ONE.replace("*CreateCommand*", "NEVER")
-            .replace("'ps -a')", "'logs --tail') echo the end ;; 'ps -a')"),
-    );
-    fs::write(bench.path("facts"), facts).unwrap();
-    fs::write(bench.path("image"), "0123\n").unwrap();
-    let (like, command) = (
-        list(&["podman", "run", "-d", "image:1"]),
-        list(&["migrate", "head"]),
-    );
-    let params = [
-        ("name", "quay01"),
-        ("image", "image:2"),
-        ("like", &like),
-        ("command", &command),
-    ];
-    bench.run(SHELLS[0], &type_named("podman.oneshot"), "check", &params)
-}
-
-#[test]
-fn a_one_shot_is_judged_by_how_it_ended() {
-    let never = "0001-01-01T00:00:00Z";
-    let done = one_shot("exited,0,\"2026\",\"2026\",0123\n");
-    assert!(
-        done.ended
-            && done.of_kind("differs").is_empty()
-            && done.of_kind("output").contains(&"exit_code 0"),
-        "{done:?}"
-    );
-    let running = one_shot(&format!("running,0,\"2026\",\"{never}\",0123\n"));
-    assert!(
-        running.ended && running.of_kind("differs")[0].contains("still runs"),
-        "{running:?}"
-    );
-    let fresh = one_shot(&format!("created,0,\"{never}\",\"{never}\",0123\n"));
-    assert!(
-        fresh.ended && fresh.of_kind("differs")[0].contains("has not run"),
-        "{fresh:?}"
-    );
-    for (facts, reason) in [
-        ("exited,3,\"2026\",\"2026\",0123\n".to_owned(), "status 3"),
-        (format!("exited,0,\"2026\",\"{never}\",0123\n"), "cut off"),
-        (format!("created,0,\"2026\",\"{never}\",0123\n"), "cut off"),
-        (
-            "exited,0,\"2026\",\"2026\",4567\n".to_owned(),
-            "another image",
-        ),
-    ] {
-        let ran = one_shot(&facts);
-        assert!(
-            !ran.ended && ran.of_kind("fail")[0].contains(reason),
-            "{facts}: {ran:?}"
-        );
-    }
-}
-
-#[test]
-fn a_one_shot_takes_no_ports_and_no_restart_policy() {
-    let (like, command) = (list(RECORDED), list(&["migrate", "head"]));
-    let params = [
-        ("name", "migrate-1"),
-        ("image", "image:2"),
-        ("like", &like),
-        ("command", &command),
-        ("privileged", "false"),
-    ];
-    for shell in SHELLS {
-        let bench = Bench::new();
-        bench.command("podman", EMPTY);
-        let ran = bench.run(shell, &type_named("podman.oneshot"), "apply", &params);
-        // This podman shows no container afterwards, so the script must not call it done.
-        assert!(
-            ran.of_kind("fail")[0].contains("migrate-1 is absent"),
-            "{shell:?} {ran:?}"
-        );
-        assert_eq!(
-            made(&bench),
-            [
-                "run",
-                "--pull=never",
-                "--restart=no",
-                "--sig-proxy=false",
-                "--name=migrate-1",
-                "--sysctl=net.core.somaxconn=4096",
-                "--env=DEBUGLOG=true",
-                "--env=IGNORE_VALIDATION=false",
-                "--volume=/mnt/quay/config:/conf/stack:Z",
-                "--volume=/mnt/quay/storage:/datastorage:ro,Z",
-                "--privileged=false",
-                "--",
-                "image:2",
-                "migrate",
-                "head",
-            ],
-            "{shell:?}"
-        );
-    }
 }

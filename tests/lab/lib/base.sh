@@ -6,7 +6,7 @@ BASE_PACKAGES+=,containernetworking-plugins,iptables,openssl,postgresql,redis-se
 
 base_build() {
   local tree=$LAB/base stamp
-  stamp=$(digest_of "$HERE/lib/base.sh")
+  stamp=$(digest_of machine_tree base_build base_settle base_sudoers <<<"$SUITE $BASE_PACKAGES")
   [[ $(cat "$tree.stamp" 2>/dev/null) != "$stamp" ]] || return 0
   hosts_down # they stand on the old tree
   say "building the base tree"

@@ -43,8 +43,8 @@ remove_tree() {
   done
 }
 
-# digest_of FILE…: one checksum over the contents, to know whether what was built from them is still current.
-digest_of() { cat -- "$@" | sha256sum | cut -d' ' -f1; }
+# digest_of FUNCTION… <text: one checksum over what the functions do and the text, to know whether what they built is still current.
+digest_of() { { declare -f "$@"; cat; } | sha256sum | cut -d' ' -f1; }
 
 # try SECONDS COMMAND…: until it succeeds.
 try() {

@@ -103,7 +103,8 @@ host_script() {
 
 # What a host's disk is made from: if that changed, the hosts are made anew.
 hosts_stamp() {
-  { images_stamp; digest_of "$HERE"/lib/{base,hosts,database,nodes,secrets,registry,common}.sh; echo "$NET $BRIDGE"; } | sha256sum
+  { cat "$LAB/base.stamp" "$LAB/image/oci.stamp" "$LAB/secrets/ssl.cert"; echo "$NET $BRIDGE ${HOSTS[*]}"; } |
+    digest_of host_make host_mount database_disk database_setup database_template node_disk node_engine node_config
 }
 
 hosts_up() {

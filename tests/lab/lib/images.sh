@@ -9,7 +9,7 @@ IMAGE_PACKAGES=python3,python3-psycopg2,python3-yaml,dash,coreutils,procps,base-
 
 images_rootfs() {
   local tree=$LAB/image/rootfs stamp
-  stamp=$(printf '%s' "$IMAGE_PACKAGES" | cat - "$HERE/lib/images.sh" | sha256sum)
+  stamp=$(digest_of machine_tree images_rootfs <<<"$SUITE $IMAGE_PACKAGES")
   [[ $(cat "$tree.stamp" 2>/dev/null) != "$stamp" ]] || return 0
   say "building the base of the images"
   mkdir -p "$LAB/image"
@@ -32,7 +32,7 @@ images_rootfs() {
 
 buildah_here() { buildah --root "$LAB/image/storage" --runroot "$LAB/image/run" --storage-driver vfs "$@" 9>&-; }
 
-images_stamp() { find "$HERE/quay" -type f ! -name '*.pyc' -print0 | sort -z | xargs -0 cat | cat - "$LAB/image/rootfs.stamp" "$HERE/lib/images.sh" | sha256sum; }
+images_stamp() { find "$HERE/quay" -type f ! -name '*.pyc' -print0 | sort -z | xargs -0 cat | cat - "$LAB/image/rootfs.stamp" | digest_of images_build; }
 
 images_build() {
   local stamp version dir=$LAB/image

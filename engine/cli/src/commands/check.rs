@@ -1,6 +1,9 @@
 //! `runbook check`: every mistake, without any host.
 
+use std::collections::BTreeSet;
+
 use runbook_model::text::printable;
+use runbook_report::count;
 use serde_json::json;
 
 use crate::args::CompileArgs;
@@ -15,13 +18,14 @@ pub(crate) fn check(args: &CompileArgs, output: &Output) -> Result<Exit, Error> 
     let compiled = loaded.compile(true)?;
     let plan = &compiled.plan;
     let instances = plan.instances().count();
+    let hosts: BTreeSet<_> = plan.instances().map(|(_, _, host)| host).collect();
     if output.json {
         output.put_json(&json!({
             "format": 1,
             "runbook": plan.runbook,
             "steps": plan.steps.len(),
             "instances": instances,
-            "hosts": plan.hosts.len(),
+            "hosts": hosts,
             "missing_inputs": missing,
             "diagnostics": diagnostics_json(&compiled.warnings, &compiled.sources),
         }))?;
@@ -29,10 +33,11 @@ pub(crate) fn check(args: &CompileArgs, output: &Output) -> Result<Exit, Error> 
     }
     output.warn(&compiled.warnings, &compiled.sources);
     let mut text = format!(
-        "{}: no mistakes; {} steps, {instances} instances on {} hosts\n",
+        "{}: no mistakes; {}, {} on {}\n",
         printable(&plan.runbook),
-        plan.steps.len(),
-        plan.hosts.len()
+        count(plan.steps.len(), "step"),
+        count(instances, "instance"),
+        count(hosts.len(), "host"),
     );
     if !missing.is_empty() {
         text.push_str(&format!("not given yet: {}\n", missing.join(", ")));

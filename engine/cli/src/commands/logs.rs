@@ -19,14 +19,21 @@ pub(crate) fn logs(cli: &Cli, args: &LogsArgs, output: &Output) -> Result<Exit, 
     let style = output.style();
     let Some(instance) = instance else {
         if output.json {
-            let all = seen.state.attempts.keys().map(|id| attempt_json(&seen.plan, &seen.state, id));
+            let all = seen
+                .state
+                .attempts
+                .keys()
+                .map(|id| attempt_json(&seen.plan, &seen.state, id));
             output.put_json(&json!({ "format": 1, "attempts": all.collect::<Vec<_>>() }))?;
             return Ok(Exit::Done);
         }
         output.put(&attempts_list(&seen.plan, &seen.state, &style))?;
         return Ok(Exit::Done);
     };
-    let node = seen.plan.node(instance).filter(|node| seen.plan.instance(*node).is_some());
+    let node = seen
+        .plan
+        .node(instance)
+        .filter(|node| seen.plan.instance(*node).is_some());
     let node = node.ok_or_else(|| unknown(&seen, instance))?;
     let home = store.home(&seen.id)?;
     let attempts = attempts_of(&seen.state, node);
@@ -59,8 +66,12 @@ pub(crate) fn logs(cli: &Cli, args: &LogsArgs, output: &Output) -> Result<Exit, 
 }
 
 fn unknown(seen: &Seen, instance: &str) -> Error {
-    let names = seen.plan.instances().filter_map(|(node, ..)| name(seen, node));
-    let hint = runbook_lang::diagnostic::nearest(instance, names).map(|n| format!("did you mean {n}?"));
+    let names = seen
+        .plan
+        .instances()
+        .filter_map(|(node, ..)| name(seen, node));
+    let hint =
+        runbook_lang::diagnostic::nearest(instance, names).map(|n| format!("did you mean {n}?"));
     Error::Typed {
         message: format!("run {} has no instance `{}`", seen.id, printable(instance)),
         hint: hint.or_else(|| Some("write STEP@HOST".into())),
@@ -81,5 +92,7 @@ fn shown(stream: Stream, bytes: &[u8]) -> String {
         Stream::Err => "  ! ",
     };
     let text = String::from_utf8_lossy(bytes);
-    printable_lines(&text).map(|line| format!("{mark}{line}\n")).collect()
+    printable_lines(&text)
+        .map(|line| format!("{mark}{line}\n"))
+        .collect()
 }

@@ -24,5 +24,9 @@ pub(crate) fn plan(args: &CompileArgs, offline: bool, output: &Output) -> Result
         true => output.put_json(&plan_json(&plan, &preview))?,
         false => output.put(&plan_text(&plan, &preview, &output.style()))?,
     }
-    Ok(if preview.unusable.is_empty() { Exit::Done } else { Exit::Host })
+    Ok(if preview.unusable.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Host
+    })
 }

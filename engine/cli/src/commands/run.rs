@@ -31,12 +31,19 @@ pub(crate) fn resume(cli: &Cli, args: &ResumeArgs, output: &Output) -> Result<Ex
     let store = runs::store(cli)?;
     let id = runs::to_resume(&store, args.run.as_deref())?;
     let seen = store.look(&id)?;
-    if let Some(result) = seen.state.result.as_ref().filter(|result| result.is_final()) {
+    if let Some(result) = seen
+        .state
+        .result
+        .as_ref()
+        .filter(|result| result.is_final())
+    {
         let word = match result {
             runbook_model::RunResult::AlreadyThere => "had nothing to do",
             _ => "has succeeded",
         };
-        output.put(&format!("run {id} {word}; there is nothing to go on with\n"))?;
+        output.put(&format!(
+            "run {id} {word}; there is nothing to go on with\n"
+        ))?;
         return Ok(Exit::Done);
     }
     let live = live(&seen.plan, &SecretArg::all(&args.secret)?, output)?;
@@ -54,7 +61,12 @@ fn live(plan: &Plan, secrets: &[(String, SecretSource)], output: &Output) -> Res
         person: format!("{} on {}", controller.user, controller.host),
         style: output.stderr_style(),
     };
-    Ok(Live { watchers: vec![watcher], desk, secrets, controller })
+    Ok(Live {
+        watchers: vec![watcher],
+        desk,
+        secrets,
+        controller,
+    })
 }
 
 fn watcher(output: &Output) -> (Box<dyn Watcher>, Option<Curtain>) {
@@ -73,7 +85,11 @@ fn watcher(output: &Output) -> (Box<dyn Watcher>, Option<Curtain>) {
 fn finish(ended: &Ended, output: &Output) -> Result<Exit, Error> {
     let exit = Exit::of_run(&ended.state);
     if exit != Exit::Done {
-        let style = if output.json { output.stderr_style() } else { output.style() };
+        let style = if output.json {
+            output.stderr_style()
+        } else {
+            output.style()
+        };
         let card = format!("\n{}", failure_card(&ended.plan, &ended.state, &style));
         match output.json {
             true => output.note(&card),

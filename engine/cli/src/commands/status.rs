@@ -13,7 +13,12 @@ pub(crate) fn status(cli: &Cli, args: &StatusArgs, output: &Output) -> Result<Ex
     let running = seen.held.is_some();
     match output.json {
         true => output.put_json(&status_json(&seen.plan, &seen.state, running))?,
-        false => output.put(&status_text(&seen.plan, &seen.state, running, &output.style()))?,
+        false => output.put(&status_text(
+            &seen.plan,
+            &seen.state,
+            running,
+            &output.style(),
+        ))?,
     }
     if let Some(note) = runs::opaque(&seen) {
         output.note(&note);

@@ -45,7 +45,11 @@ pub(crate) struct Ended {
 }
 
 /// What a run would do now; offline, no host is asked.
-pub(crate) fn preview(plan: &Arc<Plan>, secrets: &Secrets, offline: bool) -> Result<Preview, Error> {
+pub(crate) fn preview(
+    plan: &Arc<Plan>,
+    secrets: &Secrets,
+    offline: bool,
+) -> Result<Preview, Error> {
     // Neither id nor directory of a run exists yet, and no verdict depends on them.
     let evaluator = evaluator(plan, secrets, "preview", "")?;
     if offline {
@@ -74,7 +78,12 @@ pub(crate) fn resume(store: &Store, id: &RunId, live: Live) -> Result<Ended, Err
 /// The lock of the run is held until this controller's part is over.
 fn drive(mut run: Run, live: Live) -> Result<Ended, Error> {
     let plan = Arc::new(run.plan);
-    let evaluator = evaluator(&plan, &live.secrets, run.id.as_str(), &run.home.dir().to_string_lossy())?;
+    let evaluator = evaluator(
+        &plan,
+        &live.secrets,
+        run.id.as_str(),
+        &run.home.dir().to_string_lossy(),
+    )?;
     let state = block_on(async {
         // Before anything is started: from here on Ctrl-C is a wish, not the end.
         let signals = signals::listen(Signal::Stop, Signal::Detach)
@@ -102,7 +111,12 @@ fn drive(mut run: Run, live: Live) -> Result<Ended, Error> {
     Ok(Ended { plan, state })
 }
 
-fn evaluator(plan: &Arc<Plan>, secrets: &Secrets, run: &str, dir: &str) -> Result<Evaluator, Error> {
+fn evaluator(
+    plan: &Arc<Plan>,
+    secrets: &Secrets,
+    run: &str,
+    dir: &str,
+) -> Result<Evaluator, Error> {
     Evaluator::new(Arc::clone(plan), secrets.values(), run, dir)
         .map_err(|e| Error::Engine(format!("the plan cannot be evaluated: {e}")))
 }
@@ -124,7 +138,16 @@ fn block_on<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error>
 
 /// Refuses beside a run that is not finished.
 pub(crate) fn may_begin(store: &Store, plan: &Plan) -> Result<(), Error> {
-    let hosts: BTreeSet<_> = plan.instances().map(|(_, _, host)| host).chain(plan.hosts.keys()).cloned().collect();
+    let hosts: BTreeSet<_> = plan
+        .instances()
+        .map(|(_, _, host)| host)
+        .chain(plan.hosts.keys())
+        .cloned()
+        .collect();
     let runs = store.unfinished_for(&plan.runbook, &hosts)?;
-    if runs.is_empty() { Ok(()) } else { Err(StoreError::Unfinished { runs }.into()) }
+    if runs.is_empty() {
+        Ok(())
+    } else {
+        Err(StoreError::Unfinished { runs }.into())
+    }
 }

@@ -50,14 +50,25 @@ pub(crate) struct Compiled {
 
 /// Reads runbook, inventory, types and inputs. All mistakes in all of them are reported at once.
 pub(crate) fn load(args: &CompileArgs) -> Result<Loaded, Error> {
-    let mut reader = Reader { sources: Sources::new(), diagnostics: Diagnostics::new() };
+    let mut reader = Reader {
+        sources: Sources::new(),
+        diagnostics: Diagnostics::new(),
+    };
     let source = reader.read("runbook", &args.file)?;
-    let runbook = source.as_ref().and_then(|source| reader.parse(parse_runbook(source)));
+    let runbook = source
+        .as_ref()
+        .and_then(|source| reader.parse(parse_runbook(source)));
     let catalog = reader.catalog(&args.file, runbook.as_ref());
-    let inventory_file = args.inventory.clone().unwrap_or_else(|| beside(&args.file, "inventory.yaml"));
+    let inventory_file = args
+        .inventory
+        .clone()
+        .unwrap_or_else(|| beside(&args.file, "inventory.yaml"));
     // What is wrong with the runbook is reported all the same.
     let (inventory, mut also) = match reader.read("inventory", &inventory_file) {
-        Ok(source) => (source.and_then(|source| reader.parse(parse_inventory(&source))), None),
+        Ok(source) => (
+            source.and_then(|source| reader.parse(parse_inventory(&source))),
+            None,
+        ),
         Err(error) => (None, Some(error)),
     };
     let mut given = Given {
@@ -71,13 +82,26 @@ pub(crate) fn load(args: &CompileArgs) -> Result<Loaded, Error> {
             Err(error) => also = also.or(Some(error)),
         }
     }
-    let Reader { sources, diagnostics } = reader;
+    let Reader {
+        sources,
+        diagnostics,
+    } = reader;
     match (source, runbook, inventory, also) {
-        (Some(source), Some(runbook), Some(inventory), None) => {
-            Ok(Loaded { sources, source, runbook, inventory, catalog, given, diagnostics })
-        }
+        (Some(source), Some(runbook), Some(inventory), None) => Ok(Loaded {
+            sources,
+            source,
+            runbook,
+            inventory,
+            catalog,
+            given,
+            diagnostics,
+        }),
         (.., Some(error)) if diagnostics.is_empty() => Err(error),
-        (.., also) => Err(Error::Mistakes { diagnostics, sources, also: also.map(Box::new) }),
+        (.., also) => Err(Error::Mistakes {
+            diagnostics,
+            sources,
+            also: also.map(Box::new),
+        }),
     }
 }
 
@@ -89,10 +113,15 @@ impl Loaded {
                 || self.given.values.contains_key(name)
                 || self.given.secrets.contains_key(name)
         };
-        let wanted = |def: &&InputDef| def.required && def.default.is_none() && !given(&def.name.value);
+        let wanted =
+            |def: &&InputDef| def.required && def.default.is_none() && !given(&def.name.value);
         let missing = self.runbook.inputs.iter().filter(wanted);
         missing
-            .map(|def| Missing { name: def.name.value.clone(), kind: def.kind.value.clone(), help: def.help.clone() })
+            .map(|def| Missing {
+                name: def.name.value.clone(),
+                kind: def.kind.value.clone(),
+                help: def.help.clone(),
+            })
             .collect()
     }
 
@@ -103,7 +132,9 @@ impl Loaded {
 
     /// Says that a secret will be asked when the run begins.
     pub(crate) fn ask_later(&mut self, name: &str) {
-        self.given.secrets.insert(name.to_owned(), SecretSource::Prompt);
+        self.given
+            .secrets
+            .insert(name.to_owned(), SecretSource::Prompt);
     }
 
     /// Compiles. With `allow_missing` a plan is good for looking at only.
@@ -122,10 +153,16 @@ impl Loaded {
         diagnostics.extend(found);
         diagnostics.sort();
         match plan {
-            Some(plan) if !diagnostics.has_errors() => {
-                Ok(Compiled { plan, warnings: diagnostics, sources: self.sources })
-            }
-            _ => Err(Error::Mistakes { diagnostics, sources: self.sources, also: None }),
+            Some(plan) if !diagnostics.has_errors() => Ok(Compiled {
+                plan,
+                warnings: diagnostics,
+                sources: self.sources,
+            }),
+            _ => Err(Error::Mistakes {
+                diagnostics,
+                sources: self.sources,
+                also: None,
+            }),
         }
     }
 }
@@ -139,25 +176,36 @@ impl Missing {
 
 /// All step types: shipped, the engine's own, and those beside a runbook.
 pub(crate) fn types(beside: Option<&Path>) -> Result<Vec<StepType>, Error> {
-    let mut reader = Reader { sources: Sources::new(), diagnostics: Diagnostics::new() };
+    let mut reader = Reader {
+        sources: Sources::new(),
+        diagnostics: Diagnostics::new(),
+    };
     let mut catalog = Catalog::new();
     reader.shipped(&mut catalog, |_| true);
     if let Some(file) = beside {
         reader.beside(&mut catalog, file);
     }
     match reader.diagnostics.has_errors() {
-        true => Err(Error::Mistakes { diagnostics: reader.diagnostics, sources: reader.sources, also: None }),
+        true => Err(Error::Mistakes {
+            diagnostics: reader.diagnostics,
+            sources: reader.sources,
+            also: None,
+        }),
         false => Ok(catalog.iter().cloned().collect()),
     }
 }
 
 /// The one type of this name.
 pub(crate) fn type_named(types: Vec<StepType>, name: &str) -> Result<StepType, Error> {
-    let hint = nearest(name, types.iter().map(|t| t.name.as_str())).map(|n| format!("did you mean {n}?"));
-    types.into_iter().find(|t| t.name == name).ok_or_else(|| Error::Typed {
-        message: format!("there is no step type `{}`", printable(name)),
-        hint: hint.or_else(|| Some("list them: runbook steps".into())),
-    })
+    let hint =
+        nearest(name, types.iter().map(|t| t.name.as_str())).map(|n| format!("did you mean {n}?"));
+    types
+        .into_iter()
+        .find(|t| t.name == name)
+        .ok_or_else(|| Error::Typed {
+            message: format!("there is no step type `{}`", printable(name)),
+            hint: hint.or_else(|| Some("list them: runbook steps".into())),
+        })
 }
 
 fn beside(file: &Path, name: &str) -> PathBuf {
@@ -173,12 +221,19 @@ struct Reader {
 impl Reader {
     /// A file as a source; none if it is no text that can be read, which is then reported.
     fn read(&mut self, what: &'static str, path: &Path) -> Result<Option<Source>, Error> {
-        let bytes = read(path).map_err(|source| Error::Read { what, path: path.to_owned(), source })?;
+        let bytes = read(path).map_err(|source| Error::Read {
+            what,
+            path: path.to_owned(),
+            source,
+        })?;
         Ok(self.add(&path.to_string_lossy(), &bytes))
     }
 
     fn add(&mut self, name: &str, bytes: &[u8]) -> Option<Source> {
-        self.sources.add(name, bytes).map_err(|mistake| self.diagnostics.push(mistake)).ok()
+        self.sources
+            .add(name, bytes)
+            .map_err(|mistake| self.diagnostics.push(mistake))
+            .ok()
     }
 
     fn parse<T>(&mut self, (parsed, found): (Option<T>, Diagnostics)) -> Option<T> {
@@ -191,8 +246,11 @@ impl Reader {
     fn catalog(&mut self, file: &Path, runbook: Option<&Runbook>) -> Catalog {
         let mut catalog = Catalog::new();
         self.beside(&mut catalog, file);
-        let used: Vec<&str> =
-            runbook.into_iter().flat_map(Runbook::steps).map(|(_, step)| step.uses.value.as_str()).collect();
+        let used: Vec<&str> = runbook
+            .into_iter()
+            .flat_map(Runbook::steps)
+            .map(|(_, step)| step.uses.value.as_str())
+            .collect();
         self.shipped(&mut catalog, |name| used.contains(&name));
         if used.iter().any(|name| catalog.get(name).is_none()) {
             self.shipped(&mut catalog, |name| !used.contains(&name));
@@ -211,13 +269,22 @@ impl Reader {
 
     /// Types in the directory beside a runbook; without such a directory there are none.
     fn beside(&mut self, catalog: &mut Catalog, file: &Path) {
-        let Ok(entries) = std::fs::read_dir(beside(file, TYPES)) else { return };
-        let mut files: Vec<PathBuf> = entries.take(MOST_TYPES).filter_map(|e| Some(e.ok()?.path())).collect();
+        let Ok(entries) = std::fs::read_dir(beside(file, TYPES)) else {
+            return;
+        };
+        let mut files: Vec<PathBuf> = entries
+            .take(MOST_TYPES)
+            .filter_map(|e| Some(e.ok()?.path()))
+            .collect();
         files.retain(|path| path.extension().is_some_and(|e| e == "yaml"));
         files.sort();
         for path in files {
             let name = path.to_string_lossy().into_owned();
-            let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let stem = path
+                .file_stem()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
             let Ok(bytes) = read(&path) else { continue };
             if let Some(source) = self.add(&name, &bytes) {
                 let found = catalog.add(&stem, &name, &source);
@@ -228,17 +295,21 @@ impl Reader {
 
     /// A file of inputs: one map.
     fn inputs(&mut self, source: Option<&Source>) -> serde_json::Map<String, Value> {
-        let Some(source) = source else { return serde_json::Map::new() };
+        let Some(source) = source else {
+            return serde_json::Map::new();
+        };
         match yaml::read(source, &mut self.diagnostics).to_value() {
             Value::Object(values) => values,
             Value::Null => serde_json::Map::new(),
             _ => {
-                let whole = runbook_lang::source::Span::new(0, source.text().trim_end().len().min(1));
+                let whole =
+                    runbook_lang::source::Span::new(0, source.text().trim_end().len().min(1));
                 let mistake = runbook_lang::diagnostic::Diagnostic::error(
                     runbook_lang::diagnostic::Code::BadInput,
                     "a file of inputs is a map from names to values",
                 );
-                self.diagnostics.push(mistake.label(source.id(), whole, "this is something else"));
+                self.diagnostics
+                    .push(mistake.label(source.id(), whole, "this is something else"));
                 serde_json::Map::new()
             }
         }
@@ -248,6 +319,8 @@ impl Reader {
 /// A file, bounded: one byte more than a source may have, so that the source itself refuses it.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    File::open(path)?
+        .take(MAX_BYTES as u64 + 1)
+        .read_to_end(&mut bytes)?;
     Ok(bytes)
 }

@@ -31,10 +31,13 @@ pub(crate) fn to_resume(store: &Store, wanted: Option<&str>) -> Result<RunId, Er
     }
     let runs = store.list()?;
     let can = |run: &&RunSummary| standing(&run.status).can_resume();
-    runs.iter().find(can).map(|run| run.id.clone()).ok_or_else(|| Error::Typed {
-        message: "there is no run that could go on".into(),
-        hint: Some("list them: runbook runs".into()),
-    })
+    runs.iter()
+        .find(can)
+        .map(|run| run.id.clone())
+        .ok_or_else(|| Error::Typed {
+            message: "there is no run that could go on".into(),
+            hint: Some("list them: runbook runs".into()),
+        })
 }
 
 /// What an event that this engine does not know means for those who look.
@@ -54,7 +57,12 @@ fn row(run: RunSummary) -> RunRow {
         created: run.created.unwrap_or_default(),
         last: run.last.or(run.created).unwrap_or_default(),
         standing: standing(&run.status),
-        hosts: run.hosts.unwrap_or_default().iter().map(ToString::to_string).collect(),
+        hosts: run
+            .hosts
+            .unwrap_or_default()
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
     }
 }
 

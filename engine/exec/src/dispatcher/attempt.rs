@@ -18,13 +18,18 @@ const VAIN: u32 = 4;
 impl<R: Rules> Dispatcher<R> {
     /// Intends an effect, durable before it begins, and launches it.
     pub(super) fn dispatch(&mut self, node: NodeIx, slot: bool) -> Move {
-        let Role::Instance { kind, host, .. } = self.roles[node.at()] else { return Move::Made };
+        let Role::Instance { kind, host, .. } = self.roles[node.at()] else {
+            return Move::Made;
+        };
         if self.mode != Mode::Going || self.state.stopping.is_some() {
             return Move::Made;
         }
         if self.notes[node.at()].vain >= VAIN {
             let message = format!("{VAIN} attempts in a row were lost or never began");
-            self.finish(node, Outcome::Failed(Failure::new(FailureKind::Unreachable, message)));
+            self.finish(
+                node,
+                Outcome::Failed(Failure::new(FailureKind::Unreachable, message)),
+            );
             return Move::Made;
         }
         if !slot {
@@ -36,9 +41,20 @@ impl<R: Rules> Dispatcher<R> {
         let name = self.hosts[host].name.clone();
         let boot = self.boot_of(&name).unwrap_or_default().to_owned();
         let attempt = (self.ids)();
-        let number = u32::try_from(self.state.nodes[node.at()].attempts.len()).unwrap_or(u32::MAX).saturating_add(1);
-        let before = if number == 1 { std::mem::take(&mut self.notes[node.at()].before) } else { Default::default() };
-        let intent = Intent { node, attempt: attempt.clone(), number, before };
+        let number = u32::try_from(self.state.nodes[node.at()].attempts.len())
+            .unwrap_or(u32::MAX)
+            .saturating_add(1);
+        let before = if number == 1 {
+            std::mem::take(&mut self.notes[node.at()].before)
+        } else {
+            Default::default()
+        };
+        let intent = Intent {
+            node,
+            attempt: attempt.clone(),
+            number,
+            before,
+        };
         self.record(Event::Dispatched {
             unit: attempt.clone(),
             instances: vec![intent],
@@ -51,16 +67,31 @@ impl<R: Rules> Dispatcher<R> {
             self.fly(node, Flight::Perform);
             self.act(Action::Perform { node, attempt });
         } else {
-            self.fly(node, Flight::Attempt { unit: attempt.clone(), cut: false });
-            self.act(Action::Launch { unit: attempt.clone(), node, attempt, host: name });
+            self.fly(
+                node,
+                Flight::Attempt {
+                    unit: attempt.clone(),
+                    cut: false,
+                },
+            );
+            self.act(Action::Launch {
+                unit: attempt.clone(),
+                node,
+                attempt,
+                host: name,
+            });
         }
         Move::Made
     }
 
     /// An attempt has ended, and nothing has followed from it yet.
     pub(super) fn applied(&mut self, node: NodeIx, slot: bool) -> Move {
-        let Role::Instance { step, kind, .. } = self.roles[node.at()] else { return Move::Made };
-        let Some(end) = self.last_end(node).cloned() else { return Move::Made };
+        let Role::Instance { step, kind, .. } = self.roles[node.at()] else {
+            return Move::Made;
+        };
+        let Some(end) = self.last_end(node).cloned() else {
+            return Move::Made;
+        };
         let checked = matches!(kind, TypeKind::Ordinary | TypeKind::Copy);
         let may_start = self.mode == Mode::Going && self.state.stopping.is_none();
         let purpose = match end {
@@ -90,16 +121,26 @@ impl<R: Rules> Dispatcher<R> {
     /// Pauses before the next attempt, or ends the node.
     fn retry(&mut self, node: NodeIx, step: usize, failure: Failure, may_start: bool) {
         let step = self.step(step);
-        let hopeless = matches!(failure.kind, FailureKind::Value | FailureKind::Cancelled | FailureKind::InDoubt);
+        let hopeless = matches!(
+            failure.kind,
+            FailureKind::Value | FailureKind::Cancelled | FailureKind::InDoubt
+        );
         let failed = |end: &Option<AttemptEnd>| matches!(end, Some(AttemptEnd::Failed(_)));
-        let attempts = self.state.nodes[node.at()].attempts.iter().filter_map(|id| self.state.attempts.get(id));
+        let attempts = self.state.nodes[node.at()]
+            .attempts
+            .iter()
+            .filter_map(|id| self.state.attempts.get(id));
         let used = u32::try_from(attempts.filter(|a| failed(&a.end)).count()).unwrap_or(u32::MAX);
         if step.critical || hopeless || used >= step.retry.attempts {
             return self.finish(node, Outcome::Failed(failure));
         }
         if may_start {
             let delay = i64::try_from(step.retry.delay_after(used)).unwrap_or(i64::MAX);
-            let reason = format!("attempt {used} of {} failed: {}", step.retry.attempts, first_line(&failure));
+            let reason = format!(
+                "attempt {used} of {} failed: {}",
+                step.retry.attempts,
+                first_line(&failure)
+            );
             self.pause(node, self.now.saturating_add(delay), reason);
         }
     }
@@ -113,39 +154,62 @@ impl<R: Rules> Dispatcher<R> {
     }
 
     pub(super) fn launch_unknown(&mut self, unit: &AttemptId) {
-        let Some(node) = self.open_attempt(unit).map(|a| a.node) else { return };
-        if matches!(self.flights.get(&node), Some(Flight::Attempt { cut: false, .. })) {
+        let Some(node) = self.open_attempt(unit).map(|a| a.node) else {
+            return;
+        };
+        if matches!(
+            self.flights.get(&node),
+            Some(Flight::Attempt { cut: false, .. })
+        ) {
             self.ask_unit(node, unit.clone());
         }
     }
 
     /// Asks the host of a unit what became of it.
     pub(super) fn ask_unit(&mut self, node: NodeIx, unit: AttemptId) {
-        let Role::Instance { host, .. } = self.roles[node.at()] else { return };
-        self.fly(node, Flight::Attempt { unit: unit.clone(), cut: false });
+        let Role::Instance { host, .. } = self.roles[node.at()] else {
+            return;
+        };
+        self.fly(
+            node,
+            Flight::Attempt {
+                unit: unit.clone(),
+                cut: false,
+            },
+        );
         let host = self.hosts[host].name.clone();
         self.act(Action::Attend { unit, node, host });
     }
 
     pub(super) fn unit_state(&mut self, unit: &AttemptId, found: UnitFound) {
         self.unanswered.remove(unit);
-        let Some(attempt) = self.open_attempt(unit).cloned() else { return };
+        let Some(attempt) = self.open_attempt(unit).cloned() else {
+            return;
+        };
         match found {
             UnitFound::Running => self.launched(unit),
             UnitFound::Ended(end) => self.ended(unit, end),
             UnitFound::Lost(found) => self.doubt(unit, found),
             UnitFound::NoTrace if attempt.launched => {
-                self.doubt(unit, "it was launched, and the host has no trace of it".into());
+                self.doubt(
+                    unit,
+                    "it was launched, and the host has no trace of it".into(),
+                );
             }
             UnitFound::NoTrace if self.boot_of(&attempt.host) != Some(attempt.boot.as_str()) => {
-                self.doubt(unit, "the host has booted since, and has no trace of it".into());
+                self.doubt(
+                    unit,
+                    "the host has booted since, and has no trace of it".into(),
+                );
             }
             UnitFound::NoTrace => self.ended(unit, AttemptEnd::NeverBegan),
         }
     }
 
     pub(super) fn ended(&mut self, unit: &AttemptId, end: AttemptEnd) {
-        let Some(node) = self.open_attempt(unit).map(|a| a.node) else { return };
+        let Some(node) = self.open_attempt(unit).map(|a| a.node) else {
+            return;
+        };
         if end == AttemptEnd::Lost {
             return self.doubt(unit, "the host does not know how it ended".into());
         }
@@ -155,18 +219,28 @@ impl<R: Rules> Dispatcher<R> {
             AttemptEnd::NeverBegan => self.notes[node.at()].vain += 1,
             _ => self.notes[node.at()].vain = 0,
         }
-        self.record(Event::Ended { attempt: unit.clone(), end });
+        self.record(Event::Ended {
+            attempt: unit.clone(),
+            end,
+        });
         self.enqueue(node);
     }
 
     /// The effect of an attempt is not known: the check settles it, or a person has to.
     pub(super) fn doubt(&mut self, unit: &AttemptId, found: String) {
-        let Some(node) = self.open_attempt(unit).map(|a| a.node) else { return };
-        let Role::Instance { kind, in_doubt, .. } = self.roles[node.at()] else { return };
+        let Some(node) = self.open_attempt(unit).map(|a| a.node) else {
+            return;
+        };
+        let Role::Instance { kind, in_doubt, .. } = self.roles[node.at()] else {
+            return;
+        };
         self.unanswered.remove(unit);
         self.land(node);
         if self.state.nodes[node.at()].stage != Stage::InDoubt {
-            self.record(Event::Doubted { attempt: unit.clone(), found: found.clone() });
+            self.record(Event::Doubted {
+                attempt: unit.clone(),
+                found: found.clone(),
+            });
         }
         let settled = match kind {
             TypeKind::Ordinary | TypeKind::Copy => in_doubt == InDoubt::Check,
@@ -176,19 +250,31 @@ impl<R: Rules> Dispatcher<R> {
         };
         if settled {
             self.notes[node.at()].vain += 1;
-            self.record(Event::Ended { attempt: unit.clone(), end: AttemptEnd::Lost });
+            self.record(Event::Ended {
+                attempt: unit.clone(),
+                end: AttemptEnd::Lost,
+            });
             self.enqueue(node);
         } else {
-            let message = format!("whether {unit} had its effect is not known, and no check is able to tell: {found}");
-            self.finish(node, Outcome::Failed(Failure::new(FailureKind::InDoubt, message)));
+            let message = format!(
+                "whether {unit} had its effect is not known, and no check is able to tell: {found}"
+            );
+            self.finish(
+                node,
+                Outcome::Failed(Failure::new(FailureKind::InDoubt, message)),
+            );
         }
     }
 
     /// The limit of a critical attempt is over: it runs on, and the run stops without it.
     pub(super) fn over_time(&mut self, unit: &AttemptId) {
-        let Some(attempt) = self.open_attempt(unit).cloned() else { return };
+        let Some(attempt) = self.open_attempt(unit).cloned() else {
+            return;
+        };
         if !attempt.over_time {
-            self.record(Event::OverTime { attempt: unit.clone() });
+            self.record(Event::OverTime {
+                attempt: unit.clone(),
+            });
         }
         self.unanswered.remove(unit);
         self.land(attempt.node);

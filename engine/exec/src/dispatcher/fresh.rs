@@ -17,7 +17,13 @@ impl<R: Rules> Dispatcher<R> {
         if note.dispatched {
             return false;
         }
-        let stale: Vec<_> = self.graph.requires(node).iter().filter(|p| self.is_stale(**p, ready)).copied().collect();
+        let stale: Vec<_> = self
+            .graph
+            .requires(node)
+            .iter()
+            .filter(|p| self.is_stale(**p, ready))
+            .copied()
+            .collect();
         let reason = format!("too old for `{}`", self.plan.nodes[node.at()].id);
         for old in &stale {
             for part in self.sources(*old) {
@@ -30,15 +36,21 @@ impl<R: Rules> Dispatcher<R> {
     }
 
     fn is_stale(&self, node: NodeIx, ready: Millis) -> bool {
-        let Role::Instance { step, kind, .. } = self.roles[node.at()] else { return false };
-        let Some(limit) = self.step(step).fresh_ms else { return false };
+        let Role::Instance { step, kind, .. } = self.roles[node.at()] else {
+            return false;
+        };
+        let Some(limit) = self.step(step).fresh_ms else {
+            return false;
+        };
         if !matches!(kind, TypeKind::Probe | TypeKind::Assert) || !self.renewable(node) {
             return false;
         }
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         self.sources(node).into_iter().any(|part| {
             let n = &self.state.nodes[part.at()];
-            let Some(looked) = n.looked_at.or(n.finished_at) else { return true };
+            let Some(looked) = n.looked_at.or(n.finished_at) else {
+                return true;
+            };
             let young = (0..=limit).contains(&self.now.saturating_sub(looked));
             n.finished_in != Some(self.epoch) || !(young || looked >= ready)
         })
@@ -47,7 +59,13 @@ impl<R: Rules> Dispatcher<R> {
     /// The node itself and, for an assert, the probes that it reads.
     fn sources(&self, node: NodeIx) -> Vec<NodeIx> {
         let mut parts = vec![node];
-        if matches!(self.roles[node.at()], Role::Instance { kind: TypeKind::Assert, .. }) {
+        if matches!(
+            self.roles[node.at()],
+            Role::Instance {
+                kind: TypeKind::Assert,
+                ..
+            }
+        ) {
             let probes = self.graph.requires(node).iter().copied();
             parts.extend(probes.filter(|p| self.is_probe(*p) && self.renewable(*p)));
         }
@@ -55,12 +73,23 @@ impl<R: Rules> Dispatcher<R> {
     }
 
     fn is_probe(&self, node: NodeIx) -> bool {
-        matches!(self.roles[node.at()], Role::Instance { kind: TypeKind::Probe, .. })
+        matches!(
+            self.roles[node.at()],
+            Role::Instance {
+                kind: TypeKind::Probe,
+                ..
+            }
+        )
     }
 
     /// A record of how things were is never taken again, and what was skipped stays so.
     fn renewable(&self, node: NodeIx) -> bool {
-        let once = matches!(self.roles[node.at()], Role::Instance { step, .. } if self.step(step).once);
-        !once && !matches!(self.state.nodes[node.at()].outcome, Some(Outcome::Skipped { .. }))
+        let once =
+            matches!(self.roles[node.at()], Role::Instance { step, .. } if self.step(step).once);
+        !once
+            && !matches!(
+                self.state.nodes[node.at()].outcome,
+                Some(Outcome::Skipped { .. })
+            )
     }
 }

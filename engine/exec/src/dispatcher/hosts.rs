@@ -31,26 +31,44 @@ pub(super) enum Link {
 
 impl HostRow {
     pub(super) fn new(name: HostName) -> Self {
-        Self { name, link: Link::Asked, machine: String::new(), busy: 0 }
+        Self {
+            name,
+            link: Link::Asked,
+            machine: String::new(),
+            busy: 0,
+        }
     }
 }
 
 impl<R: Rules> Dispatcher<R> {
     pub(super) fn ready_all(&mut self) {
-        for host in self.hosts.iter().map(|row| row.name.clone()).collect::<Vec<_>>() {
+        for host in self
+            .hosts
+            .iter()
+            .map(|row| row.name.clone())
+            .collect::<Vec<_>>()
+        {
             self.act(Action::Ready { host });
         }
         self.readied();
     }
 
-    pub(super) fn host_ready(&mut self, name: &HostName, boot: String, machine: String, clock_offset_ms: i64) {
+    pub(super) fn host_ready(
+        &mut self,
+        name: &HostName,
+        boot: String,
+        machine: String,
+        clock_offset_ms: i64,
+    ) {
         let Some(at) = self.asked(name) else { return };
         let known = std::mem::replace(&mut self.hosts[at].machine, machine.clone());
         if self.mode != Mode::Readying && known != machine {
             return self.refuse(at, "another machine answers to this name now".into());
         }
         if let Some(other) = self.same_machine(name, &machine) {
-            let says = |other: &HostName| format!("is the same machine as `{other}`: one of the names is wrong");
+            let says = |other: &HostName| {
+                format!("is the same machine as `{other}`: one of the names is wrong")
+            };
             self.refuse(at, says(&self.hosts[other].name));
             if self.hosts[other].link == Link::Up {
                 self.refuse(other, says(name));
@@ -58,8 +76,17 @@ impl<R: Rules> Dispatcher<R> {
             return self.readied();
         }
         self.hosts[at].link = Link::Up;
-        self.record(Event::HostReady { host: name.clone(), boot, machine, clock_offset_ms });
-        if self.mode == Mode::Readying { self.readied() } else { self.restored(at) }
+        self.record(Event::HostReady {
+            host: name.clone(),
+            boot,
+            machine,
+            clock_offset_ms,
+        });
+        if self.mode == Mode::Readying {
+            self.readied()
+        } else {
+            self.restored(at)
+        }
     }
 
     pub(super) fn host_unusable(&mut self, name: &HostName, problem: String) {
@@ -71,7 +98,10 @@ impl<R: Rules> Dispatcher<R> {
 
     /// The link is lost: the host is reached again, if anything is still wanted of it.
     pub(super) fn host_lost(&mut self, name: &HostName) {
-        let found = self.hosts.iter().position(|row| row.name == *name && row.link == Link::Up);
+        let found = self
+            .hosts
+            .iter()
+            .position(|row| row.name == *name && row.link == Link::Up);
         let Some(at) = found else { return };
         if self.mode == Mode::Readying {
             self.refuse(at, "the connection was lost".into());
@@ -89,7 +119,9 @@ impl<R: Rules> Dispatcher<R> {
 
     /// Whether the host of this node may be used; if it never will, the run stops.
     pub(super) fn host_is_up(&mut self, node: NodeIx) -> bool {
-        let Role::Instance { host, .. } = self.roles[node.at()] else { return true };
+        let Role::Instance { host, .. } = self.roles[node.at()] else {
+            return true;
+        };
         if self.hosts[host].link == Link::Down {
             let reason = StopReason::Host(self.hosts[host].name.clone());
             self.stop(reason);
@@ -106,7 +138,9 @@ impl<R: Rules> Dispatcher<R> {
 
     /// A host that was asked for and has not answered.
     fn asked(&self, name: &HostName) -> Option<usize> {
-        self.hosts.iter().position(|row| row.name == *name && row.link == Link::Asked)
+        self.hosts
+            .iter()
+            .position(|row| row.name == *name && row.link == Link::Asked)
     }
 
     fn flying(&self, host: usize) -> Vec<NodeIx> {
@@ -119,9 +153,8 @@ impl<R: Rules> Dispatcher<R> {
         if machine.is_empty() || name.is_control() {
             return None;
         }
-        let same = |row: &HostRow| {
-            row.name != *name && !row.name.is_control() && row.machine == machine
-        };
+        let same =
+            |row: &HostRow| row.name != *name && !row.name.is_control() && row.machine == machine;
         self.hosts.iter().position(same)
     }
 
@@ -129,12 +162,18 @@ impl<R: Rules> Dispatcher<R> {
     fn refuse(&mut self, at: usize, problem: String) {
         self.hosts[at].link = Link::Down;
         let host = self.hosts[at].name.clone();
-        self.record(Event::HostUnusable { host: host.clone(), problem });
+        self.record(Event::HostUnusable {
+            host: host.clone(),
+            problem,
+        });
         if self.mode == Mode::Readying {
             return;
         }
         for node in self.flying(at) {
-            if matches!(self.flights.get(&node), Some(Flight::Look { .. } | Flight::Attempt { .. })) {
+            if matches!(
+                self.flights.get(&node),
+                Some(Flight::Look { .. } | Flight::Attempt { .. })
+            ) {
                 self.land(node);
             }
         }
@@ -145,7 +184,9 @@ impl<R: Rules> Dispatcher<R> {
     fn restored(&mut self, at: usize) {
         for node in self.flying(at) {
             match self.flights.get(&node).cloned() {
-                Some(Flight::Look { purpose, cut: true, .. }) => {
+                Some(Flight::Look {
+                    purpose, cut: true, ..
+                }) => {
                     let needed = matches!(purpose, Purpose::After | Purpose::Doubt);
                     self.land(node);
                     if needed || self.state.stopping.is_none() {

@@ -26,23 +26,37 @@ impl<R: Rules> Dispatcher<R> {
         }
         self.land(node);
         self.notes[node.at()].before = before;
-        self.record(Event::Looked { node, verdict, outputs });
+        self.record(Event::Looked {
+            node,
+            verdict,
+            outputs,
+        });
         self.enqueue(node);
     }
 
     /// The node has a verdict that nothing has followed from yet.
     pub(super) fn judge(&mut self, node: NodeIx, slot: bool) -> Move {
-        let Role::Instance { step, .. } = self.roles[node.at()] else { return Move::Made };
-        let Some(purpose) = self.notes[node.at()].purpose else { return Move::Made };
-        let Some(verdict) = self.state.nodes[node.at()].verdict.clone() else { return Move::Made };
+        let Role::Instance { step, .. } = self.roles[node.at()] else {
+            return Move::Made;
+        };
+        let Some(purpose) = self.notes[node.at()].purpose else {
+            return Move::Made;
+        };
+        let Some(verdict) = self.state.nodes[node.at()].verdict.clone() else {
+            return Move::Made;
+        };
         let differs = match purpose {
             Purpose::Probe => FailureKind::Finding,
             Purpose::Before | Purpose::After | Purpose::Doubt => FailureKind::NotConverged,
         };
         match (purpose, verdict) {
             (_, Verdict::Skipped(reason)) => self.finish(node, Outcome::Skipped { reason }),
-            (Purpose::Before | Purpose::Doubt, Verdict::Differs(_)) => return self.dispatch(node, slot),
-            (Purpose::Before | Purpose::Doubt, Verdict::Error(failure)) => self.finish(node, Outcome::Failed(failure)),
+            (Purpose::Before | Purpose::Doubt, Verdict::Differs(_)) => {
+                return self.dispatch(node, slot);
+            }
+            (Purpose::Before | Purpose::Doubt, Verdict::Error(failure)) => {
+                self.finish(node, Outcome::Failed(failure))
+            }
             (Purpose::Before, Verdict::Satisfied) => match self.expected(node, step) {
                 Ok(()) => self.finish_well(node),
                 Err(failure) => self.finish(node, Outcome::Failed(failure)),
@@ -61,7 +75,13 @@ impl<R: Rules> Dispatcher<R> {
     }
 
     /// Ends the node by what a look found, or looks again later where it has an `until`.
-    fn conclude(&mut self, node: NodeIx, step: usize, held: Result<(), Failure>, has_outputs: bool) {
+    fn conclude(
+        &mut self,
+        node: NodeIx,
+        step: usize,
+        held: Result<(), Failure>,
+        has_outputs: bool,
+    ) {
         let Some(until) = self.step(step).until.clone() else {
             return match held {
                 Ok(()) => self.finish_well(node),
@@ -69,7 +89,10 @@ impl<R: Rules> Dispatcher<R> {
             };
         };
         let fatal = match &until.fatal {
-            Some(_) if has_outputs => self.rules.fatal(node, &self.state.nodes[node.at()].outputs, &self.state),
+            Some(_) if has_outputs => {
+                self.rules
+                    .fatal(node, &self.state.nodes[node.at()].outputs, &self.state)
+            }
             Some(_) | None => Ok(false),
         };
         let held = match (held, fatal) {
@@ -78,13 +101,20 @@ impl<R: Rules> Dispatcher<R> {
                 if let Err(failure) = held {
                     message = format!("{message}: {}", failure.message);
                 }
-                return self.finish(node, Outcome::Failed(Failure::new(FailureKind::Fatal, message)));
+                return self.finish(
+                    node,
+                    Outcome::Failed(Failure::new(FailureKind::Fatal, message)),
+                );
             }
             (held, Ok(false)) => held,
             // What the condition speaks of may not be there yet: look again.
             (held, Err(failure)) => held.and(Err(failure)),
         };
-        let passes = if held.is_ok() { self.notes[node.at()].passes + 1 } else { 0 };
+        let passes = if held.is_ok() {
+            self.notes[node.at()].passes + 1
+        } else {
+            0
+        };
         self.notes[node.at()].passes = passes;
         if passes >= until.passes.max(1) {
             return self.finish_well(node);
@@ -95,7 +125,9 @@ impl<R: Rules> Dispatcher<R> {
     fn again(&mut self, node: NodeIx, until: &Until, passes: u32, held: Result<(), Failure>) {
         let within = i64::try_from(until.within_ms).unwrap_or(i64::MAX);
         let every = i64::try_from(until.every_ms).unwrap_or(i64::MAX);
-        let since = self.state.nodes[node.at()].looking_since.unwrap_or(self.now);
+        let since = self.state.nodes[node.at()]
+            .looking_since
+            .unwrap_or(self.now);
         let deadline = since.saturating_add(within);
         let reason = match held {
             Ok(()) => format!("{passes} of {} passes", until.passes),
@@ -103,7 +135,10 @@ impl<R: Rules> Dispatcher<R> {
         };
         if self.now >= deadline {
             let message = format!("still not so after {} s: {reason}", until.within_ms / 1000);
-            return self.finish(node, Outcome::Failed(Failure::new(FailureKind::Within, message)));
+            return self.finish(
+                node,
+                Outcome::Failed(Failure::new(FailureKind::Within, message)),
+            );
         }
         // This look is judged: it must not count twice.
         self.notes[node.at()].purpose = None;
@@ -113,19 +148,35 @@ impl<R: Rules> Dispatcher<R> {
     }
 
     pub(super) fn expected(&self, node: NodeIx, step: usize) -> Result<(), Failure> {
-        let Some(expect) = &self.step(step).expect else { return Ok(()) };
-        match self.rules.expect(node, &self.state.nodes[node.at()].outputs, &self.state) {
+        let Some(expect) = &self.step(step).expect else {
+            return Ok(());
+        };
+        match self
+            .rules
+            .expect(node, &self.state.nodes[node.at()].outputs, &self.state)
+        {
             Ok(true) => Ok(()),
-            Ok(false) => Err(Failure::new(FailureKind::Expect, format!("`expect` is false: {}", expect.text))),
+            Ok(false) => Err(Failure::new(
+                FailureKind::Expect,
+                format!("`expect` is false: {}", expect.text),
+            )),
             Err(failure) => Err(failure),
         }
     }
 
     pub(super) fn finish_well(&mut self, node: NodeIx) {
-        let probe = matches!(self.roles[node.at()], Role::Instance { kind: TypeKind::Probe, .. });
+        let probe = matches!(
+            self.roles[node.at()],
+            Role::Instance {
+                kind: TypeKind::Probe,
+                ..
+            }
+        );
         let attempts = &self.state.nodes[node.at()].attempts;
         let began = |end: &Option<AttemptEnd>| !matches!(end, Some(AttemptEnd::NeverBegan));
-        let changed = attempts.iter().any(|id| self.state.attempts.get(id).is_some_and(|a| began(&a.end)));
+        let changed = attempts
+            .iter()
+            .any(|id| self.state.attempts.get(id).is_some_and(|a| began(&a.end)));
         let outcome = match (probe, changed) {
             (true, _) => Outcome::Looked,
             (false, true) => Outcome::Changed,

@@ -189,7 +189,10 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { per_host: 4, global: 64 }
+        Self {
+            per_host: 4,
+            global: 64,
+        }
     }
 }
 

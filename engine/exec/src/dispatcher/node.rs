@@ -15,17 +15,32 @@ impl<R: Rules> Dispatcher<R> {
             Role::Barrier => self.finish(node, Outcome::Passed),
             Role::PhaseBegin(phase) => self.begin_phase(node, phase),
             Role::DoneWhen => self.done_when(node),
-            Role::Instance { step, kind, .. } => return self.start_instance(node, step, kind, slot),
+            Role::Instance { step, kind, .. } => {
+                return self.start_instance(node, step, kind, slot);
+            }
         }
         Move::Made
     }
 
     fn begin_phase(&mut self, node: NodeIx, phase: u32) {
-        let conditional = self.plan.phases.get(phase as usize).is_some_and(|p| p.when.is_some());
-        let decided = if conditional { self.rules.phase_when(phase, &self.state) } else { Ok(true) };
+        let conditional = self
+            .plan
+            .phases
+            .get(phase as usize)
+            .is_some_and(|p| p.when.is_some());
+        let decided = if conditional {
+            self.rules.phase_when(phase, &self.state)
+        } else {
+            Ok(true)
+        };
         match decided {
             Ok(true) => self.finish(node, Outcome::Passed),
-            Ok(false) => self.finish(node, Outcome::Skipped { reason: "`when` of the phase is false".into() }),
+            Ok(false) => self.finish(
+                node,
+                Outcome::Skipped {
+                    reason: "`when` of the phase is false".into(),
+                },
+            ),
             Err(failure) => self.finish(node, Outcome::Failed(failure)),
         }
     }
@@ -51,7 +66,12 @@ impl<R: Rules> Dispatcher<R> {
             match self.rules.when(node, &self.state) {
                 Ok(true) => self.record(Event::Decided { node }),
                 Ok(false) => {
-                    self.finish(node, Outcome::Skipped { reason: "its `when` is false".into() });
+                    self.finish(
+                        node,
+                        Outcome::Skipped {
+                            reason: "its `when` is false".into(),
+                        },
+                    );
                     return Move::Made;
                 }
                 Err(failure) => {
@@ -101,7 +121,11 @@ impl<R: Rules> Dispatcher<R> {
     fn ask(&mut self, node: NodeIx) {
         match self.rules.question(node, &self.state) {
             Ok(question) => {
-                self.record(Event::Asked { node, message: question.message, shown: question.shown });
+                self.record(Event::Asked {
+                    node,
+                    message: question.message,
+                    shown: question.shown,
+                });
                 self.fly(node, Flight::Ask);
                 self.act(Action::Ask { node });
             }
@@ -116,13 +140,25 @@ impl<R: Rules> Dispatcher<R> {
         self.land(node);
         let refused = Failure::new(FailureKind::Refused, format!("refused by {by}"));
         self.record(Event::Answered { node, approved, by });
-        self.finish(node, if approved { Outcome::Passed } else { Outcome::Failed(refused) });
+        self.finish(
+            node,
+            if approved {
+                Outcome::Passed
+            } else {
+                Outcome::Failed(refused)
+            },
+        );
     }
 
     /// The pause may be over: the next look, or the next attempt.
     pub(super) fn unpause(&mut self, node: NodeIx, slot: bool) -> Move {
-        let Role::Instance { kind, .. } = self.roles[node.at()] else { return Move::Made };
-        if self.state.nodes[node.at()].pausing_until.is_some_and(|until| until > self.now) {
+        let Role::Instance { kind, .. } = self.roles[node.at()] else {
+            return Move::Made;
+        };
+        if self.state.nodes[node.at()]
+            .pausing_until
+            .is_some_and(|until| until > self.now)
+        {
             return Move::Made;
         }
         match kind {
@@ -135,7 +171,11 @@ impl<R: Rules> Dispatcher<R> {
     }
 
     pub(super) fn pause(&mut self, node: NodeIx, until: runbook_model::Millis, reason: String) {
-        self.record(Event::Pausing { node, until, reason });
+        self.record(Event::Pausing {
+            node,
+            until,
+            reason,
+        });
         self.pauses.insert((until, node));
     }
 }

@@ -22,7 +22,11 @@ pub(super) struct Place {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Flight {
     /// A check; `cut` while the link to its host is lost.
-    Look { look: u64, purpose: Purpose, cut: bool },
+    Look {
+        look: u64,
+        purpose: Purpose,
+        cut: bool,
+    },
     /// A unit on a host.
     Attempt { unit: AttemptId, cut: bool },
     /// Work of the engine itself.
@@ -59,7 +63,11 @@ impl<R: Rules> Dispatcher<R> {
     pub(super) fn enqueue(&mut self, node: NodeIx) {
         let fresh_start = self.state.nodes[node.at()].stage == Stage::Waiting;
         let priority = Reverse(self.graph.priority(node));
-        self.queue.insert(Place { fresh_start, priority, node });
+        self.queue.insert(Place {
+            fresh_start,
+            priority,
+            node,
+        });
     }
 
     /// Gives a free slot to the best of those who wait for one. True if something moved.
@@ -68,18 +76,28 @@ impl<R: Rules> Dispatcher<R> {
         if used >= self.options.global.max(1) {
             return false;
         }
-        let Some(place) = self.waiting.iter().copied().find(|place| self.has_slot(place.node)) else {
+        let Some(place) = self
+            .waiting
+            .iter()
+            .copied()
+            .find(|place| self.has_slot(place.node))
+        else {
             return false;
         };
         self.waiting.remove(&place);
         if self.attend(place.node, true) == Move::NeedsSlot {
-            self.fault(format!("`{}` was given a slot and did not take it", self.plan.nodes[place.node.at()].id));
+            self.fault(format!(
+                "`{}` was given a slot and did not take it",
+                self.plan.nodes[place.node.at()].id
+            ));
         }
         true
     }
 
     fn has_slot(&self, node: NodeIx) -> bool {
-        let Role::Instance { host, .. } = self.roles[node.at()] else { return true };
+        let Role::Instance { host, .. } = self.roles[node.at()] else {
+            return true;
+        };
         match self.hosts[host].link {
             Link::Up => self.hosts[host].busy < self.options.per_host.max(1),
             Link::Asked => false,
@@ -105,7 +123,10 @@ impl<R: Rules> Dispatcher<R> {
 
     /// Whether all that this node's texts refer to has ended: a fresh look may be under way.
     fn settled(&self, node: NodeIx) -> bool {
-        self.graph.requires(node).iter().all(|p| self.state.nodes[p.at()].is_done())
+        self.graph
+            .requires(node)
+            .iter()
+            .all(|p| self.state.nodes[p.at()].is_done())
     }
 
     /// Begins a look. The node must have a slot.
@@ -120,21 +141,36 @@ impl<R: Rules> Dispatcher<R> {
 
     pub(super) fn ask_look(&mut self, node: NodeIx, purpose: Purpose) {
         self.looks += 1;
-        self.fly(node, Flight::Look { look: self.looks, purpose, cut: false });
-        self.act(Action::Look { look: self.looks, node, purpose });
+        self.fly(
+            node,
+            Flight::Look {
+                look: self.looks,
+                purpose,
+                cut: false,
+            },
+        );
+        self.act(Action::Look {
+            look: self.looks,
+            node,
+            purpose,
+        });
     }
 
     pub(super) fn fly(&mut self, node: NodeIx, flight: Flight) {
         self.land(node);
-        if let (Role::Instance { host, .. }, true) = (self.roles[node.at()], flight != Flight::Ask) {
+        if let (Role::Instance { host, .. }, true) = (self.roles[node.at()], flight != Flight::Ask)
+        {
             self.hosts[host].busy += 1;
         }
         self.flights.insert(node, flight);
     }
 
     pub(super) fn land(&mut self, node: NodeIx) {
-        let Some(flight) = self.flights.remove(&node) else { return };
-        if let (Role::Instance { host, .. }, true) = (self.roles[node.at()], flight != Flight::Ask) {
+        let Some(flight) = self.flights.remove(&node) else {
+            return;
+        };
+        if let (Role::Instance { host, .. }, true) = (self.roles[node.at()], flight != Flight::Ask)
+        {
             self.hosts[host].busy -= 1;
         }
     }
@@ -143,7 +179,11 @@ impl<R: Rules> Dispatcher<R> {
     pub(super) fn finish(&mut self, node: NodeIx, outcome: Outcome) {
         let success = outcome.is_success();
         let outputs = self.state.nodes[node.at()].outputs.clone();
-        self.record(Event::Finished { node, outcome, outputs });
+        self.record(Event::Finished {
+            node,
+            outcome,
+            outputs,
+        });
         if self.mode == Mode::Ended {
             return;
         }
@@ -163,9 +203,16 @@ impl<R: Rules> Dispatcher<R> {
     /// Opens an ended node again: its successors wait for it once more.
     pub(super) fn reopen(&mut self, node: NodeIx, reason: &str) {
         let success = self.state.nodes[node.at()].is_success();
-        self.record(Event::Reopened { node, reason: reason.to_owned() });
+        self.record(Event::Reopened {
+            node,
+            reason: reason.to_owned(),
+        });
         let missing = self.notes[node.at()].missing;
-        self.notes[node.at()] = super::Note { missing, since: Some(self.now), ..super::Note::default() };
+        self.notes[node.at()] = super::Note {
+            missing,
+            since: Some(self.now),
+            ..super::Note::default()
+        };
         if success {
             for next in self.graph.successors(node) {
                 self.notes[next.at()].missing += 1;
@@ -177,7 +224,9 @@ impl<R: Rules> Dispatcher<R> {
     pub(super) fn count_missing(&mut self) {
         for (at, note) in (0u32..).zip(&mut self.notes) {
             let missing = self.graph.predecessors(NodeIx(at)).iter();
-            note.missing = missing.filter(|p| !self.state.nodes[p.at()].is_success()).count();
+            note.missing = missing
+                .filter(|p| !self.state.nodes[p.at()].is_success())
+                .count();
         }
     }
 

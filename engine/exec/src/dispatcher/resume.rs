@@ -16,9 +16,15 @@ impl<R: Rules> Dispatcher<R> {
         if let Some(host) = self.needed_and_down() {
             return self.stop(StopReason::Host(self.hosts[host].name.clone()));
         }
-        let open: Vec<_> = self.state.open_attempts().map(|(id, a)| (id.clone(), a.node)).collect();
+        let open: Vec<_> = self
+            .state
+            .open_attempts()
+            .map(|(id, a)| (id.clone(), a.node))
+            .collect();
         for (unit, node) in open {
-            let Role::Instance { kind, .. } = self.roles[node.at()] else { continue };
+            let Role::Instance { kind, .. } = self.roles[node.at()] else {
+                continue;
+            };
             if self.state.nodes[node.at()].is_done() {
                 continue;
             }
@@ -33,17 +39,31 @@ impl<R: Rules> Dispatcher<R> {
     }
 
     fn needed_and_down(&self) -> Option<usize> {
-        let needed = self.roles.iter().zip(&self.state.nodes).filter(|(_, n)| !n.is_success());
+        let needed = self
+            .roles
+            .iter()
+            .zip(&self.state.nodes)
+            .filter(|(_, n)| !n.is_success());
         let hosts = needed.filter_map(|(role, _)| match role {
             Role::Instance { host, .. } => Some(*host),
             Role::PhaseBegin(_) | Role::Barrier | Role::DoneWhen => None,
         });
-        hosts.filter(|host| self.hosts[*host].link == Link::Down).min()
+        hosts
+            .filter(|host| self.hosts[*host].link == Link::Down)
+            .min()
     }
 
     /// Whether every attempt of an earlier controller runs, has ended, or was settled by a check.
     pub(super) fn accounted(&self) -> bool {
-        let doubt = |flight: &Flight| matches!(flight, Flight::Look { purpose: Purpose::Doubt, .. });
+        let doubt = |flight: &Flight| {
+            matches!(
+                flight,
+                Flight::Look {
+                    purpose: Purpose::Doubt,
+                    ..
+                }
+            )
+        };
         let lost = |node| self.last_end(node) == Some(&AttemptEnd::Lost);
         self.unanswered.is_empty()
             && !self.flights.values().any(doubt)
@@ -57,7 +77,10 @@ impl<R: Rules> Dispatcher<R> {
         for node in (0u32..).map(NodeIx).take(self.plan.nodes.len()) {
             match &self.state.nodes[node.at()].outcome {
                 // Only a person can tell what became of it.
-                Some(Outcome::Failed(Failure { kind: FailureKind::InDoubt, .. })) => {
+                Some(Outcome::Failed(Failure {
+                    kind: FailureKind::InDoubt,
+                    ..
+                })) => {
                     return self.stop(StopReason::Failure(node));
                 }
                 Some(Outcome::Satisfied) if matches!(self.roles[node.at()], Role::DoneWhen) => {

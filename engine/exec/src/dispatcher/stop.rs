@@ -30,7 +30,11 @@ impl<R: Rules> Dispatcher<R> {
 
     pub(super) fn detach(&mut self) {
         self.stop(StopReason::Interrupt);
-        let running = self.state.open_attempts().map(|(id, _)| id.clone()).collect();
+        let running = self
+            .state
+            .open_attempts()
+            .map(|(id, _)| id.clone())
+            .collect();
         self.record(Event::Detached { running });
         self.close(RunResult::Stopped);
     }
@@ -42,7 +46,9 @@ impl<R: Rules> Dispatcher<R> {
         if readying && !stopping {
             return;
         }
-        let busy = !self.flights.is_empty() || !self.pauses.is_empty() || (!readying && self.awaits_host());
+        let busy = !self.flights.is_empty()
+            || !self.pauses.is_empty()
+            || (!readying && self.awaits_host());
         if busy {
             return;
         }
@@ -61,19 +67,24 @@ impl<R: Rules> Dispatcher<R> {
     /// Whether a node waits for a slot on a host that is being reached again.
     fn awaits_host(&self) -> bool {
         let stopping = self.state.stopping.is_some();
-        self.waiting.iter().any(|place| match self.roles[place.node.at()] {
-            Role::Instance { host, .. } => {
-                let begun = self.state.nodes[place.node.at()].stage == Stage::Applied;
-                self.hosts[host].link == Link::Asked && (begun || !stopping)
-            }
-            Role::PhaseBegin(_) | Role::Barrier | Role::DoneWhen => false,
-        })
+        self.waiting
+            .iter()
+            .any(|place| match self.roles[place.node.at()] {
+                Role::Instance { host, .. } => {
+                    let begun = self.state.nodes[place.node.at()].stage == Stage::Applied;
+                    self.hosts[host].link == Link::Asked && (begun || !stopping)
+                }
+                Role::PhaseBegin(_) | Role::Barrier | Role::DoneWhen => false,
+            })
     }
 
     fn result(&self) -> RunResult {
         match &self.state.stopping {
             Some(StopReason::Failure(node)) => match &self.state.nodes[node.at()].outcome {
-                Some(Outcome::Failed(Failure { kind: FailureKind::Refused, .. })) => RunResult::Refused,
+                Some(Outcome::Failed(Failure {
+                    kind: FailureKind::Refused,
+                    ..
+                })) => RunResult::Refused,
                 _ => RunResult::Failed,
             },
             Some(StopReason::Interrupt) if !self.failed_here => RunResult::Stopped,
@@ -84,7 +95,9 @@ impl<R: Rules> Dispatcher<R> {
     }
 
     fn close(&mut self, result: RunResult) {
-        self.record(Event::Closed { result: result.clone() });
+        self.record(Event::Closed {
+            result: result.clone(),
+        });
         self.act(Action::End(result));
         self.mode = Mode::Ended;
     }

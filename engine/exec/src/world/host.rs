@@ -79,7 +79,10 @@ pub(super) struct Truth {
 
 impl Truth {
     pub(super) fn new(behaviour: &Behaviour) -> Self {
-        Self { there: behaviour.there, ..Self::default() }
+        Self {
+            there: behaviour.there,
+            ..Self::default()
+        }
     }
 
     /// An attempt reaches its end: whether it has its effect, and what it says.
@@ -115,7 +118,10 @@ impl Truth {
 }
 
 pub(super) fn outputs() -> BTreeMap<String, Value> {
-    BTreeMap::from([(OK.to_owned(), Value::Bool(true)), (FATAL.to_owned(), Value::Bool(false))])
+    BTreeMap::from([
+        (OK.to_owned(), Value::Bool(true)),
+        (FATAL.to_owned(), Value::Bool(false)),
+    ])
 }
 
 /// A host.
@@ -148,7 +154,12 @@ pub(super) enum UnitNow {
 
 impl SimHost {
     pub(super) fn new() -> Self {
-        Self { boot: 1, link: 0, reachable_from: 0, units: BTreeMap::new() }
+        Self {
+            boot: 1,
+            link: 0,
+            reachable_from: 0,
+            units: BTreeMap::new(),
+        }
     }
 
     pub(super) fn boot_id(&self) -> String {
@@ -157,8 +168,17 @@ impl SimHost {
 
     /// What the host says of a unit. What is not claimed is claimed as cancelled first, so that a
     /// launch that is still under way does not begin later.
-    pub(super) fn attend(&mut self, unit: &AttemptId, node: NodeIx, watch: (u32, u32)) -> UnitFound {
-        let cancelled = || Unit { node, now: UnitNow::Cancelled, watch: None };
+    pub(super) fn attend(
+        &mut self,
+        unit: &AttemptId,
+        node: NodeIx,
+        watch: (u32, u32),
+    ) -> UnitFound {
+        let cancelled = || Unit {
+            node,
+            now: UnitNow::Cancelled,
+            watch: None,
+        };
         let unit = self.units.entry(unit.clone()).or_insert_with(cancelled);
         match &unit.now {
             UnitNow::Cancelled => UnitFound::NoTrace,

@@ -6,7 +6,8 @@ use runbook_model::plan::{Order, PLAN_FORMAT, Phase};
 use runbook_model::step::{Expr, Place, Retry};
 use runbook_model::step_type::{InDoubt, Scripts, TypeKind};
 use runbook_model::{
-    Account, Connection, Edge, EdgeKind, Host, HostName, Node, NodeIx, NodeKind, Plan, Step, StepId, StepIx, StepType,
+    Account, Connection, Edge, EdgeKind, Host, HostName, Node, NodeIx, NodeKind, Plan, Step,
+    StepId, StepIx, StepType,
 };
 
 use super::host::Behaviour;
@@ -31,7 +32,10 @@ fn name_of(kind: TypeKind, in_doubt: InDoubt) -> String {
 /// A condition whose text does not matter: tables answer for it.
 #[must_use]
 pub(super) fn some_expr() -> Expr {
-    Expr { text: "by table".into(), place: Place::default() }
+    Expr {
+        text: "by table".into(),
+        place: Place::default(),
+    }
 }
 
 impl Sketch {
@@ -67,7 +71,10 @@ impl Sketch {
         let host = HostName::new(host).expect("a valid host name");
         self.host(&host);
         let uses = name_of(kind, in_doubt);
-        self.plan.types.entry(uses.clone()).or_insert_with_key(|name| step_type(name, kind, in_doubt));
+        self.plan
+            .types
+            .entry(uses.clone())
+            .or_insert_with_key(|name| step_type(name, kind, in_doubt));
         let step = StepIx(index(self.plan.steps.len()));
         self.plan.steps.push(Step {
             id: StepId::new(id).expect("a valid step id"),
@@ -77,7 +84,10 @@ impl Sketch {
             with_places: BTreeMap::new(),
             when: None,
             expect: None,
-            retry: Retry { delay_ms: 10, ..Retry::default() },
+            retry: Retry {
+                delay_ms: 10,
+                ..Retry::default()
+            },
             until: None,
             timeout_ms: None,
             critical: false,
@@ -89,7 +99,14 @@ impl Sketch {
             tags: Vec::new(),
             place: Place::default(),
         });
-        self.push(format!("{id}@{host}"), NodeKind::Instance { step, host, batch: 0 })
+        self.push(
+            format!("{id}@{host}"),
+            NodeKind::Instance {
+                step,
+                host,
+                batch: 0,
+            },
+        )
     }
 
     /// An instance of an ordinary step.
@@ -128,12 +145,20 @@ impl Sketch {
 
     /// `to` needs `from`.
     pub fn requires(&mut self, from: NodeIx, to: NodeIx) {
-        self.plan.edges.push(Edge { from, to, kind: EdgeKind::Requires });
+        self.plan.edges.push(Edge {
+            from,
+            to,
+            kind: EdgeKind::Requires,
+        });
     }
 
     /// `to` comes after `from`.
     pub fn order(&mut self, from: NodeIx, to: NodeIx) {
-        self.plan.edges.push(Edge { from, to, kind: EdgeKind::Order });
+        self.plan.edges.push(Edge {
+            from,
+            to,
+            kind: EdgeKind::Order,
+        });
     }
 
     /// The step of an instance, to be changed.
@@ -170,7 +195,10 @@ impl Sketch {
         if !name.is_control() {
             self.plan.hosts.entry(name.clone()).or_insert_with(|| Host {
                 name: name.clone(),
-                connection: Connection { address: name.to_string(), ..Connection::default() },
+                connection: Connection {
+                    address: name.to_string(),
+                    ..Connection::default()
+                },
                 account: Account::Login,
                 vars: BTreeMap::new(),
                 groups: Vec::new(),
@@ -224,7 +252,8 @@ pub fn plan(random: &mut Random) -> (Plan, Vec<Behaviour>) {
             let mut last: BTreeMap<&str, NodeIx> = BTreeMap::new();
             for part in 0..1 + random.below(3) {
                 let host = *random.pick(&hosts);
-                let node = random_instance(&mut sketch, random, &format!("s{layer}_{at}_{part}"), host);
+                let node =
+                    random_instance(&mut sketch, random, &format!("s{layer}_{at}_{part}"), host);
                 behaviours.push(random_behaviour(&mut sketch, random, node));
                 sketch.order(begin, node);
                 if let Some(before) = last.insert(host, node) {
@@ -257,9 +286,24 @@ pub fn plan(random: &mut Random) -> (Plan, Vec<Behaviour>) {
 
 fn random_instance(sketch: &mut Sketch, random: &mut Random, id: &str, host: &str) -> NodeIx {
     use TypeKind as K;
-    let kinds = [K::Ordinary, K::Ordinary, K::Ordinary, K::Probe, K::Probe, K::Always, K::Gate, K::Assert, K::Copy, K::Record];
+    let kinds = [
+        K::Ordinary,
+        K::Ordinary,
+        K::Ordinary,
+        K::Probe,
+        K::Probe,
+        K::Always,
+        K::Gate,
+        K::Assert,
+        K::Copy,
+        K::Record,
+    ];
     let kind = *random.pick(&kinds);
-    let in_doubt = if kind == K::Ordinary && random.chance(150) { InDoubt::Ask } else { InDoubt::Check };
+    let in_doubt = if kind == K::Ordinary && random.chance(150) {
+        InDoubt::Ask
+    } else {
+        InDoubt::Check
+    };
     let node = sketch.instance(id, host, kind, in_doubt);
     let step = sketch.step(node);
     step.retry.attempts = 1 + u32::try_from(random.below(3)).expect("small");

@@ -47,16 +47,35 @@ impl Rules for Tables {
     }
 
     fn vars(&self, state: &RunState) -> Vec<(String, Value)> {
-        let ended = |node: &NodeIx| state.node(*node).is_some_and(runbook_model::state::NodeState::is_success);
-        let known = self.vars.iter().filter(|(_, _, after)| after.iter().all(ended));
-        known.map(|(name, value, _)| (name.clone(), value.clone())).collect()
+        let ended = |node: &NodeIx| {
+            state
+                .node(*node)
+                .is_some_and(runbook_model::state::NodeState::is_success)
+        };
+        let known = self
+            .vars
+            .iter()
+            .filter(|(_, _, after)| after.iter().all(ended));
+        known
+            .map(|(name, value, _)| (name.clone(), value.clone()))
+            .collect()
     }
 
-    fn expect(&self, _: NodeIx, outputs: &BTreeMap<String, Value>, _: &RunState) -> Result<bool, Failure> {
+    fn expect(
+        &self,
+        _: NodeIx,
+        outputs: &BTreeMap<String, Value>,
+        _: &RunState,
+    ) -> Result<bool, Failure> {
         truth(outputs, OK)
     }
 
-    fn fatal(&self, _: NodeIx, outputs: &BTreeMap<String, Value>, _: &RunState) -> Result<bool, Failure> {
+    fn fatal(
+        &self,
+        _: NodeIx,
+        outputs: &BTreeMap<String, Value>,
+        _: &RunState,
+    ) -> Result<bool, Failure> {
         truth(outputs, FATAL)
     }
 
@@ -68,6 +87,9 @@ impl Rules for Tables {
         if self.speechless.contains(&node) {
             return Err(Failure::new(FailureKind::Value, "the message has no value"));
         }
-        Ok(Question { message: "Go on?".into(), shown: Vec::new() })
+        Ok(Question {
+            message: "Go on?".into(),
+            shown: Vec::new(),
+        })
     }
 }

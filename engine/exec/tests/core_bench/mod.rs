@@ -1,5 +1,10 @@
 //! A dispatcher driven by hand.
-#![allow(dead_code, reason = "each suite uses its part of the bench")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each suite uses its part of the bench"
+)]
+#![allow(clippy::unwrap_used, reason = "a test helper")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,10 +14,11 @@ use runbook_exec::dispatcher::{Action, AttemptIds, Dispatcher, Input, Options};
 use runbook_exec::world::{Sketch, Tables};
 use runbook_model::event::{AttemptEnd, Controller, Purpose, Verdict};
 use runbook_model::state::HostState;
+use runbook_model::step::{Expr, Until};
 use runbook_model::transition::Stage;
 use runbook_model::{
-    AttemptId, Epoch, Event, Failure, FailureKind, HostName, Millis, NodeIx, Outcome, Plan, Record, RunId, RunResult,
-    RunState, Value,
+    AttemptId, Epoch, Event, Failure, FailureKind, HostName, Millis, NodeIx, Outcome, Plan, Record,
+    RunId, RunResult, RunState, Value,
 };
 
 pub struct Bench {
@@ -47,6 +53,31 @@ fn host(name: &str) -> HostName {
     HostName::new(name).unwrap()
 }
 
+/// A condition; what it says is in the outputs or in a table.
+pub fn some() -> Option<Expr> {
+    Some(Expr {
+        text: "outputs.ok".into(),
+        place: Default::default(),
+    })
+}
+
+pub fn until(passes: u32, within_ms: u64, fatal: bool) -> Option<Until> {
+    Some(Until {
+        every_ms: 100,
+        passes,
+        within_ms,
+        fatal: if fatal { some() } else { None },
+    })
+}
+
+/// One ordinary step on one host.
+pub fn one(change: impl FnOnce(&mut Sketch, NodeIx)) -> (Sketch, NodeIx) {
+    let mut sketch = Sketch::new();
+    let node = sketch.ordinary("a", "h1");
+    change(&mut sketch, node);
+    (sketch, node)
+}
+
 impl Bench {
     pub fn open(sketch: Sketch) -> Self {
         Self::with(sketch, |_| {})
@@ -55,12 +86,26 @@ impl Bench {
     pub fn with(sketch: Sketch, tables: impl FnOnce(&mut Tables)) -> Self {
         let mut known = Tables::default();
         tables(&mut known);
-        Self::start(Arc::new(sketch.done()), known, Options::default(), Vec::new(), 1, Arc::default())
+        Self::start(
+            Arc::new(sketch.done()),
+            known,
+            Options::default(),
+            Vec::new(),
+            1,
+            Arc::default(),
+        )
     }
 
     pub fn limited(sketch: Sketch, per_host: usize, global: usize) -> Self {
         let options = Options { per_host, global };
-        Self::start(Arc::new(sketch.done()), Tables::default(), options, Vec::new(), 1, Arc::default())
+        Self::start(
+            Arc::new(sketch.done()),
+            Tables::default(),
+            options,
+            Vec::new(),
+            1,
+            Arc::default(),
+        )
     }
 
     fn start(
@@ -72,18 +117,34 @@ impl Bench {
         ids: Arc<AtomicU64>,
     ) -> Self {
         let counter = Arc::clone(&ids);
-        let next: AttemptIds =
-            Box::new(move || AttemptId::new(format!("a{}", counter.fetch_add(1, Ordering::Relaxed))).unwrap());
+        let next: AttemptIds = Box::new(move || {
+            AttemptId::new(format!("a{}", counter.fetch_add(1, Ordering::Relaxed))).unwrap()
+        });
         let mut state = RunState::default();
         for record in &journal {
             state.apply(record).unwrap();
         }
         let mut dispatcher =
             Dispatcher::resume(Arc::clone(&plan), tables.clone(), options, next, state).unwrap();
-        let controller = Controller { host: "c".into(), pid: epoch, user: "u".into(), engine: "0".into() };
+        let controller = Controller {
+            host: "c".into(),
+            pid: epoch,
+            user: "u".into(),
+            engine: "0".into(),
+        };
         let now = 10_000_000 * i64::from(epoch);
         let actions = dispatcher.open(now, RunId::new("r1").unwrap(), controller, Epoch(epoch));
-        let mut bench = Self { plan, tables, options, dispatcher, journal, actions: Vec::new(), epoch, ids, now };
+        let mut bench = Self {
+            plan,
+            tables,
+            options,
+            dispatcher,
+            journal,
+            actions: Vec::new(),
+            epoch,
+            ids,
+            now,
+        };
         bench.take(actions);
         bench
     }
@@ -107,7 +168,14 @@ impl Bench {
     /// Another controller takes over from the whole journal.
     pub fn crash(self) -> Self {
         let epoch = self.epoch + 1;
-        Self::start(self.plan, self.tables, self.options, self.journal, epoch, self.ids)
+        Self::start(
+            self.plan,
+            self.tables,
+            self.options,
+            self.journal,
+            epoch,
+            self.ids,
+        )
     }
 
     /// The same, after the run has closed.
@@ -118,7 +186,11 @@ impl Bench {
 
     /// Another controller takes over from a journal that ends with the first event of this kind.
     pub fn crash_after(mut self, word: &str) -> Self {
-        let at = self.journal.iter().position(|r| word_of(&r.event) == word).unwrap();
+        let at = self
+            .journal
+            .iter()
+            .position(|r| word_of(&r.event) == word)
+            .unwrap();
         self.journal.truncate(at + 1);
         self.crash()
     }
@@ -127,10 +199,20 @@ impl Bench {
     pub fn tables(&mut self, change: impl FnOnce(&mut Tables)) {
         change(&mut self.tables);
         let mut journal = self.journal.clone();
-        let opened = journal.iter().rposition(|r| matches!(r.event, Event::Opened { .. })).unwrap();
+        let opened = journal
+            .iter()
+            .rposition(|r| matches!(r.event, Event::Opened { .. }))
+            .unwrap();
         journal.truncate(opened);
         let plan = Arc::clone(&self.plan);
-        *self = Self::start(plan, self.tables.clone(), self.options, journal, self.epoch, Arc::clone(&self.ids));
+        *self = Self::start(
+            plan,
+            self.tables.clone(),
+            self.options,
+            journal,
+            self.epoch,
+            Arc::clone(&self.ids),
+        );
     }
 
     pub fn ready(&mut self, name: &str) {
@@ -143,16 +225,30 @@ impl Bench {
 
     pub fn ready_with(&mut self, name: &str, boot: &str, machine: &str) {
         let (boot, machine) = (boot.to_owned(), machine.to_owned());
-        self.send(Input::HostReady { host: host(name), boot, machine, clock_offset_ms: 0 });
+        self.send(Input::HostReady {
+            host: host(name),
+            boot,
+            machine,
+            clock_offset_ms: 0,
+        });
     }
 
     pub fn unusable(&mut self, name: &str) {
-        self.send(Input::HostUnusable { host: host(name), problem: "no route".into() });
+        self.send(Input::HostUnusable {
+            host: host(name),
+            problem: "no route".into(),
+        });
     }
 
     pub fn lost(&mut self, name: &str) {
-        self.send(Input::HostLost { host: host(name), problem: "reset".into() });
-        assert_eq!(self.actions.last(), Some(&Action::Ready { host: host(name) }));
+        self.send(Input::HostLost {
+            host: host(name),
+            problem: "reset".into(),
+        });
+        assert_eq!(
+            self.actions.last(),
+            Some(&Action::Ready { host: host(name) })
+        );
     }
 
     /// What a look that is under way is for.
@@ -161,7 +257,17 @@ impl Bench {
             return None;
         }
         let looks = self.actions.iter().rev();
-        looks.filter_map(|a| if let Action::Look { node: n, purpose, .. } = a { Some((n, purpose)) } else { None })
+        looks
+            .filter_map(|a| {
+                if let Action::Look {
+                    node: n, purpose, ..
+                } = a
+                {
+                    Some((n, purpose))
+                } else {
+                    None
+                }
+            })
             .find(|(n, _)| **n == node)
             .map(|(_, purpose)| *purpose)
     }
@@ -171,7 +277,11 @@ impl Bench {
             Action::Look { look, node: n, .. } if *n == node => Some(*look),
             _ => None,
         };
-        self.actions.iter().rev().find_map(number).expect("it was looked at")
+        self.actions
+            .iter()
+            .rev()
+            .find_map(number)
+            .expect("it was looked at")
     }
 
     pub fn looked(&mut self, node: NodeIx, verdict: Verdict) {
@@ -183,10 +293,25 @@ impl Bench {
         self.looked_as(self.look_number(node), node, verdict, outputs);
     }
 
-    pub fn looked_as(&mut self, look: u64, node: NodeIx, verdict: Verdict, outputs: &[(&str, bool)]) {
-        let outputs = outputs.iter().map(|(name, value)| ((*name).to_owned(), Value::Bool(*value))).collect();
+    pub fn looked_as(
+        &mut self,
+        look: u64,
+        node: NodeIx,
+        verdict: Verdict,
+        outputs: &[(&str, bool)],
+    ) {
+        let outputs = outputs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), Value::Bool(*value)))
+            .collect();
         let before = BTreeMap::from([("was".to_owned(), "old".to_owned())]);
-        self.send(Input::Looked { look, node, verdict, outputs, before });
+        self.send(Input::Looked {
+            look,
+            node,
+            verdict,
+            outputs,
+            before,
+        });
     }
 
     /// The unit of a launch that was asked for last.
@@ -195,7 +320,11 @@ impl Bench {
             Action::Launch { unit, node: n, .. } if *n == node => Some(unit.clone()),
             _ => None,
         };
-        self.actions.iter().rev().find_map(unit).expect("it was launched")
+        self.actions
+            .iter()
+            .rev()
+            .find_map(unit)
+            .expect("it was launched")
     }
 
     pub fn performing(&self, node: NodeIx) -> AttemptId {
@@ -203,7 +332,11 @@ impl Bench {
             Action::Perform { attempt, node: n } if *n == node => Some(attempt.clone()),
             _ => None,
         };
-        self.actions.iter().rev().find_map(attempt).expect("it was performed")
+        self.actions
+            .iter()
+            .rev()
+            .find_map(attempt)
+            .expect("it was performed")
     }
 
     pub fn launched(&mut self, node: NodeIx) -> AttemptId {
@@ -214,29 +347,54 @@ impl Bench {
     }
 
     pub fn ended(&mut self, unit: &AttemptId, end: AttemptEnd) {
-        self.send(Input::Ended { unit: unit.clone(), end });
+        self.send(Input::Ended {
+            unit: unit.clone(),
+            end,
+        });
     }
 
     /// From a first look that differs to the end of apply.
     pub fn apply(&mut self, node: NodeIx) {
         self.looked(node, differs());
         let unit = self.launched(node);
-        self.ended(&unit, AttemptEnd::Completed { outputs: BTreeMap::new() });
+        self.ended(
+            &unit,
+            AttemptEnd::Completed {
+                outputs: BTreeMap::new(),
+            },
+        );
     }
 
     pub fn answered(&mut self, node: NodeIx, approved: bool) {
-        self.send(Input::Answered { node, approved, by: "ann".into() });
+        self.send(Input::Answered {
+            node,
+            approved,
+            by: "ann".into(),
+        });
     }
 
     /// Time passes to what was asked for last.
     pub fn wake(&mut self) {
-        let at = |a: &Action| if let Action::Wake { at } = a { Some(*at) } else { None };
-        self.now = self.actions.iter().rev().find_map(at).expect("a time to wake");
+        let at = |a: &Action| {
+            if let Action::Wake { at } = a {
+                Some(*at)
+            } else {
+                None
+            }
+        };
+        self.now = self
+            .actions
+            .iter()
+            .rev()
+            .find_map(at)
+            .expect("a time to wake");
         self.send(Input::Tick);
     }
 
     pub fn attended(&self, unit: &AttemptId) -> bool {
-        self.actions.iter().any(|a| matches!(a, Action::Attend { unit: u, .. } if u == unit))
+        self.actions
+            .iter()
+            .any(|a| matches!(a, Action::Attend { unit: u, .. } if u == unit))
     }
 
     pub fn did(&self, action: &Action) -> bool {
@@ -267,7 +425,13 @@ impl Bench {
     }
 
     pub fn end(&self) -> Option<RunResult> {
-        let end = |a: &Action| if let Action::End(result) = a { Some(result.clone()) } else { None };
+        let end = |a: &Action| {
+            if let Action::End(result) = a {
+                Some(result.clone())
+            } else {
+                None
+            }
+        };
         self.actions.iter().find_map(end)
     }
 

@@ -1,4 +1,6 @@
 //! The laws, each read off the journal and off what really happened on the hosts.
+#![allow(unreachable_pub, reason = "a part of the suite")]
+#![allow(clippy::unwrap_used, reason = "a test helper")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +11,8 @@ use runbook_model::state::NodeState;
 use runbook_model::step_type::{InDoubt, TypeKind};
 use runbook_model::transition::Stage;
 use runbook_model::{
-    AttemptId, Event, FailureKind, HostName, Millis, NodeIx, Outcome, Record, RunResult, RunState, Step,
+    AttemptId, Event, FailureKind, HostName, Millis, NodeIx, Outcome, Record, RunResult, RunState,
+    Step,
 };
 
 /// What one controller did so far.
@@ -56,7 +59,9 @@ fn effects(world: &World) -> Result<(), String> {
     let mut effects = BTreeMap::<NodeIx, u32>::new();
     for happening in &world.happenings {
         match &happening.what {
-            What::Began(attempt) if !began.insert(attempt) => return Err(format!("{attempt} began twice")),
+            What::Began(attempt) if !began.insert(attempt) => {
+                return Err(format!("{attempt} began twice"));
+            }
             What::Effect(_) => *effects.entry(happening.node).or_default() += 1,
             What::Began(_) | What::Look => {}
         }
@@ -64,16 +69,27 @@ fn effects(world: &World) -> Result<(), String> {
     for (node, times) in effects {
         let record = kind(world, node).is_some_and(|(_, _, kind, _)| kind == TypeKind::Record);
         if times > 1 && !record {
-            return Err(format!("`{}` had its effect {times} times", world.plan.nodes[node.at()].id));
+            return Err(format!(
+                "`{}` had its effect {times} times",
+                world.plan.nodes[node.at()].id
+            ));
         }
     }
     Ok(())
 }
 
 /// What must be so before an event.
-fn before(world: &World, graph: &Frozen, state: &RunState, part: &mut Part, record: &Record) -> Result<(), String> {
+fn before(
+    world: &World,
+    graph: &Frozen,
+    state: &RunState,
+    part: &mut Part,
+    record: &Record,
+) -> Result<(), String> {
     let (node, begins) = match &record.event {
-        Event::Looking { node, purpose } => (*node, matches!(purpose, Purpose::Before | Purpose::Probe)),
+        Event::Looking { node, purpose } => {
+            (*node, matches!(purpose, Purpose::Before | Purpose::Probe))
+        }
         Event::Dispatched { instances, .. } => (instances[0].node, true),
         Event::Asked { node, .. } | Event::Decided { node } => (*node, true),
         Event::Finished { node, .. } => (*node, false),
@@ -82,7 +98,11 @@ fn before(world: &World, graph: &Frozen, state: &RunState, part: &mut Part, reco
     if part.stopping && begins {
         return Err("something began after the stop".into());
     }
-    let asked: BTreeSet<_> = world.plan.instances().map(|(_, _, host)| host.clone()).collect();
+    let asked: BTreeSet<_> = world
+        .plan
+        .instances()
+        .map(|(_, _, host)| host.clone())
+        .collect();
     if asked != part.answered {
         return Err("not every host had answered".into());
     }
@@ -95,7 +115,11 @@ fn before(world: &World, graph: &Frozen, state: &RunState, part: &mut Part, reco
         return Err("something that it is built on had not ended well".into());
     }
     let first = before.stage == Stage::Waiting || matches!(record.event, Event::Dispatched { .. });
-    if begins && first && !matches!(record.event, Event::Decided { .. }) && !part.dispatched.contains(&node) {
+    if begins
+        && first
+        && !matches!(record.event, Event::Decided { .. })
+        && !part.dispatched.contains(&node)
+    {
         fresh(world, graph, state, part, record, node)?;
     }
     Ok(())
@@ -110,9 +134,14 @@ fn fresh(
     node: NodeIx,
 ) -> Result<(), String> {
     for old in graph.requires(node) {
-        let Some((step, _, kind, _)) = kind(world, *old) else { continue };
+        let Some((step, _, kind, _)) = kind(world, *old) else {
+            continue;
+        };
         let there = &state.nodes[old.at()];
-        let (Some(limit), false) = (step.fresh_ms, matches!(there.outcome, Some(Outcome::Skipped { .. }))) else {
+        let (Some(limit), false) = (
+            step.fresh_ms,
+            matches!(there.outcome, Some(Outcome::Skipped { .. })),
+        ) else {
             continue;
         };
         if !matches!(kind, TypeKind::Probe | TypeKind::Assert) {
@@ -129,16 +158,28 @@ fn fresh(
 }
 
 /// What follows from an event for this controller's part.
-fn after(world: &World, graph: &Frozen, state: &RunState, part: &mut Part, record: &Record) -> Result<(), String> {
+fn after(
+    world: &World,
+    graph: &Frozen,
+    state: &RunState,
+    part: &mut Part,
+    record: &Record,
+) -> Result<(), String> {
     match &record.event {
         Event::HostReady { host, .. } | Event::HostUnusable { host, .. } => {
             part.answered.insert(host.clone());
             let stopping = part.stopping;
-            part.busy.retain(|_, (there, given_up)| !(stopping && *given_up && there == host));
+            part.busy
+                .retain(|_, (there, given_up)| !(stopping && *given_up && there == host));
         }
         Event::Stopping { .. } => part.stopping = true,
         Event::Looking { node, purpose } => {
-            busy(world, part, *node, matches!(purpose, Purpose::Before | Purpose::Probe))?;
+            busy(
+                world,
+                part,
+                *node,
+                matches!(purpose, Purpose::Before | Purpose::Probe),
+            )?;
         }
         Event::Dispatched { instances, .. } => {
             part.dispatched.insert(instances[0].node);
@@ -147,7 +188,9 @@ fn after(world: &World, graph: &Frozen, state: &RunState, part: &mut Part, recor
         Event::Looked { node, .. } => {
             part.busy.remove(node);
         }
-        Event::Ended { attempt, .. } | Event::Doubted { attempt, .. } | Event::OverTime { attempt } => {
+        Event::Ended { attempt, .. }
+        | Event::Doubted { attempt, .. }
+        | Event::OverTime { attempt } => {
             part.busy.remove(&state.attempts[attempt].node);
         }
         Event::Reopened { node, .. } => {
@@ -156,7 +199,11 @@ fn after(world: &World, graph: &Frozen, state: &RunState, part: &mut Part, recor
         }
         Event::Finished { .. } | Event::Opened { .. } => {
             for node in (0u32..).map(NodeIx).take(state.nodes.len()) {
-                if graph.predecessors(node).iter().all(|p| state.nodes[p.at()].is_success()) {
+                if graph
+                    .predecessors(node)
+                    .iter()
+                    .all(|p| state.nodes[p.at()].is_success())
+                {
                     part.ready.entry(node).or_insert(record.at);
                 }
             }
@@ -167,11 +214,16 @@ fn after(world: &World, graph: &Frozen, state: &RunState, part: &mut Part, recor
 }
 
 fn busy(world: &World, part: &mut Part, node: NodeIx, given_up: bool) -> Result<(), String> {
-    let Some((_, host, _, _)) = kind(world, node) else { return Err("not an instance".into()) };
+    let Some((_, host, _, _)) = kind(world, node) else {
+        return Err("not an instance".into());
+    };
     part.busy.insert(node, (host.clone(), given_up));
     let there = part.busy.values().filter(|(h, _)| h == host).count();
     if there > world.options.per_host || part.busy.len() > world.options.global {
-        return Err(format!("{there} at a time on {host}, {} in all", part.busy.len()));
+        return Err(format!(
+            "{there} at a time on {host}, {} in all",
+            part.busy.len()
+        ));
     }
     Ok(())
 }
@@ -204,13 +256,29 @@ impl Lasting {
                     return Err("decided otherwise before".into());
                 }
             }
-            Event::Decided { node } if !self.decided.insert(*node) => return Err("decided twice".into()),
-            Event::Ended { attempt, end: AttemptEnd::Failed(_) } => {
+            Event::Decided { node } if !self.decided.insert(*node) => {
+                return Err("decided twice".into());
+            }
+            Event::Ended {
+                attempt,
+                end: AttemptEnd::Failed(_),
+            } => {
                 let node = state.attempts[attempt].node;
-                let times = self.failed.entry((node, state.nodes[node.at()].generation)).or_default();
+                let times = self
+                    .failed
+                    .entry((node, state.nodes[node.at()].generation))
+                    .or_default();
                 *times += 1;
-                let Some((step, ..)) = kind(world, node) else { return Err("not an instance".into()) };
-                if *times > if step.critical { 1 } else { step.retry.attempts } {
+                let Some((step, ..)) = kind(world, node) else {
+                    return Err("not an instance".into());
+                };
+                if *times
+                    > if step.critical {
+                        1
+                    } else {
+                        step.retry.attempts
+                    }
+                {
                     return Err(format!("failed {times} times"));
                 }
             }
@@ -234,7 +302,10 @@ fn ended(world: &World, state: &RunState, endings: &[Ending]) -> Result<(), Stri
             return Err(format!("succeeded without `{}`", node.summary.id));
         }
         let changes = kind(world, NodeIx(at)).is_some_and(|(_, _, kind, _)| {
-            matches!(kind, TypeKind::Ordinary | TypeKind::Copy | TypeKind::Always | TypeKind::Record)
+            matches!(
+                kind,
+                TypeKind::Ordinary | TypeKind::Copy | TypeKind::Always | TypeKind::Record
+            )
         });
         let skipped = matches!(node.outcome, Some(Outcome::Skipped { .. }));
         if changes && !skipped && !world.is_there(NodeIx(at)) {
@@ -254,9 +325,13 @@ pub fn only_a_person_can_tell(world: &World) -> Result<(), String> {
     }
     for node in doubtful {
         let at = world.plan.node(&node.summary.id).ok_or("no such node")?;
-        let may = kind(world, at).is_some_and(|(_, _, kind, doubt)| kind == TypeKind::Always || doubt == InDoubt::Ask);
+        let may = kind(world, at)
+            .is_some_and(|(_, _, kind, doubt)| kind == TypeKind::Always || doubt == InDoubt::Ask);
         if !may {
-            return Err(format!("`{}` is in doubt, and its check is able to tell", node.summary.id));
+            return Err(format!(
+                "`{}` is in doubt, and its check is able to tell",
+                node.summary.id
+            ));
         }
     }
     Ok(())
@@ -266,10 +341,18 @@ pub fn only_a_person_can_tell(world: &World) -> Result<(), String> {
 #[expect(clippy::print_stderr, reason = "a failing test tells its story")]
 pub fn tell(world: &World, endings: &[Ending]) {
     for record in &world.journal {
-        eprintln!("{} {} {} {:?}", record.seq, record.epoch, record.at, record.event);
+        eprintln!(
+            "{} {} {} {:?}",
+            record.seq, record.epoch, record.at, record.event
+        );
     }
     for happening in &world.happenings {
-        eprintln!("{} {} {:?}", happening.at, world.plan.nodes[happening.node.at()].id, happening.what);
+        eprintln!(
+            "{} {} {:?}",
+            happening.at,
+            world.plan.nodes[happening.node.at()].id,
+            happening.what
+        );
     }
     eprintln!("{endings:?}");
 }

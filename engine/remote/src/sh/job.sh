@@ -1,53 +1,66 @@
 # shellcheck shell=sh
 # Attempts as the control shell sees them: prepare, launch, look, read, cancel, forget. Nothing here waits.
 
-rb_secrets() { # run attempt boot bytes; secrets on stdin: kept in memory until the payload has them
+rb_may() { # run epoch boot: whether this controller may start something here now; sets rb_lib_file
   [ "$3" = "$rb_boot_id" ] || { printf 'error reboot %s\n' "$rb_boot_id"; return 1; }
-  rb_tmpfs || { echo 'error no_tmpfs'; return 1; }
-  rb_secret=$rb_shm/runbook-$rb_uid-$1-$2
-  rm -f -- "$rb_secret"
-  (set -C && cat >"$rb_secret") 2>/dev/null || { rb_io "cannot write $rb_secret"; return 1; }
-  rb_size "$rb_secret"
-  [ "$rb_n" = "$4" ] || { rm -f -- "$rb_secret"; rb_io 'the secrets arrived incomplete'; return 1; }
-}
-
-rb_job() { # run attempt epoch boot timeout max-output bytes secrets(yes|no); script on stdin. Any number of times.
-  [ "$4" = "$rb_boot_id" ] || { printf 'error reboot %s\n' "$rb_boot_id"; return 1; }
   rb_lib_file=$RB/lib/$rb_hash.sh
   if [ ! -f "$rb_lib_file" ] || [ ! -d "$RB/runs/$1/epoch" ]; then
     echo 'error unready'
     return 1
   fi
   rb_epoch_of "$1"
-  [ "$rb_e" -eq "$3" ] || { printf 'error fenced %s\n' "$rb_e"; return 1; }
+  [ "$rb_e" -eq "$2" ] || { printf 'error fenced %s\n' "$rb_e"; return 1; }
+}
+
+rb_secret_file() { # run attempt: a file in memory into rb_secret
+  rb_tmpfs || { echo 'error no_tmpfs'; return 1; }
+  rb_secret=$rb_shm/runbook-$rb_uid-$1-$2
+}
+
+rb_secrets() { # run attempt epoch boot bytes; secrets on stdin: kept in memory until the payload has them
+  rb_may "$1" "$3" "$4" && rb_secret_file "$1" "$2" || return 1
   rb_job_dir "$1" "$2"
-  if [ ! -e "$rb_j/claim" ]; then
-    rb_secret=-
-    if [ "$8" = yes ]; then
-      rb_tmpfs || { echo 'error no_tmpfs'; return 1; }
-      rb_secret=$rb_shm/runbook-$rb_uid-$1-$2
-    fi
-    mkdir -p -- "$rb_j" || { rb_io "cannot make $rb_j"; return 1; }
-    cat >"$rb_j/run.$$"
-    rb_size "$rb_j/run.$$"
-    # a cut connection ends the upload early: what is not whole is never launched
-    [ "$rb_n" = "$7" ] || { rm -f "$rb_j/run.$$"; rb_io "the script arrived incomplete or the disk of $rb_j is full"; return 1; }
-    # the block that the result needs is reserved now, so a full disk later cannot lose the status;
-    # by link: a second preparation must not truncate what a running wrapper is about to fill
-    # (`true`, because a shell may end when the redirection of `:` fails)
-    { echo "$5 $6 $3 $rb_secret" >"$rb_j/limit.$$" && true >>"$rb_j/out" && true >>"$rb_j/err" && true >>"$rb_j/rec" &&
-      printf '%-200s\n' reserved >"$rb_j/.result.$$"; } 2>/dev/null || { rb_io "cannot write to $rb_j"; return 1; }
-    ln "$rb_j/.result.$$" "$rb_j/.result" 2>/dev/null
-    rm -f "$rb_j/.result.$$"
-    if { [ ! -e "$rb_j/.result" ] && [ ! -e "$rb_j/result" ]; } || ! mv -f "$rb_j/limit.$$" "$rb_j/limit" ||
-      ! mv -f "$rb_j/run.$$" "$rb_j/run"; then
-      rb_io "cannot write to $rb_j"
-      return 1
-    fi
+  [ -e "$rb_j/claim" ] && return
+  rm -f -- "$rb_secret"
+  (set -C && cat >"$rb_secret") 2>/dev/null || { rb_io "cannot write $rb_secret"; return 1; }
+  rb_size "$rb_secret"
+  [ "$rb_n" = "$5" ] || { rm -f -- "$rb_secret"; rb_io 'the secrets arrived incomplete'; return 1; }
+}
+
+rb_job() { # run attempt epoch boot timeout max-output bytes secrets(yes|no); script on stdin. Any number of times.
+  rb_secret=-
+  if rb_may "$1" "$3" "$4" && { [ "$8" = no ] || rb_secret_file "$1" "$2"; } && rb_prepare "$@"; then
     # shellcheck disable=SC2086
     [ -e "$rb_j/claim" ] || setsid $RB_SH "$rb_lib_file" "$RB_SH" "$RB" wrap "$1" "$2" </dev/null >/dev/null 2>&1 3>&- 4<&- &
+    # repeated when the payload has its secrets already: nobody will fetch these
+    [ "$rb_secret" = - ] || [ ! -e "$rb_j/pid" ] || rm -f -- "$rb_secret"
+    rb_state "$1" "$2"
+  else
+    [ "$rb_secret" = - ] || rm -f -- "$rb_secret"
+    return 1
   fi
-  rb_state "$1" "$2"
+}
+
+rb_prepare() { # as rb_job
+  rb_job_dir "$1" "$2"
+  [ -e "$rb_j/claim" ] && return
+  mkdir -p -- "$rb_j" || { rb_io "cannot make $rb_j"; return 1; }
+  cat >"$rb_j/run.$$"
+  rb_size "$rb_j/run.$$"
+  # a cut connection ends the upload early: what is not whole is never launched
+  [ "$rb_n" = "$7" ] || { rm -f "$rb_j/run.$$"; rb_io "the script arrived incomplete or the disk of $rb_j is full"; return 1; }
+  # the block that the result needs is reserved now, so a full disk later cannot lose the status;
+  # by link: a second preparation must not truncate what a running wrapper is about to fill
+  # (`true`, because a shell may end when the redirection of `:` fails)
+  { echo "$5 $6 $3 $rb_secret" >"$rb_j/limit.$$" && true >>"$rb_j/out" && true >>"$rb_j/err" && true >>"$rb_j/rec" &&
+    printf '%-200s\n' reserved >"$rb_j/.result.$$"; } 2>/dev/null || { rb_io "cannot write to $rb_j"; return 1; }
+  ln "$rb_j/.result.$$" "$rb_j/.result" 2>/dev/null
+  rm -f "$rb_j/.result.$$"
+  if { [ ! -e "$rb_j/.result" ] && [ ! -e "$rb_j/result" ]; } || ! mv -f "$rb_j/limit.$$" "$rb_j/limit" ||
+    ! mv -f "$rb_j/run.$$" "$rb_j/run"; then
+    rb_io "cannot write to $rb_j"
+    return 1
+  fi
 }
 
 rb_result() { # reads a complete result of rb_j into rb_rc and rb_why

@@ -8,7 +8,10 @@ use crate::Fault;
 pub(super) fn fault(log: &str, address: &str) -> Fault {
     let has = |text: &str| log.contains(text);
     let address = printable(address).into_owned();
-    if has("REMOTE HOST IDENTIFICATION HAS CHANGED") || has("POSSIBLE DNS SPOOFING DETECTED") {
+    if has("REMOTE HOST IDENTIFICATION HAS CHANGED")
+        || has("POSSIBLE DNS SPOOFING DETECTED")
+        || has("REVOKED HOST KEY DETECTED")
+    {
         return Fault::HostKeyChanged(address);
     }
     if has("Host key verification failed") {
@@ -18,15 +21,25 @@ pub(super) fn fault(log: &str, address: &str) -> Fault {
         return Fault::NotResolved(address);
     }
     if has("Permission denied (") || has("Too many authentication failures") {
-        let line = line_with(log, "Permission denied (").or_else(|| line_with(log, "Too many authentication failures"));
+        let line = line_with(log, "Permission denied (")
+            .or_else(|| line_with(log, "Too many authentication failures"));
         return Fault::LoginDenied(line.unwrap_or_default());
     }
     if has("Connection refused") {
         return Fault::Refused(address);
     }
-    for text in ["Connection timed out", "Operation timed out", "No route to host", "Network is unreachable", "Host is down"] {
+    for text in [
+        "Connection timed out",
+        "Operation timed out",
+        "No route to host",
+        "Network is unreachable",
+        "Host is down",
+    ] {
         if has(text) {
-            return Fault::Unreachable { address, detail: text.to_lowercase() };
+            return Fault::Unreachable {
+                address,
+                detail: text.to_lowercase(),
+            };
         }
     }
     let line = line_with(log, "Bad configuration option").or_else(|| last_line(log));
@@ -38,7 +51,10 @@ fn line_with(log: &str, text: &str) -> Option<String> {
 }
 
 fn last_line(log: &str) -> Option<String> {
-    log.lines().rev().find(|line| !line.trim().is_empty()).map(clean)
+    log.lines()
+        .rev()
+        .find(|line| !line.trim().is_empty())
+        .map(clean)
 }
 
 fn clean(line: &str) -> String {

@@ -29,9 +29,16 @@ const SET: &[&str] = &[
 pub(super) async fn start(spec: &HostSpec, options: &Options) -> Result<Session, Fault> {
     let dir = sockets::directory(options)?;
     let log_file = dir.path().join("log");
+    let said_file = dir.path().join("stderr");
+    let said = std::fs::File::create(&said_file)
+        .map_err(|e| Fault::local("cannot make a file for what ssh says", &e))?;
     let seconds = options.connect_timeout.as_secs().max(1);
     let mut ssh = tokio::process::Command::new("ssh");
-    ssh.arg("-E").arg(&log_file).arg("-S").arg(dir.path().join("master")).args(["-M", "-f", "-N"]);
+    ssh.arg("-E")
+        .arg(&log_file)
+        .arg("-S")
+        .arg(dir.path().join("master"))
+        .args(["-M", "-f", "-N"]);
     for option in SET {
         ssh.args(["-o", option]);
     }
@@ -52,19 +59,22 @@ pub(super) async fn start(spec: &HostSpec, options: &Options) -> Result<Session,
         .env("LC_ALL", "C")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        // a jump host's ssh writes here and not to the log
+        .stderr(said)
         // Ctrl-C at the terminal is for the controller alone
         .process_group(0)
         .kill_on_drop(true);
-    let mut child = ssh.spawn().map_err(|e| Fault::local("cannot start `ssh`", &e))?;
+    let mut child = ssh
+        .spawn()
+        .map_err(|e| Fault::local("cannot start `ssh`", &e))?;
     let address = &spec.connection.address;
     // it goes to the background once it is logged in
     match tokio::time::timeout(options.connect_timeout, child.wait()).await {
         Ok(Ok(status)) if status.success() => Ok(Session::new_native_mux(dir)),
-        Ok(Ok(_)) => Err(log::fault(&read(&log_file), address)),
+        Ok(Ok(_)) => Err(log::fault(&(read(&said_file) + &read(&log_file)), address)),
         Ok(Err(error)) => Err(Fault::local("cannot wait for `ssh`", &error)),
         Err(_) => {
-            let said = read(&log_file);
+            let said = read(&said_file) + &read(&log_file);
             match log::fault(&said, address) {
                 Fault::Ssh(_) => Err(Fault::Unreachable {
                     address: runbook_model::text::printable(address).into_owned(),

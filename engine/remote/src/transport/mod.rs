@@ -16,7 +16,7 @@ use crate::{Fault, HostSpec, Options};
 /// The way to one host. All accounts there share it.
 pub(crate) enum Transport {
     Local,
-    Ssh(Ssh),
+    Ssh(Box<Ssh>),
 }
 
 /// One master, started again when it is gone.
@@ -34,7 +34,11 @@ impl Transport {
         }
         let session = master::start(spec, options).await?;
         let master = Mutex::new(Some(Arc::new(session)));
-        Ok(Self::Ssh(Ssh { spec: spec.clone(), options: options.clone(), master }))
+        Ok(Self::Ssh(Box::new(Ssh {
+            spec: spec.clone(),
+            options: options.clone(),
+            master,
+        })))
     }
 
     /// Runs a command line of the login shell. A master that is gone is started again, once.
@@ -48,7 +52,9 @@ impl Transport {
     /// Ends the connection. What is detached on the host runs on.
     pub(crate) async fn close(&self) {
         let Self::Ssh(ssh) = self else { return };
-        let Some(session) = ssh.master.lock().await.take() else { return };
+        let Some(session) = ssh.master.lock().await.take() else {
+            return;
+        };
         if let Some(session) = Arc::into_inner(session) {
             // a master that is gone already is as good as closed
             drop(session.close().await);
@@ -74,10 +80,17 @@ fn local(line: &str) -> Result<Channel, Fault> {
         .process_group(0)
         .spawn()
         .map_err(|e| Fault::local("cannot start `sh`", &e))?;
-    let (Some(input), Some(output), Some(errors)) = (child.stdin.take(), child.stdout.take(), child.stderr.take()) else {
+    let (Some(input), Some(output), Some(errors)) =
+        (child.stdin.take(), child.stdout.take(), child.stderr.take())
+    else {
         return Err(Fault::Local("a child process has no pipes".to_owned()));
     };
-    Ok(Channel { input: Box::pin(input), output: Box::pin(output), errors: Box::pin(errors), holder: Holder::Local(child) })
+    Ok(Channel {
+        input: Box::pin(input),
+        output: Box::pin(output),
+        errors: Box::pin(errors),
+        holder: Holder::Local(child),
+    })
 }
 
 impl Ssh {
@@ -97,7 +110,9 @@ impl Ssh {
         let mut master = self.master.lock().await;
         match (&*master, dead) {
             (Some(session), None) => return Ok(session.clone()),
-            (Some(session), Some(dead)) if !Arc::ptr_eq(session, dead) => return Ok(session.clone()),
+            (Some(session), Some(dead)) if !Arc::ptr_eq(session, dead) => {
+                return Ok(session.clone());
+            }
             _ => {}
         }
         *master = None;
@@ -115,10 +130,19 @@ async fn spawn(session: &Arc<Session>, line: &str) -> Result<Channel, openssh::E
         .stderr(Stdio::piped())
         .spawn()
         .await?;
-    let (Some(input), Some(output), Some(errors)) = (child.stdin().take(), child.stdout().take(), child.stderr().take()) else {
+    let (Some(input), Some(output), Some(errors)) = (
+        child.stdin().take(),
+        child.stdout().take(),
+        child.stderr().take(),
+    ) else {
         return Err(openssh::Error::ChildIo(std::io::Error::other("no pipes")));
     };
-    Ok(Channel { input: Box::pin(input), output: Box::pin(output), errors: Box::pin(errors), holder: Holder::Ssh(child) })
+    Ok(Channel {
+        input: Box::pin(input),
+        output: Box::pin(output),
+        errors: Box::pin(errors),
+        holder: Holder::Ssh(child),
+    })
 }
 
 fn refused(error: &openssh::Error) -> Fault {
@@ -130,9 +154,9 @@ fn refused(error: &openssh::Error) -> Fault {
     }
     match error {
         openssh::Error::Disconnected => Fault::Lost(String::new()),
-        _ if text.contains("refused by peer") => {
-            Fault::Ssh("the host opens no more channels on this connection (`MaxSessions` of sshd)".to_owned())
-        }
+        _ if text.contains("refused by peer") => Fault::Ssh(
+            "the host opens no more channels on this connection (`MaxSessions` of sshd)".to_owned(),
+        ),
         _ => Fault::Ssh(runbook_model::text::printable(&text).into_owned()),
     }
 }

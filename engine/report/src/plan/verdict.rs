@@ -27,12 +27,22 @@ pub(super) fn verdicts(out: &mut String, found: &[(&HostName, &Forecast)], style
     let one = groups.len() == 1;
     for (forecast, hosts) in &groups {
         let (tone, word, reasons) = said(forecast);
-        let who = if one { String::new() } else { format!("{}: ", names(hosts, 12)) };
+        let who = if one {
+            String::new()
+        } else {
+            format!("{}: ", names(hosts, 12))
+        };
         let mut text = String::new();
         let first = format!("      {who}{word}");
         match reasons.as_slice() {
             [] => wrap(&mut text, "      ", 8, &format!("{who}{word}"), style.width),
-            [reason] => wrap(&mut text, "      ", 8, &format!("{who}{word}: {reason}"), style.width),
+            [reason] => wrap(
+                &mut text,
+                "      ",
+                8,
+                &format!("{who}{word}: {reason}"),
+                style.width,
+            ),
             several => {
                 text.push_str(&first);
                 text.push('\n');
@@ -64,7 +74,9 @@ fn said(forecast: &Forecast) -> (Tone, &'static str, Vec<String>) {
         Forecast::Maybe(why) => (Tone::Warn, "known only during the run", one(why)),
         Forecast::Always => (Tone::Change, "always done", Vec::new()),
         Forecast::Probe(Finding::Content) => (Tone::Quiet, "looks: as wanted now", Vec::new()),
-        Forecast::Probe(Finding::Differs(why)) => (Tone::Warn, "looks: not as wanted now", all(why)),
+        Forecast::Probe(Finding::Differs(why)) => {
+            (Tone::Warn, "looks: not as wanted now", all(why))
+        }
         Forecast::Probe(Finding::Unknown) => (Tone::Quiet, "looks", Vec::new()),
         Forecast::Gate => (Tone::Warn, "a person decides, at the terminal", Vec::new()),
         Forecast::Assert(now) => (Tone::Quiet, "conditions must hold", one(now)),
@@ -108,7 +120,15 @@ pub(super) fn counts(plan: &Plan, preview: &Preview) -> String {
         "with a failed check",
         "not asked",
     ];
-    let said: Vec<String> =
-        found.iter().zip(words).filter(|(n, _)| **n > 0).map(|(n, word)| format!("{n} {word}")).collect();
-    if said.is_empty() { "nothing to do: no step has a host".into() } else { said.join(", ") }
+    let said: Vec<String> = found
+        .iter()
+        .zip(words)
+        .filter(|(n, _)| **n > 0)
+        .map(|(n, word)| format!("{n} {word}"))
+        .collect();
+    if said.is_empty() {
+        "nothing to do: no step has a host".into()
+    } else {
+        said.join(", ")
+    }
 }

@@ -32,7 +32,14 @@ pub(super) struct Screen {
 }
 
 impl Screen {
-    pub(super) fn of(plan: &Plan, state: &RunState, now: Millis, since: Millis, rows: u16, columns: u16) -> Self {
+    pub(super) fn of(
+        plan: &Plan,
+        state: &RunState,
+        now: Millis,
+        since: Millis,
+        rows: u16,
+        columns: u16,
+    ) -> Self {
         let (rows, columns) = (usize::from(rows), usize::from(columns));
         let all = Tally::of(plan, state, None);
         let current: Vec<(u32, Tally)> = (0u32..)
@@ -40,6 +47,7 @@ impl Screen {
             .map(|at| (at, Tally::of(plan, state, Some(at))))
             .filter(|(_, t)| t.done < t.total && t.done + t.active > 0)
             .collect();
+        let done = all.done - all.failed;
         let mut head = length(now - since);
         if all.failed > 0 {
             head.push_str(&format!("  {} failed", all.failed));
@@ -51,7 +59,10 @@ impl Screen {
         for (at, tally) in current.iter().take(PHASES) {
             let words = tally.words();
             let id = plan.phases.get(*at as usize).map_or("", |p| p.id.as_str());
-            below.push(format!("phase {id}  {}/{}  {words}", tally.done, tally.total));
+            below.push(format!(
+                "phase {id}  {}/{}  {words}",
+                tally.done, tally.total
+            ));
         }
         let hosts = active(plan, state, now);
         let most = rows.saturating_sub(FREE + 1);
@@ -69,9 +80,15 @@ impl Screen {
         for text in &mut below {
             *text = cut(text.trim_end(), wide);
         }
-        let numbers = format!("[] {}/{}  ", all.done, all.total).len();
+        let numbers = format!("[] {done}/{}  ", all.total).len();
         let head = cut(&head, wide.saturating_sub(BAR + numbers).max(1));
-        Self { done: all.done, total: all.total, head, below }
+        // What failed will be done again.
+        Self {
+            done,
+            total: all.total,
+            head,
+            below,
+        }
     }
 }
 
@@ -86,28 +103,48 @@ fn active(plan: &Plan, state: &RunState, now: Millis) -> Vec<String> {
             Stage::InDoubt => "  in doubt",
             _ => "",
         };
-        let since = begun(state, node).or(n.looking_since).or(n.started_at).unwrap_or(now);
-        let entry = hosts.entry(host).or_insert((since, step.id.as_str(), word, 0));
+        let since = begun(state, node)
+            .or(n.looking_since)
+            .or(n.started_at)
+            .unwrap_or(now);
+        let entry = hosts
+            .entry(host)
+            .or_insert((since, step.id.as_str(), word, 0));
         if since < entry.0 {
             (entry.0, entry.1, entry.2) = (since, step.id.as_str(), word);
         }
         entry.3 += 1;
     }
     let host_wide = hosts.keys().map(|h| h.as_str().len()).max().unwrap_or(0);
-    let step_wide = hosts.values().map(|(_, step, ..)| step.len()).max().unwrap_or(0);
+    let step_wide = hosts
+        .values()
+        .map(|(_, step, ..)| step.len())
+        .max()
+        .unwrap_or(0);
     let mut lines: Vec<_> = hosts.into_iter().collect();
     lines.sort_by_key(|(host, (since, ..))| (*since, *host));
     lines
         .into_iter()
         .map(|(host, (since, step, word, n))| {
-            let more = if n > 1 { format!("  +{}", n - 1) } else { String::new() };
-            format!("  {:host_wide$}  {step:step_wide$}  {}{word}{more}", host.as_str(), length(now - since))
+            let more = if n > 1 {
+                format!("  +{}", n - 1)
+            } else {
+                String::new()
+            };
+            format!(
+                "  {:host_wide$}  {step:step_wide$}  {}{word}{more}",
+                host.as_str(),
+                length(now - since)
+            )
         })
         .collect()
 }
 
 fn begun(state: &RunState, node: NodeIx) -> Option<Millis> {
-    state.open_attempts().find(|(_, a)| a.node == node).map(|(_, a)| a.intended_at)
+    state
+        .open_attempts()
+        .find(|(_, a)| a.node == node)
+        .map(|(_, a)| a.intended_at)
 }
 
 #[cfg(test)]
@@ -120,7 +157,14 @@ mod tests {
     fn the_screen_of_a_run() {
         let tape = sample::failed().until_gate_passed();
         let state = tape.state();
-        let screen = Screen::of(&tape.plan, &state, state.last_at + 4_000, state.created_at, 24, 80);
+        let screen = Screen::of(
+            &tape.plan,
+            &state,
+            state.last_at + 4_000,
+            state.created_at,
+            24,
+            80,
+        );
         insta::assert_debug_snapshot!(screen);
     }
 
@@ -129,7 +173,10 @@ mod tests {
         let (plan, state) = sample::wide(100);
         let screen = Screen::of(&plan, &state, state.last_at, 0, 10, 80);
         assert_eq!(screen.below.len(), 7);
-        assert_eq!(screen.below.last().map(String::as_str), Some("  and 95 more hosts"));
+        assert_eq!(
+            screen.below.last().map(String::as_str),
+            Some("  and 95 more hosts")
+        );
     }
 
     proptest! {

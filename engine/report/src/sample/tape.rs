@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use runbook_model::event::{AttemptEnd, Controller, Intent, NodeSummary, Purpose, StopReason, Verdict};
+use runbook_model::event::{
+    AttemptEnd, Controller, Intent, NodeSummary, Purpose, StopReason, Verdict,
+};
 use runbook_model::{
-    AttemptId, Epoch, Event, Failure, FailureKind, Millis, NodeIx, Outcome, Plan, Record, RunId, RunResult, RunState,
-    Watcher,
+    AttemptId, Epoch, Event, Failure, FailureKind, Millis, NodeIx, Outcome, Plan, Record, RunId,
+    RunResult, RunState, Watcher,
 };
 use serde_json::json;
 
@@ -24,27 +26,51 @@ pub(crate) struct Tape {
 
 impl Tape {
     pub(crate) fn begin(plan: Plan) -> Self {
-        let mut tape = Self { plan, records: Vec::new(), now: BEGIN, epoch: 1 };
+        let mut tape = Self {
+            plan,
+            records: Vec::new(),
+            now: BEGIN,
+            epoch: 1,
+        };
         let nodes = tape
             .plan
             .nodes
             .iter()
-            .map(|n| NodeSummary { id: n.id.clone(), phase: String::new(), host: None })
+            .map(|n| NodeSummary {
+                id: n.id.clone(),
+                phase: String::new(),
+                host: None,
+            })
             .collect();
         let (runbook, digest) = (tape.plan.runbook.clone(), tape.plan.digest.clone());
-        tape.add(Event::RunCreated { run: RunId::new("k3x9").unwrap(), runbook, plan: digest, nodes });
+        tape.add(Event::RunCreated {
+            run: RunId::new("k3x9").unwrap(),
+            runbook,
+            plan: digest,
+            nodes,
+        });
         tape.open();
         tape
     }
 
     fn open(&mut self) {
-        let controller = Controller { host: "laptop".into(), pid: 4711, user: "op".into(), engine: "0.1.0".into() };
+        let controller = Controller {
+            host: "laptop".into(),
+            pid: 4711,
+            user: "op".into(),
+            engine: "0.1.0".into(),
+        };
         self.add(Event::Opened { controller });
     }
 
     fn add(&mut self, event: Event) {
         let seq = self.records.len() as u64 + 1;
-        self.records.push(Record { seq, epoch: Epoch(self.epoch), at: self.now, event });
+        self.records.push(Record {
+            seq,
+            epoch: Epoch(self.epoch),
+            at: self.now,
+            event,
+        });
     }
 
     fn after(&mut self, ms: Millis) -> &mut Self {
@@ -57,7 +83,12 @@ impl Tape {
     }
 
     fn ready(&mut self) {
-        for (name, offset) in [("db01", 0), ("quay01", 40), ("quay02", -3_100), ("quay03", 0)] {
+        for (name, offset) in [
+            ("db01", 0),
+            ("quay01", 40),
+            ("quay02", -3_100),
+            ("quay03", 0),
+        ] {
             let event = Event::HostReady {
                 host: host(name),
                 boot: format!("boot-{name}"),
@@ -74,7 +105,11 @@ impl Tape {
 
     fn finished(&mut self, id: &str, outcome: Outcome) {
         let node = self.node(id);
-        self.add(Event::Finished { node, outcome, outputs: BTreeMap::new() });
+        self.add(Event::Finished {
+            node,
+            outcome,
+            outputs: BTreeMap::new(),
+        });
     }
 
     pub(crate) fn looking(&mut self, id: &str, purpose: Purpose) {
@@ -85,7 +120,11 @@ impl Tape {
     fn look(&mut self, id: &str, purpose: Purpose, verdict: Verdict) {
         let node = self.node(id);
         self.looking(id, purpose);
-        self.after(200).add(Event::Looked { node, verdict, outputs: BTreeMap::new() });
+        self.after(200).add(Event::Looked {
+            node,
+            verdict,
+            outputs: BTreeMap::new(),
+        });
     }
 
     fn differs(&mut self, id: &str, purpose: Purpose, why: &str) {
@@ -99,16 +138,26 @@ impl Tape {
         let on = self.plan.instance(node).unwrap().1.clone();
         self.add(Event::Dispatched {
             unit: attempt.clone(),
-            instances: vec![Intent { node, attempt: attempt.clone(), number, before: BTreeMap::new() }],
+            instances: vec![Intent {
+                node,
+                attempt: attempt.clone(),
+                number,
+                before: BTreeMap::new(),
+            }],
             host: on.clone(),
             boot: format!("boot-{on}"),
         });
-        self.after(50).add(Event::Launched { unit: attempt.clone() });
+        self.after(50).add(Event::Launched {
+            unit: attempt.clone(),
+        });
         attempt
     }
 
     fn ended(&mut self, attempt: &AttemptId, end: AttemptEnd) {
-        self.add(Event::Ended { attempt: attempt.clone(), end });
+        self.add(Event::Ended {
+            attempt: attempt.clone(),
+            end,
+        });
     }
 
     fn probe(&mut self, id: &str) {
@@ -119,7 +168,12 @@ impl Tape {
     fn change(&mut self, id: &str, why: &str, took: Millis) {
         self.differs(id, Purpose::Before, why);
         let attempt = self.dispatch(id, 1);
-        self.after(took).ended(&attempt, AttemptEnd::Completed { outputs: BTreeMap::new() });
+        self.after(took).ended(
+            &attempt,
+            AttemptEnd::Completed {
+                outputs: BTreeMap::new(),
+            },
+        );
         self.look(id, Purpose::After, Verdict::Satisfied);
         self.finished(id, Outcome::Changed);
     }
@@ -131,14 +185,20 @@ impl Tape {
 
     fn pause(&mut self, id: &str, ms: Millis, reason: &str) {
         let (node, until) = (self.node(id), self.now + ms);
-        self.add(Event::Pausing { node, until, reason: reason.into() });
+        self.add(Event::Pausing {
+            node,
+            until,
+            reason: reason.into(),
+        });
         self.after(ms);
     }
 
     fn fail(&mut self, id: &str, failure: Failure) {
         let node = self.node(id);
         self.finished(id, Outcome::Failed(failure));
-        self.add(Event::Stopping { reason: StopReason::Failure(node) });
+        self.add(Event::Stopping {
+            reason: StopReason::Failure(node),
+        });
     }
 
     fn close(&mut self, result: RunResult) {
@@ -152,29 +212,51 @@ impl Tape {
         for id in ["survey@quay01", "survey@quay02", "survey@quay03"] {
             self.probe(id);
         }
-        self.add(Event::VarTaken { name: "state".into(), value: json!("before") });
+        self.add(Event::VarTaken {
+            name: "state".into(),
+            value: json!("before"),
+        });
         self.no_change("pull@quay01");
         self.differs("pull@quay02", Purpose::Before, "the image is not there");
         let first = self.dispatch("pull@quay02", 1);
-        let failure = Failure { status: Some(125), ..Failure::new(FailureKind::Apply, "registry says 503") };
+        let failure = Failure {
+            status: Some(125),
+            ..Failure::new(FailureKind::Apply, "registry says 503")
+        };
         self.after(2_300).ended(&first, AttemptEnd::Failed(failure));
         self.pause("pull@quay02", 5_000, "retry");
         self.differs("pull@quay02", Purpose::Before, "the image is not there");
         let second = self.dispatch("pull@quay02", 2);
-        self.after(61_000).ended(&second, AttemptEnd::Completed { outputs: BTreeMap::new() });
+        self.after(61_000).ended(
+            &second,
+            AttemptEnd::Completed {
+                outputs: BTreeMap::new(),
+            },
+        );
         self.look("pull@quay02", Purpose::After, Verdict::Satisfied);
         self.finished("pull@quay02", Outcome::Changed);
         self.no_change("pull@quay03");
         self.point("end of phase survey");
         self.point("phase decide");
         let node = self.node("approve@control");
-        let shown = vec![("survey".into(), json!({ "version": "v3.7.0" })), ("size".into(), json!("12\u{1b}GiB"))];
-        self.add(Event::Asked { node, message: "All registry nodes stop.".into(), shown });
+        let shown = vec![
+            ("survey".into(), json!({ "version": "v3.7.0" })),
+            ("size".into(), json!("12\u{1b}GiB")),
+        ];
+        self.add(Event::Asked {
+            node,
+            message: "All registry nodes stop.".into(),
+            shown,
+        });
     }
 
     fn answer(&mut self, approved: bool) {
         let node = self.node("approve@control");
-        self.after(30_000).add(Event::Answered { node, approved, by: "op".into() });
+        self.after(30_000).add(Event::Answered {
+            node,
+            approved,
+            by: "op".into(),
+        });
     }
 
     fn freeze(&mut self) {
@@ -224,20 +306,34 @@ pub(crate) fn failed() -> Tape {
     t.up_to_question();
     t.freeze();
     let dump = t.dispatch("dump@db01", 1);
-    t.after(130_000).ended(&dump, AttemptEnd::Completed { outputs: BTreeMap::new() });
+    t.after(130_000).ended(
+        &dump,
+        AttemptEnd::Completed {
+            outputs: BTreeMap::new(),
+        },
+    );
     t.look("dump@db01", Purpose::After, Verdict::Satisfied);
     t.finished("dump@db01", Outcome::Changed);
     t.point("end of phase freeze");
     t.point("phase first");
-    for why in ["/health says 503", "/health says 503", "/health says 200, database false"] {
+    for why in [
+        "/health says 503",
+        "/health says 503",
+        "/health says 200, database false",
+    ] {
         t.differs("healthy@quay01", Purpose::Probe, why);
         t.pause("healthy@quay01", 5_000, why);
     }
     t.differs("healthy@quay01", Purpose::Probe, "/health says nothing");
     let failure = Failure {
         status: Some(1),
-        tail: (1..=14).map(|n| format!("line {n}\t\x1b[31mTraceback\n")).collect(),
-        ..Failure::new(FailureKind::Fatal, "the container restarted 3 times\nlast: \x1b]0;exit 1")
+        tail: (1..=14)
+            .map(|n| format!("line {n}\t\x1b[31mTraceback\n"))
+            .collect(),
+        ..Failure::new(
+            FailureKind::Fatal,
+            "the container restarted 3 times\nlast: \x1b]0;exit 1",
+        )
     };
     t.fail("healthy@quay01", failure);
     t.close(RunResult::Failed);
@@ -252,12 +348,19 @@ pub(crate) fn resumed() -> Tape {
     t.open();
     t.ready();
     let dump = AttemptId::new("dump-db01-1").unwrap();
-    t.add(Event::Doubted { attempt: dump.clone(), found: "the host was booted since".into() });
+    t.add(Event::Doubted {
+        attempt: dump.clone(),
+        found: "the host was booted since".into(),
+    });
     t.ended(&dump, AttemptEnd::Lost);
     t.differs("dump@db01", Purpose::Doubt, "the dump is not complete");
     let again = t.dispatch("dump@db01", 2);
-    t.add(Event::OverTime { attempt: again.clone() });
-    t.add(Event::Stopping { reason: StopReason::OverTime(again) });
+    t.add(Event::OverTime {
+        attempt: again.clone(),
+    });
+    t.add(Event::Stopping {
+        reason: StopReason::OverTime(again),
+    });
     t.close(RunResult::Failed);
     t
 }
@@ -267,7 +370,10 @@ pub(crate) fn refused() -> Tape {
     let mut t = Tape::begin(plan());
     t.up_to_question();
     t.answer(false);
-    t.fail("approve@control", Failure::new(FailureKind::Refused, "refused by op"));
+    t.fail(
+        "approve@control",
+        Failure::new(FailureKind::Refused, "refused by op"),
+    );
     t.close(RunResult::Refused);
     t
 }
@@ -278,11 +384,20 @@ pub(crate) fn interrupted(detached: bool) -> Tape {
     t.up_to_question();
     t.freeze();
     let dump = t.dispatch("dump@db01", 1);
-    t.after(12_000).add(Event::Stopping { reason: StopReason::Interrupt });
+    t.after(12_000).add(Event::Stopping {
+        reason: StopReason::Interrupt,
+    });
     if detached {
-        t.after(800).add(Event::Detached { running: vec![dump] });
+        t.after(800).add(Event::Detached {
+            running: vec![dump],
+        });
     } else {
-        t.after(130_000).ended(&dump, AttemptEnd::Completed { outputs: BTreeMap::new() });
+        t.after(130_000).ended(
+            &dump,
+            AttemptEnd::Completed {
+                outputs: BTreeMap::new(),
+            },
+        );
         t.look("dump@db01", Purpose::After, Verdict::Satisfied);
         t.finished("dump@db01", Outcome::Changed);
     }
@@ -293,10 +408,18 @@ pub(crate) fn interrupted(detached: bool) -> Tape {
 /// Two hosts cannot be used at the start.
 pub(crate) fn unreachable() -> Tape {
     let mut t = Tape::begin(plan());
-    for (name, problem) in [("quay02", "Connection refused"), ("db01", "sudo: a password is required\n")] {
-        t.add(Event::HostUnusable { host: host(name), problem: problem.into() });
+    for (name, problem) in [
+        ("quay02", "Connection refused"),
+        ("db01", "sudo: a password is required\n"),
+    ] {
+        t.add(Event::HostUnusable {
+            host: host(name),
+            problem: problem.into(),
+        });
     }
-    t.add(Event::Stopping { reason: StopReason::Host(host("quay02")) });
+    t.add(Event::Stopping {
+        reason: StopReason::Host(host("quay02")),
+    });
     t.close(RunResult::Failed);
     t
 }
@@ -305,7 +428,10 @@ pub(crate) fn unreachable() -> Tape {
 pub(crate) fn in_doubt() -> Tape {
     let mut t = failed().until_gate_passed();
     let dump = AttemptId::new("dump-db01-1").unwrap();
-    t.add(Event::Doubted { attempt: dump, found: "the host was booted since".into() });
+    t.add(Event::Doubted {
+        attempt: dump,
+        found: "the host was booted since".into(),
+    });
     let failure = Failure::new(FailureKind::InDoubt, "the host was booted while it ran");
     t.fail("dump@db01", failure);
     t.close(RunResult::Failed);

@@ -1,0 +1,269 @@
+//! The binary as a script sees it: exit codes, and what goes to which stream.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+/// A directory with runbooks, an inventory and a place for runs.
+struct Place(tempfile::TempDir);
+
+const INVENTORY: &str =
+    "hosts:\n  web01: { address: 192.0.2.1 }\ngroups:\n  web: { hosts: [web01] }\n";
+
+const GATE: &str = "\
+runbook: gated
+inputs:
+  who: { type: string, required: true, help: whom }
+steps:
+  - { step: space, uses: host.disk_free, on: control, with: { path: /, at_least: 1B } }
+  - { step: approve, uses: gate.approve, on: control, with: { message: 'Hello {{inputs.who}}?' } }
+";
+
+impl Place {
+    fn new(name: &str, runbook: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(name), runbook).unwrap();
+        std::fs::write(dir.path().join("inventory.yaml"), INVENTORY).unwrap();
+        Self(dir)
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_runbook"));
+        command
+            .args(words)
+            .current_dir(self.0.path())
+            .env_remove("RUNBOOK_INVENTORY")
+            .env("XDG_STATE_HOME", self.0.path().join("state"))
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, words: &[&str]) -> (i32, String, String) {
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = self.command(words).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (
+            status.code().expect("it ends by itself"),
+            text(stdout),
+            text(stderr),
+        )
+    }
+}
+
+#[test]
+fn what_is_typed_wrong_is_a_mistake() {
+    let place = Place::new("a.yaml", GATE);
+    for words in [
+        &["frobnicate"][..],
+        &["check"],
+        &["check", "a.yaml", "--input", "novalue"],
+        &["steps", "podman.imge"],
+    ] {
+        let (code, out, err) = place.run(words);
+        assert_eq!((code, out.as_str()), (2, ""), "{words:?}");
+        assert!(!err.is_empty());
+    }
+    assert!(
+        place
+            .run(&["steps", "podman.imge"])
+            .2
+            .contains("did you mean podman.image?")
+    );
+    assert_eq!(place.run(&["--help"]).0, 0);
+    assert_eq!(place.run(&["--version"]).0, 0);
+}
+
+#[test]
+fn every_mistake_is_reported_at_once() {
+    let place = Place::new(
+        "bad.yaml",
+        "runbook: bad\nstepps: []\nsteps:\n  - { step: One, uses: nothing.known, on: nowhere }\n  - { step: two }\n",
+    );
+    let (code, out, err) = place.run(&["check", "bad.yaml"]);
+    assert_eq!((code, out.as_str()), (2, ""));
+    for wanted in [
+        "bad.yaml:2:",
+        "bad.yaml:4:",
+        "bad.yaml:5:",
+        "nothing was started",
+    ] {
+        assert!(err.contains(wanted), "{wanted}: {err}");
+    }
+    let (code, _, err) = place.run(&["check", "bad.yaml", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&err).unwrap();
+    assert_eq!((code, &json["exit"]), (2, &serde_json::json!(2)));
+    assert!(json["diagnostics"].as_array().unwrap().len() >= 3, "{json}");
+}
+
+#[test]
+fn a_missing_inventory_does_not_hide_mistakes() {
+    let place = Place::new("bad.yaml", "runbook: bad\nstepps: []\n");
+    let (code, _, err) = place.run(&["check", "bad.yaml", "-i", "nowhere.yaml"]);
+    assert_eq!(code, 2);
+    assert!(
+        err.contains("stepps") && err.contains("cannot read the inventory nowhere.yaml"),
+        "{err}"
+    );
+    assert!(err.contains("RUNBOOK_INVENTORY"), "{err}");
+}
+
+#[test]
+fn missing_inputs_are_unknown_to_check_and_refused_by_run() {
+    let place = Place::new("a.yaml", GATE);
+    let (code, out, _) = place.run(&["check", "a.yaml"]);
+    assert_eq!(code, 0);
+    assert!(out.contains("not given yet: who"), "{out}");
+    for words in [["run", "a.yaml"], ["plan", "a.yaml"]] {
+        let (code, _, err) = place.run(&words);
+        assert_eq!(code, 2);
+        assert!(err.contains("the input `who` is missing"), "{err}");
+    }
+}
+
+#[test]
+fn a_gate_without_a_terminal_is_refused_and_the_run_can_go_on() {
+    let place = Place::new("a.yaml", GATE);
+    let words = ["run", "a.yaml", "--input", "who=you"];
+    let (code, out, err) = place.run(&words);
+    assert_eq!(code, 3, "{out}{err}");
+    assert!(
+        out.contains("there is no terminal to ask at") && out.contains("asks again, at a terminal"),
+        "{out}"
+    );
+
+    let (code, _, err) = place.run(&words);
+    assert_eq!(code, 5, "{err}");
+    assert!(err.contains("runbook resume "), "{err}");
+
+    assert_eq!(place.run(&["resume"]).0, 3);
+    let (code, out, _) = place.run(&["runs", "--json"]);
+    let runs: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        (code, &runs["runs"][0]["standing"]),
+        (0, &serde_json::json!("refused"))
+    );
+    let (code, out, _) = place.run(&["status"]);
+    assert!(
+        code == 0 && out.contains("a gate was not approved"),
+        "{out}"
+    );
+    assert_eq!(place.run(&["logs"]).0, 0);
+    assert_eq!(place.run(&["logs", "space@control"]).0, 0);
+    let (code, _, err) = place.run(&["logs", "spice@control"]);
+    assert!(
+        code == 2 && err.contains("did you mean space@control?"),
+        "{err}"
+    );
+}
+
+#[test]
+fn a_run_that_succeeds_gives_0_and_leaves_nothing_to_resume() {
+    let place = Place::new(
+        "ok.yaml",
+        &GATE
+            .lines()
+            .filter(|l| !l.contains("approve"))
+            .map(|l| format!("{l}\n"))
+            .collect::<String>(),
+    );
+    let (code, out, err) = place.run(&["run", "ok.yaml", "--input", "who=you", "--json"]);
+    assert_eq!(code, 0, "{out}{err}");
+    for line in out.lines() {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(event["format"], 1);
+    }
+    assert!(
+        out.lines()
+            .last()
+            .unwrap()
+            .contains("\"result\":\"succeeded\""),
+        "{out}"
+    );
+    assert_eq!(place.run(&["resume"]).0, 2);
+    let (code, out, _) = place.run(&["resume", "last"]);
+    assert!(code == 0 && out.contains("nothing to go on with"), "{out}");
+}
+
+#[test]
+fn a_finding_is_a_failure_with_a_card() {
+    let place = Place::new("full.yaml", &GATE.replace("1B", "900TiB"));
+    let (code, out, _) = place.run(&["run", "full.yaml", "--input", "who=you"]);
+    assert_eq!(code, 1, "{out}");
+    for wanted in [
+        "space@control failed",
+        "full.yaml:5:",
+        "never started",
+        "runbook resume",
+    ] {
+        assert!(out.contains(wanted), "{wanted}: {out}");
+    }
+}
+
+#[test]
+fn a_run_that_does_not_exist_is_a_mistake() {
+    let place = Place::new("a.yaml", GATE);
+    assert_eq!(place.run(&["runs"]), (0, "no runs\n".into(), String::new()));
+    for words in [["status", "k3"], ["resume", "k3"], ["logs", "k3"]] {
+        assert_eq!(place.run(&words).0, 2, "{words:?}");
+    }
+}
+
+#[test]
+fn a_damaged_journal_is_the_engines_own() {
+    let place = Place::new("a.yaml", GATE);
+    assert_eq!(place.run(&["run", "a.yaml", "--input", "who=you"]).0, 3);
+    let runs = place.0.path().join("state/runbook/runs");
+    let run = std::fs::read_dir(&runs)
+        .unwrap()
+        .find_map(|e| Some(e.ok()?.path()).filter(|p| p.is_dir()))
+        .unwrap();
+    damage(&run.join("journal.jsonl"));
+    for words in [&["resume", "last"][..], &["status"]] {
+        let (code, _, err) = place.run(words);
+        assert_eq!(code, 7, "{err}");
+        assert!(err.contains("damaged at byte"), "{err}");
+    }
+    let (code, out, _) = place.run(&["runs"]);
+    assert!(code == 0 && out.contains("damaged"), "{out}");
+}
+
+fn damage(journal: &Path) {
+    let mut bytes = std::fs::read(journal).unwrap();
+    let at = bytes.len() / 3;
+    bytes[at] ^= 1;
+    std::fs::write(journal, bytes).unwrap();
+}
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let place = Place::new("a.yaml", GATE);
+    let mut child = place
+        .command(&["steps"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(
+        output.stderr.is_empty(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn colours_are_for_terminals() {
+    let place = Place::new("a.yaml", GATE);
+    assert!(!place.run(&["steps"]).1.contains('\x1b'));
+    assert!(
+        place
+            .run(&["steps", "--color", "always"])
+            .1
+            .contains('\x1b')
+    );
+}

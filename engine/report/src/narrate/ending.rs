@@ -1,0 +1,169 @@
+//! How instances, phases and runs end, in lines.
+
+use runbook_model::{
+    FailureKind, Millis, NodeIx, NodeKind, Outcome, Plan, RunResult, RunState, StepIx,
+};
+
+use super::words::{failure_text, is_gate};
+use super::{Narrator, Told};
+use crate::facts::{REASON, node_id};
+use crate::text::{bounded, count};
+use crate::time::length;
+use crate::{Tally, Tone};
+
+impl Narrator {
+    pub(super) fn finished(
+        &mut self,
+        at: Millis,
+        plan: &Plan,
+        state: &RunState,
+        node: NodeIx,
+        outcome: &Outcome,
+    ) -> Vec<Told> {
+        let one = |tone, text: String| {
+            vec![Told {
+                at,
+                tone,
+                text,
+                more: Vec::new(),
+            }]
+        };
+        self.ended.remove(&node);
+        self.differs.remove(&node);
+        let Some((step, _)) = plan.instance(node) else {
+            return self.point(at, plan, node, outcome);
+        };
+        let id = node_id(plan, node);
+        let took = state
+            .node(node)
+            .and_then(|n| Some(n.finished_at? - n.started_at?))
+            .unwrap_or(0);
+        let long = if took >= 1_000 {
+            format!(" ({})", length(took))
+        } else {
+            String::new()
+        };
+        let last = self.left_of(plan, node).is_some_and(|left| {
+            *left = left.saturating_sub(1);
+            *left == 0
+        });
+        // A step of one instance has nothing to collapse.
+        let collapse = self.quiet && plan.instances_of(step_of(plan, node)).nth(1).is_some();
+        let mut out = match outcome {
+            Outcome::Changed => one(Tone::Change, format!("{id} changed ({})", length(took))),
+            // A person's answer was told already.
+            Outcome::Failed(failure) if failure.kind == FailureKind::Refused => Vec::new(),
+            Outcome::Failed(failure) => one(
+                Tone::Bad,
+                format!("{id} FAILED: {}{long}", failure_text(failure)),
+            ),
+            _ if collapse => Vec::new(),
+            Outcome::Skipped { .. } if self.skipped_phases.contains(&step.phase) => Vec::new(),
+            Outcome::Skipped { reason } => one(
+                Tone::Quiet,
+                format!("{id} skipped: {}", bounded(reason, REASON)),
+            ),
+            Outcome::Passed if is_gate(plan, node) => Vec::new(),
+            Outcome::Satisfied => one(Tone::Quiet, format!("{id} no change{long}")),
+            Outcome::Looked | Outcome::Passed => {
+                one(Tone::Good, format!("{id} {}{long}", outcome.word()))
+            }
+        };
+        if collapse && last && !self.skipped_phases.contains(&step.phase) {
+            let mut tally = Tally::default();
+            let nodes = plan
+                .instances_of(step_of(plan, node))
+                .filter_map(|(node, _)| state.node(node));
+            nodes.for_each(|n| tally.add(n));
+            if tally.no_change + tally.ok + tally.skipped > 0 {
+                let hosts = count(tally.total, "instance");
+                out.extend(one(
+                    Tone::Quiet,
+                    format!("{}: {} ({hosts})", step.id, tally.words()),
+                ));
+            }
+        }
+        out
+    }
+
+    /// Nodes that are not instances: phases begin; the rest is nobody's news unless it fails.
+    fn point(&mut self, at: Millis, plan: &Plan, node: NodeIx, outcome: &Outcome) -> Vec<Told> {
+        let one = |tone, text: String| {
+            vec![Told {
+                at,
+                tone,
+                text,
+                more: Vec::new(),
+            }]
+        };
+        let phase = plan.nodes.get(node.at()).and_then(|n| match n.kind {
+            NodeKind::PhaseBegin { phase } => Some((phase, plan.phases.get(phase as usize)?)),
+            _ => None,
+        });
+        match (phase, outcome) {
+            (_, Outcome::Failed(failure)) => one(
+                Tone::Bad,
+                format!("{} FAILED: {}", node_id(plan, node), failure_text(failure)),
+            ),
+            (Some((at, phase)), Outcome::Skipped { reason }) => {
+                self.skipped_phases.insert(at);
+                one(
+                    Tone::Quiet,
+                    format!("phase {} skipped: {}", phase.id, bounded(reason, REASON)),
+                )
+            }
+            (Some((_, phase)), _) => {
+                let batches = match phase.batches.len() {
+                    0 => String::new(),
+                    n => format!(", {n} batches"),
+                };
+                one(Tone::Head, format!("phase {}{batches}", phase.id))
+            }
+            (None, _) => Vec::new(),
+        }
+    }
+
+    pub(super) fn closed(
+        &self,
+        at: Millis,
+        plan: &Plan,
+        state: &RunState,
+        result: &RunResult,
+    ) -> Vec<Told> {
+        let run = state.run.as_ref().map_or("?", |r| r.as_str());
+        let (tone, word) = match result {
+            RunResult::Succeeded => (Tone::Good, "succeeded"),
+            RunResult::AlreadyThere => {
+                (Tone::Good, "has nothing to do: everything is there already")
+            }
+            RunResult::Failed => (Tone::Bad, "failed"),
+            RunResult::Refused => (Tone::Bad, "was refused"),
+            RunResult::Stopped => (Tone::Warn, "stopped"),
+        };
+        let words = Tally::of(plan, state, None).words();
+        let words = if words.is_empty() {
+            words
+        } else {
+            format!(": {words}")
+        };
+        let text = format!("run {run} {word}{words} ({})", length(at - self.opened_at));
+        vec![Told {
+            at,
+            tone,
+            text,
+            more: Vec::new(),
+        }]
+    }
+
+    pub(super) fn left_of(&mut self, plan: &Plan, node: NodeIx) -> Option<&mut usize> {
+        self.left.get_mut(step_of(plan, node).at())
+    }
+}
+
+/// The step of a node; of one that is no instance, a step that does not exist.
+fn step_of(plan: &Plan, node: NodeIx) -> StepIx {
+    match plan.nodes.get(node.at()).map(|n| &n.kind) {
+        Some(NodeKind::Instance { step, .. }) => *step,
+        _ => StepIx(u32::MAX),
+    }
+}

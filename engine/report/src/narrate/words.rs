@@ -1,0 +1,50 @@
+//! Words that lines, cards and states share.
+
+use runbook_model::event::StopReason;
+use runbook_model::step_type::TypeKind;
+use runbook_model::{Failure, NodeIx, Plan, RunState};
+
+use crate::facts::{REASON, node_id};
+use crate::text::bounded;
+
+/// A failure on one line.
+pub(crate) fn failure_text(failure: &Failure) -> String {
+    let message = bounded(&failure.message, REASON);
+    match failure.status {
+        Some(status) if !message.contains("status") => format!("{message} (status {status})"),
+        _ => message,
+    }
+}
+
+/// Why nothing new starts.
+pub(crate) fn stopping(plan: &Plan, state: &RunState, reason: &StopReason) -> String {
+    match reason {
+        StopReason::Failure(node) if is_gate(plan, *node) => {
+            format!("stopping: {} was not approved", node_id(plan, *node))
+        }
+        StopReason::Failure(node) => format!(
+            "stopping: {} failed; nothing new starts",
+            node_id(plan, *node)
+        ),
+        StopReason::Interrupt => {
+            "stopping: interrupted; nothing new starts, what runs is waited for".into()
+        }
+        StopReason::OverTime(attempt) => {
+            let id = state
+                .attempts
+                .get(attempt)
+                .map(|a| node_id(plan, a.node))
+                .unwrap_or_default();
+            format!("stopping: {id} takes longer than its limit; nothing new starts")
+        }
+        StopReason::Host(host) => format!("stopping: {host} cannot be used; nothing new starts"),
+        StopReason::AlreadyThere => "`done_when` is true: everything is there already".into(),
+    }
+}
+
+/// Whether a person decides at this node.
+pub(super) fn is_gate(plan: &Plan, node: NodeIx) -> bool {
+    plan.instance(node)
+        .and_then(|(step, _)| plan.type_of(step))
+        .is_some_and(|t| t.kind == TypeKind::Gate)
+}
