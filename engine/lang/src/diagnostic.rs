@@ -53,13 +53,22 @@ impl Diagnostic {
     #[must_use]
     pub fn error(code: Code, message: impl AsRef<str>) -> Self {
         let message = printable(message.as_ref()).into_owned();
-        Self { code, message, labels: Vec::new(), help: None, severity: Severity::Error }
+        Self {
+            code,
+            message,
+            labels: Vec::new(),
+            help: None,
+            severity: Severity::Error,
+        }
     }
 
     /// A warning.
     #[must_use]
     pub fn warning(code: Code, message: impl AsRef<str>) -> Self {
-        Self { severity: Severity::Warning, ..Self::error(code, message) }
+        Self {
+            severity: Severity::Warning,
+            ..Self::error(code, message)
+        }
     }
 
     /// With a place.
@@ -155,7 +164,8 @@ impl Diagnostics {
 
     /// Puts them in the order of their places.
     pub fn sort(&mut self) {
-        self.kept.sort_by_key(|d| d.labels.first().map(|l| (l.source, l.span)));
+        self.kept
+            .sort_by_key(|d| d.labels.first().map(|l| (l.source, l.span)));
     }
 }
 
@@ -187,7 +197,10 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 
 /// A sentence with [`nearest`].
 #[must_use]
-pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+pub fn did_you_mean<'a>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<String> {
     nearest(word, candidates).map(|c| format!("did you mean `{c}`?"))
 }
 
@@ -205,7 +218,9 @@ mod tests {
 
     #[test]
     fn nothing_raw_gets_into_a_message() {
-        let d = Diagnostic::error(Code::UnknownKey, "a\x1b[0m").label(SourceId(0), Span::default(), "b\r").help("c\n");
+        let d = Diagnostic::error(Code::UnknownKey, "a\x1b[0m")
+            .label(SourceId(0), Span::default(), "b\r")
+            .help("c\n");
         assert_eq!(d.message, "a\\u{1b}[0m");
         assert_eq!(d.labels[0].text, "b\\r");
         assert_eq!(d.help.as_deref(), Some("c\\n"));
@@ -215,18 +230,34 @@ mod tests {
     fn a_flood_is_bounded_and_still_counts() {
         let mut all = Diagnostics::new();
         for start in 0..500 {
-            all.push(Diagnostic::error(Code::UnknownKey, "x").label(SourceId(0), Span::new(start, 900), ""));
+            all.push(Diagnostic::error(Code::UnknownKey, "x").label(
+                SourceId(0),
+                Span::new(start, 900),
+                "",
+            ));
         }
-        assert_eq!((all.len(), all.dropped(), all.has_errors()), (MOST, 300, true));
+        assert_eq!(
+            (all.len(), all.dropped(), all.has_errors()),
+            (MOST, 300, true)
+        );
     }
 
     #[test]
     fn the_same_mistake_is_kept_once() {
         let mut all = Diagnostics::new();
         for start in [7, 3, 7] {
-            all.push(Diagnostic::error(Code::UnknownKey, "x").label(SourceId(0), Span::new(start, 9), ""));
+            all.push(Diagnostic::error(Code::UnknownKey, "x").label(
+                SourceId(0),
+                Span::new(start, 9),
+                "",
+            ));
         }
         all.sort();
-        assert_eq!(all.iter().map(|d| d.labels[0].span.start).collect::<Vec<_>>(), [3, 7]);
+        assert_eq!(
+            all.iter()
+                .map(|d| d.labels[0].span.start)
+                .collect::<Vec<_>>(),
+            [3, 7]
+        );
     }
 }

@@ -18,7 +18,10 @@ pub(crate) struct Cx<'a> {
 
 impl<'a> Cx<'a> {
     pub(crate) fn new(source: &'a Source, diagnostics: &'a mut Diagnostics) -> Self {
-        Self { source, diagnostics }
+        Self {
+            source,
+            diagnostics,
+        }
     }
 
     pub(crate) fn id(&self) -> SourceId {
@@ -30,22 +33,38 @@ impl<'a> Cx<'a> {
     }
 
     /// Reports one mistake at one place.
-    pub(crate) fn error(&mut self, code: Code, message: impl AsRef<str>, span: Span, label: &str, help: Option<String>) {
-        let diagnostic = Diagnostic::error(code, message).label(self.id(), span, label).maybe_help(help);
+    pub(crate) fn error(
+        &mut self,
+        code: Code,
+        message: impl AsRef<str>,
+        span: Span,
+        label: &str,
+        help: Option<String>,
+    ) {
+        let diagnostic = Diagnostic::error(code, message)
+            .label(self.id(), span, label)
+            .maybe_help(help);
         self.push(diagnostic);
     }
 
     /// Reports two things of one name.
     pub(crate) fn twice(&mut self, noun: &str, name: &str, again: Span, first: Span) {
-        let diagnostic = Diagnostic::error(Code::DuplicateId, format!("{noun} `{name}` is there twice"))
-            .label(self.id(), again, "again here")
-            .label(self.id(), first, "first here");
+        let diagnostic =
+            Diagnostic::error(Code::DuplicateId, format!("{noun} `{name}` is there twice"))
+                .label(self.id(), again, "again here")
+                .label(self.id(), first, "first here");
         self.push(diagnostic);
     }
 
     /// Reports something that the language will have.
     pub(crate) fn later(&mut self, what: &str, span: Span) {
-        self.error(Code::NotSupportedYet, format!("{what} is not supported yet"), span, "", None);
+        self.error(
+            Code::NotSupportedYet,
+            format!("{what} is not supported yet"),
+            span,
+            "",
+            None,
+        );
     }
 }
 
@@ -61,7 +80,12 @@ pub(crate) struct Fields<'n> {
 
 impl<'n> Fields<'n> {
     /// Reads a map of a section; `at` is where a missing key is reported. Nothing is an empty map.
-    pub(crate) fn read(cx: &mut Cx<'_>, section: Section, node: &'n Node, at: Span) -> Option<Self> {
+    pub(crate) fn read(
+        cx: &mut Cx<'_>,
+        section: Section,
+        node: &'n Node,
+        at: Span,
+    ) -> Option<Self> {
         let entries: &[Entry] = match &node.kind {
             Kind::Map(entries) => entries,
             Kind::Null => &[],
@@ -71,7 +95,12 @@ impl<'n> Fields<'n> {
                 return None;
             }
         };
-        let mut fields = Self { span: node.site(), entries: Vec::new(), source: cx.source.clone(), incomplete: false };
+        let mut fields = Self {
+            span: node.site(),
+            entries: Vec::new(),
+            source: cx.source.clone(),
+            incomplete: false,
+        };
         let extra = matches!(section, Section::Runbook | Section::Inventory);
         let mut cut = false;
         for entry in entries {
@@ -80,14 +109,26 @@ impl<'n> Fields<'n> {
                 None if extra && name.starts_with("x-") => {}
                 None if is_rest_of_text(cx, entry) => {
                     if !std::mem::replace(&mut cut, true) {
-                        let help = Some("between braces, a text with a comma in it needs quotes".to_owned());
-                        cx.error(Code::UnknownKey, format!("`{name}` is not a key"), entry.key.span, "the rest of a text?", help);
+                        let help = Some(
+                            "between braces, a text with a comma in it needs quotes".to_owned(),
+                        );
+                        cx.error(
+                            Code::UnknownKey,
+                            format!("`{name}` is not a key"),
+                            entry.key.span,
+                            "the rest of a text?",
+                            help,
+                        );
                     }
                     continue;
                 }
                 None => unknown_key(cx, section, &entry.key),
-                Some(key) if key.since == Since::Later => cx.later(&format!("`{name}`"), entry.key.span),
-                Some(key) if conforms(cx, name, &key.shape, &entry.value) => fields.entries.push((key, entry)),
+                Some(key) if key.since == Since::Later => {
+                    cx.later(&format!("`{name}`"), entry.key.span)
+                }
+                Some(key) if conforms(cx, name, &key.shape, &entry.value) => {
+                    fields.entries.push((key, entry))
+                }
                 Some(_) => fields.incomplete = true,
             }
             cut = false;
@@ -96,7 +137,13 @@ impl<'n> Fields<'n> {
             if !entries.iter().any(|e| e.key.value == key.name) {
                 fields.incomplete = true;
                 let help = format!("{} Like `{}: {}`", key.doc, key.name, key.example);
-                cx.error(Code::MissingKey, format!("{} needs `{}`", section.noun(), key.name), at, "here", Some(help));
+                cx.error(
+                    Code::MissingKey,
+                    format!("{} needs `{}`", section.noun(), key.name),
+                    at,
+                    "here",
+                    Some(help),
+                );
             }
         }
         Some(fields)
@@ -104,7 +151,10 @@ impl<'n> Fields<'n> {
 
     /// The entry of a key, if it is there.
     pub(crate) fn entry(&self, name: &str) -> Option<&'n Entry> {
-        self.entries.iter().find(|(key, _)| key.name == name).map(|(_, entry)| *entry)
+        self.entries
+            .iter()
+            .find(|(key, _)| key.name == name)
+            .map(|(_, entry)| *entry)
     }
 
     /// The value of a key, if it is there.
@@ -154,27 +204,46 @@ impl<'n> Fields<'n> {
     /// A duration in milliseconds.
     pub(crate) fn duration(&self, name: &str) -> Option<Spanned<u64>> {
         let text = self.text(name)?;
-        parse_duration(&text.value).ok().map(|ms| Spanned::new(ms, text.span))
+        parse_duration(&text.value)
+            .ok()
+            .map(|ms| Spanned::new(ms, text.span))
     }
 
     /// The items of a list; one value is a list of one. What was reported is left out.
     pub(crate) fn items(&self, name: &str) -> Vec<&'n Node> {
-        let Some((key, entry)) = self.entries.iter().find(|(key, _)| key.name == name) else { return Vec::new() };
-        let (Shape::List(of) | Shape::OneOrList(of)) = &key.shape else { return Vec::new() };
-        let items = entry.value.as_seq().unwrap_or(std::slice::from_ref(&entry.value));
+        let Some((key, entry)) = self.entries.iter().find(|(key, _)| key.name == name) else {
+            return Vec::new();
+        };
+        let (Shape::List(of) | Shape::OneOrList(of)) = &key.shape else {
+            return Vec::new();
+        };
+        let items = entry
+            .value
+            .as_seq()
+            .unwrap_or(std::slice::from_ref(&entry.value));
         items.iter().filter(|item| self.fits(of, item)).collect()
     }
 
     /// The texts of a list.
     pub(crate) fn texts(&self, name: &str) -> Vec<Spanned<String>> {
-        self.items(name).into_iter().filter_map(|n| text_of(n).map(|t| Spanned::new(t, n.site()))).collect()
+        self.items(name)
+            .into_iter()
+            .filter_map(|n| text_of(n).map(|t| Spanned::new(t, n.site())))
+            .collect()
     }
 
     /// The entries of a map. What was reported is left out.
     pub(crate) fn map(&self, name: &str) -> Vec<&'n Entry> {
-        let Some((key, entry)) = self.entries.iter().find(|(key, _)| key.name == name) else { return Vec::new() };
-        let (Shape::Map(rule, of), Some(entries)) = (&key.shape, entry.value.as_map()) else { return Vec::new() };
-        entries.iter().filter(|e| rule.check(&e.key.value).is_ok() && self.fits(of, &e.value)).collect()
+        let Some((key, entry)) = self.entries.iter().find(|(key, _)| key.name == name) else {
+            return Vec::new();
+        };
+        let (Shape::Map(rule, of), Some(entries)) = (&key.shape, entry.value.as_map()) else {
+            return Vec::new();
+        };
+        entries
+            .iter()
+            .filter(|e| rule.check(&e.key.value).is_ok() && self.fits(of, &e.value))
+            .collect()
     }
 
     /// Whether a value has a shape, without a word.
@@ -198,14 +267,16 @@ pub(crate) fn text_of(node: &Node) -> Option<String> {
 fn is_rest_of_text(cx: &Cx<'_>, entry: &Entry) -> bool {
     let before = cx.source.text()[..entry.key.span.start].trim_end();
     let after = cx.source.text()[entry.key.span.end..].trim_start();
-    entry.value.is_null() && entry.value.span.is_empty() && before.ends_with(',') && after.starts_with([',', '}'])
+    entry.value.is_null()
+        && entry.value.span.is_empty()
+        && before.ends_with(',')
+        && after.starts_with([',', '}'])
 }
 
 fn unknown_key(cx: &mut Cx<'_>, section: Section, key: &Key) {
     let name = key.value.as_str();
-    let help = did_you_mean(name, keys::of(section).map(|k| k.name)).or_else(|| {
-        keys::home(name).map(|home| format!("`{name}` belongs to {}", home.noun()))
-    });
+    let help = did_you_mean(name, keys::of(section).map(|k| k.name))
+        .or_else(|| keys::home(name).map(|home| format!("`{name}` belongs to {}", home.noun())));
     let message = format!("unknown key `{name}` in {}", section.noun());
     cx.error(Code::UnknownKey, message, key.span, "", help);
 }
@@ -215,9 +286,20 @@ fn wrong_type(cx: &mut Cx<'_>, what: &str, wanted: &str, node: &Node) {
         return;
     }
     let help = match (wanted, &node.kind) {
-        ("a text" | "a condition", Kind::Bool(_) | Kind::Int(_) | Kind::Float(_)) => Some(format!("put it in quotes: '{}'", cx.source.slice(node.span))),
-        ("true or false", Kind::Str { text, .. }) if matches!(text.as_str(), "yes" | "on" | "y") => Some("write `true`".to_owned()),
-        ("true or false", Kind::Str { text, .. }) if matches!(text.as_str(), "no" | "off" | "n") => Some("write `false`".to_owned()),
+        ("a text" | "a condition", Kind::Bool(_) | Kind::Int(_) | Kind::Float(_)) => Some(format!(
+            "put it in quotes: '{}'",
+            cx.source.slice(node.span)
+        )),
+        ("true or false", Kind::Str { text, .. })
+            if matches!(text.as_str(), "yes" | "on" | "y") =>
+        {
+            Some("write `true`".to_owned())
+        }
+        ("true or false", Kind::Str { text, .. })
+            if matches!(text.as_str(), "no" | "off" | "n") =>
+        {
+            Some("write `false`".to_owned())
+        }
         _ => None,
     };
     let label = format!("this is {}", node.noun());
@@ -251,7 +333,13 @@ pub(crate) fn conforms(cx: &mut Cx<'_>, what: &str, shape: &Shape, node: &Node) 
                 false
             }
             Kind::Int(_) => {
-                cx.error(Code::BadValue, format!("`{what}` is from {least} to {most}"), node.site(), "", None);
+                cx.error(
+                    Code::BadValue,
+                    format!("`{what}` is from {least} to {most}"),
+                    node.site(),
+                    "",
+                    None,
+                );
                 false
             }
             _ => wrong(cx, "a whole number"),
@@ -263,7 +351,13 @@ pub(crate) fn conforms(cx: &mut Cx<'_>, what: &str, shape: &Shape, node: &Node) 
                 _ => return wrong(cx, "a number"),
             };
             if n < *least || n > 1e6 {
-                cx.error(Code::BadValue, format!("`{what}` is from {least} to 1000000"), node.site(), "", None);
+                cx.error(
+                    Code::BadValue,
+                    format!("`{what}` is from {least} to 1000000"),
+                    node.site(),
+                    "",
+                    None,
+                );
             }
             (*least..=1e6).contains(&n)
         }
@@ -271,25 +365,45 @@ pub(crate) fn conforms(cx: &mut Cx<'_>, what: &str, shape: &Shape, node: &Node) 
             Kind::Str { text, .. } => match parse_duration(text) {
                 Ok(_) => true,
                 Err(why) => {
-                    cx.error(Code::BadValue, format!("`{}` is {why}", printable(text)), node.site(), "", None);
+                    cx.error(
+                        Code::BadValue,
+                        format!("`{}` is {why}", printable(text)),
+                        node.site(),
+                        "",
+                        None,
+                    );
                     false
                 }
             },
             Kind::Int(n) => {
                 let help = Some(format!("write `{n}s` for seconds"));
-                cx.error(Code::BadValue, format!("`{what}` needs a unit"), node.site(), "", help);
+                cx.error(
+                    Code::BadValue,
+                    format!("`{what}` needs a unit"),
+                    node.site(),
+                    "",
+                    help,
+                );
                 false
             }
             _ => wrong(cx, "a duration"),
         },
-        Shape::Condition => matches!(node.kind, Kind::Str { .. } | Kind::Bool(_)) || wrong(cx, "a condition"),
+        Shape::Condition => {
+            matches!(node.kind, Kind::Str { .. } | Kind::Bool(_)) || wrong(cx, "a condition")
+        }
         Shape::Choice(words) => choice(cx, what, words, node),
         Shape::Pattern => match node.as_str() {
             None => wrong(cx, "a regular expression"),
             Some(text) => match pattern(text) {
                 Ok(_) => true,
                 Err(why) => {
-                    cx.error(Code::BadValue, format!("`{what}` is not a regular expression: {why}"), node.site(), "", None);
+                    cx.error(
+                        Code::BadValue,
+                        format!("`{what}` is not a regular expression: {why}"),
+                        node.site(),
+                        "",
+                        None,
+                    );
                     false
                 }
             },
@@ -297,7 +411,8 @@ pub(crate) fn conforms(cx: &mut Cx<'_>, what: &str, shape: &Shape, node: &Node) 
         Shape::Share => match share(node) {
             Some(_) => true,
             None => {
-                let message = format!("`{what}` is a number of hosts, or a percentage from 1% to 100%");
+                let message =
+                    format!("`{what}` is a number of hosts, or a percentage from 1% to 100%");
                 cx.error(Code::BadValue, message, node.site(), "", None);
                 false
             }
@@ -305,14 +420,18 @@ pub(crate) fn conforms(cx: &mut Cx<'_>, what: &str, shape: &Shape, node: &Node) 
         // A list or a map is as it should be even where an item is not: the others are read.
         Shape::List(of) => match &node.kind {
             Kind::Seq(items) => {
-                items.iter().for_each(|item| _ = conforms(cx, what, of, item));
+                items
+                    .iter()
+                    .for_each(|item| _ = conforms(cx, what, of, item));
                 true
             }
             _ => wrong(cx, "a list"),
         },
         Shape::OneOrList(of) => match &node.kind {
             Kind::Seq(items) => {
-                items.iter().for_each(|item| _ = conforms(cx, what, of, item));
+                items
+                    .iter()
+                    .for_each(|item| _ = conforms(cx, what, of, item));
                 true
             }
             _ => conforms(cx, what, of, node),
@@ -334,7 +453,13 @@ pub(crate) fn conforms(cx: &mut Cx<'_>, what: &str, shape: &Shape, node: &Node) 
             Kind::Bool(false) => true,
             Kind::Str { text, .. } if text == "sudo" => true,
             _ => {
-                cx.error(Code::BadValue, format!("`{what}` is `sudo` or `false`"), node.site(), "", None);
+                cx.error(
+                    Code::BadValue,
+                    format!("`{what}` is `sudo` or `false`"),
+                    node.site(),
+                    "",
+                    None,
+                );
                 false
             }
         },
@@ -353,7 +478,11 @@ fn choice(cx: &mut Cx<'_>, what: &str, words: &[Word], node: &Node) -> bool {
             false
         }
         None => {
-            let usable: Vec<_> = words.iter().filter(|w| w.since == Since::Now).map(|w| format!("`{}`", w.word)).collect();
+            let usable: Vec<_> = words
+                .iter()
+                .filter(|w| w.since == Since::Now)
+                .map(|w| format!("`{}`", w.word))
+                .collect();
             let help = did_you_mean(&text, words.iter().map(|w| w.word));
             let message = format!("`{what}` is {}, not `{text}`", one_of(&usable));
             cx.error(Code::BadValue, message, node.site(), "", help);
@@ -378,7 +507,13 @@ pub(crate) fn name_holds(cx: &mut Cx<'_>, rule: Name, text: &str, span: Span) ->
         Err(why) => {
             let help = rule.repaired(text).map(|r| format!("did you mean `{r}`?"));
             let shown: String = text.chars().take(80).collect();
-            cx.error(Code::BadName, format!("`{shown}` cannot be a name here: {why}"), span, "", help);
+            cx.error(
+                Code::BadName,
+                format!("`{shown}` cannot be a name here: {why}"),
+                span,
+                "",
+                help,
+            );
             false
         }
     }
@@ -390,10 +525,15 @@ pub(crate) fn pattern(text: &str) -> Result<regex::Regex, &'static str> {
     if text.len() > 4_096 {
         return Err("it is longer than 4096 bytes");
     }
-    regex::RegexBuilder::new(text).size_limit(BIGGEST).dfa_size_limit(BIGGEST).nest_limit(64).build().map_err(|error| match error {
-        regex::Error::CompiledTooBig(_) => "it is too large",
-        _ => "brackets, parentheses or repetitions do not fit together",
-    })
+    regex::RegexBuilder::new(text)
+        .size_limit(BIGGEST)
+        .dfa_size_limit(BIGGEST)
+        .nest_limit(64)
+        .build()
+        .map_err(|error| match error {
+            regex::Error::CompiledTooBig(_) => "it is too large",
+            _ => "brackets, parentheses or repetitions do not fit together",
+        })
 }
 
 /// A number of hosts, or a percentage of them.

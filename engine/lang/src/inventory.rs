@@ -73,13 +73,20 @@ pub fn parse_inventory(source: &Source) -> (Option<Inventory>, Diagnostics) {
 }
 
 fn read(cx: &mut Cx<'_>, tree: &yaml::Node) -> Option<Inventory> {
-    let at = tree.as_map().and_then(|e| e.first()).map_or(Span::default(), |e| e.key.span);
+    let at = tree
+        .as_map()
+        .and_then(|e| e.first())
+        .map_or(Span::default(), |e| e.key.span);
     let fields = Fields::read(cx, Section::Inventory, tree, at)?;
     let groups = groups::read(cx, &fields);
     let (mut hosts, own) = hosts::read(cx, &fields)?;
     let resolved = groups::resolve(cx, &groups, &hosts);
     vars::apply(cx, &fields, &groups, &own, &resolved, &mut hosts);
-    Some(Inventory { source: cx.id(), hosts, groups: resolved })
+    Some(Inventory {
+        source: cx.id(),
+        hosts,
+        groups: resolved,
+    })
 }
 
 #[cfg(test)]

@@ -32,7 +32,10 @@ pub struct Key {
 
 /// The keys of a section, in the order in which they are explained.
 pub fn of(section: Section) -> impl Iterator<Item = &'static Key> {
-    language::KEYS.iter().chain(others::KEYS).filter(move |key| key.section == section)
+    language::KEYS
+        .iter()
+        .chain(others::KEYS)
+        .filter(move |key| key.section == section)
 }
 
 /// One key of a section.
@@ -44,7 +47,11 @@ pub fn find(section: Section, name: &str) -> Option<&'static Key> {
 /// The section where a key of this name may be written, for a hint.
 #[must_use]
 pub fn home(name: &str) -> Option<Section> {
-    language::KEYS.iter().chain(others::KEYS).find(|key| key.name == name).map(|key| key.section)
+    language::KEYS
+        .iter()
+        .chain(others::KEYS)
+        .find(|key| key.name == name)
+        .map(|key| key.section)
 }
 
 #[cfg(test)]
@@ -64,21 +71,39 @@ mod tests {
             names.dedup();
             assert_eq!(names.len(), count, "{section:?} has a key twice");
             for key in of(*section) {
-                assert!(key.doc.ends_with('.') && key.doc.starts_with(char::is_uppercase), "{section:?} {}: {}", key.name, key.doc);
-                assert!(!key.example.is_empty(), "{section:?} {} has no example", key.name);
+                assert!(
+                    key.doc.ends_with('.') && key.doc.starts_with(char::is_uppercase),
+                    "{section:?} {}: {}",
+                    key.name,
+                    key.doc
+                );
+                assert!(
+                    !key.example.is_empty(),
+                    "{section:?} {} has no example",
+                    key.name
+                );
             }
         }
     }
 
     #[test]
     fn every_example_has_the_shape_of_its_key() {
-        for key in Section::ALL.iter().flat_map(|s| of(*s)).filter(|k| k.since == Since::Now) {
+        for key in Section::ALL
+            .iter()
+            .flat_map(|s| of(*s))
+            .filter(|k| k.since == Since::Now)
+        {
             let mut sources = Sources::new();
             let source = sources.add(key.name, key.example.as_bytes()).unwrap();
             let mut diagnostics = Diagnostics::new();
             let node = crate::yaml::read(&source, &mut diagnostics);
             let mut cx = Cx::new(&source, &mut diagnostics);
-            assert!(conforms(&mut cx, key.name, &key.shape, &node), "{:?} {}", key.section, key.name);
+            assert!(
+                conforms(&mut cx, key.name, &key.shape, &node),
+                "{:?} {}",
+                key.section,
+                key.name
+            );
             assert_eq!(diagnostics.render(&sources), "");
         }
     }

@@ -26,7 +26,10 @@ impl Span {
     /// From `start` to `end`; an `end` before `start` makes an empty span.
     #[must_use]
     pub fn new(start: usize, end: usize) -> Self {
-        Self { start, end: end.max(start) }
+        Self {
+            start,
+            end: end.max(start),
+        }
     }
 
     /// As a range.
@@ -72,7 +75,10 @@ impl<T> Spanned<T> {
 
     /// Another thing at the same place.
     pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Spanned<U> {
-        Spanned { value: f(self.value), span: self.span }
+        Spanned {
+            value: f(self.value),
+            span: self.span,
+        }
     }
 }
 
@@ -92,7 +98,12 @@ pub struct Source {
 impl Source {
     fn new(id: SourceId, name: &str, text: &str) -> Self {
         let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1));
-        Self { id, name: name.into(), text: text.into(), lines: starts.collect() }
+        Self {
+            id,
+            name: name.into(),
+            text: text.into(),
+            lines: starts.collect(),
+        }
     }
 
     /// Its position among the sources.
@@ -124,7 +135,9 @@ impl Source {
     #[must_use]
     pub fn part(&self, whole: Span, text: &str, part: Range<usize>) -> Span {
         match self.slice(whole).find(text) {
-            Some(at) if !text.is_empty() => Span::new(whole.start + at, whole.start + at + text.len()).part(part),
+            Some(at) if !text.is_empty() => {
+                Span::new(whole.start + at, whole.start + at + text.len()).part(part)
+            }
             _ => whole,
         }
     }
@@ -141,11 +154,17 @@ impl Source {
     /// The bytes of a line, counted from 1, without its line break.
     #[must_use]
     pub fn line_span(&self, line: usize) -> Span {
-        let Some(start) = line.checked_sub(1).and_then(|at| self.lines.get(at).copied()) else {
+        let Some(start) = line
+            .checked_sub(1)
+            .and_then(|at| self.lines.get(at).copied())
+        else {
             return Span::default();
         };
         let next = self.lines.get(line).copied().unwrap_or(self.text.len());
-        Span::new(start, start + self.text[start..next].trim_end_matches(['\n', '\r']).len())
+        Span::new(
+            start,
+            start + self.text[start..next].trim_end_matches(['\n', '\r']).len(),
+        )
     }
 
     /// A span as the plan stores it.
@@ -202,7 +221,10 @@ impl Sources {
             self.0.push(Source::new(id, name, ""));
             return Err(Diagnostic::error(
                 Code::TooLarge,
-                format!("the file has {} bytes, the limit is {MAX_BYTES}", bytes.len()),
+                format!(
+                    "the file has {} bytes, the limit is {MAX_BYTES}",
+                    bytes.len()
+                ),
             )
             .label(id, Span::default(), "")
             .help("a runbook names files, it does not hold them"));
@@ -211,12 +233,17 @@ impl Sources {
             Ok(text) => {
                 let source = Source::new(id, name, text);
                 self.0.push(source.clone());
-                let bad = text.char_indices().find(|(_, c)| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{85}'));
+                let bad = text
+                    .char_indices()
+                    .find(|(_, c)| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{85}'));
                 match bad {
                     None => Ok(source),
                     Some((at, c)) => Err(Diagnostic::error(
                         Code::NotText,
-                        format!("the control character U+{:04X} does not belong in a text", u32::from(c)),
+                        format!(
+                            "the control character U+{:04X} does not belong in a text",
+                            u32::from(c)
+                        ),
                     )
                     .label(id, Span::new(at, at + c.len_utf8()), "here")
                     .help("in a quoted text it can be written as an escape, like \"\\u001b\"")),
@@ -227,8 +254,11 @@ impl Sources {
                 let text = String::from_utf8_lossy(bytes);
                 let end = at + text[at..].chars().next().map_or(0, char::len_utf8);
                 self.0.push(Source::new(id, name, &text));
-                Err(Diagnostic::error(Code::NotText, format!("the file is not UTF-8: byte {at} cannot be read"))
-                    .label(id, Span::new(at, end), "here"))
+                Err(Diagnostic::error(
+                    Code::NotText,
+                    format!("the file is not UTF-8: byte {at} cannot be read"),
+                )
+                .label(id, Span::new(at, end), "here"))
             }
         }
     }
@@ -276,7 +306,10 @@ mod tests {
     fn what_is_not_text_is_refused_with_its_place() {
         let mut sources = Sources::new();
         let error = sources.add("a", b"a: \xff\n").unwrap_err();
-        assert_eq!((error.code, error.labels[0].span), (Code::NotText, Span::new(3, 6)));
+        assert_eq!(
+            (error.code, error.labels[0].span),
+            (Code::NotText, Span::new(3, 6))
+        );
         let error = sources.add("b", b"a: \0\n").unwrap_err();
         assert_eq!(error.labels[0].span, Span::new(3, 4));
         let error = sources.add("c", &vec![b' '; MAX_BYTES + 1]).unwrap_err();

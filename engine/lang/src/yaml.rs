@@ -28,7 +28,13 @@ pub fn read(source: &Source, diagnostics: &mut Diagnostics) -> Node {
 }
 
 /// A diagnostic with one label.
-fn error(source: &Source, code: Code, message: &str, span: crate::source::Span, label: &str) -> Diagnostic {
+fn error(
+    source: &Source,
+    code: Code,
+    message: &str,
+    span: crate::source::Span,
+    label: &str,
+) -> Diagnostic {
     Diagnostic::error(code, message).label(source.id(), span, label)
 }
 

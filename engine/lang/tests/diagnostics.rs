@@ -2,6 +2,11 @@
 //!
 //! The first word of a file's name says how it is read.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot read its files fails"
+)]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -42,7 +47,11 @@ fn read(name: &str, sources: &mut Sources) -> Diagnostics {
     match name.split('-').next() {
         Some("runbook") => parse_runbook(&source).1,
         Some("inventory") => parse_inventory(&source).1,
-        Some("type") => catalog(sources).add(&name.replace('-', "_").replace("type_shadowed", "assert"), "own.yaml", &source),
+        Some("type") => catalog(sources).add(
+            &name.replace('-', "_").replace("type_shadowed", "assert"),
+            "own.yaml",
+            &source,
+        ),
         Some("params") => params(&source, sources),
         _ => panic!("{name}: how is it read?"),
     }
@@ -52,7 +61,10 @@ fn catalog(sources: &mut Sources) -> Catalog {
     let mut catalog = Catalog::new();
     let text = fs::read(folder().join("types/test.type.yaml")).unwrap();
     let source = sources.add("test.type.yaml", &text).unwrap();
-    assert_eq!(catalog.add("test.type", SHIPPED, &source).render(sources), "");
+    assert_eq!(
+        catalog.add("test.type", SHIPPED, &source).render(sources),
+        ""
+    );
     catalog
 }
 
@@ -61,7 +73,13 @@ fn params(source: &Source, sources: &mut Sources) -> Diagnostics {
     let (runbook, mut diagnostics) = parse_runbook(source);
     for (_, step) in runbook.unwrap().steps() {
         if let Some(step_type) = catalog.resolve(&step.uses, source.id(), &mut diagnostics) {
-            check_params(step_type, &step.with, step.uses.span, source, &mut diagnostics);
+            check_params(
+                step_type,
+                &step.with,
+                step.uses.span,
+                source,
+                &mut diagnostics,
+            );
         }
     }
     diagnostics.sort();
@@ -73,7 +91,10 @@ fn every_broken_file_is_explained() {
     for name in names() {
         let mut sources = Sources::new();
         let rendered = read(&name, &mut sources).render(&sources);
-        assert!(rendered.is_ascii() || !rendered.chars().any(|c| c.is_control() && c != '\n'), "{name}");
+        assert!(
+            rendered.is_ascii() || !rendered.chars().any(|c| c.is_control() && c != '\n'),
+            "{name}"
+        );
         insta::assert_snapshot!(name, rendered);
     }
 }
@@ -82,7 +103,11 @@ fn every_broken_file_is_explained() {
 fn a_file_that_is_too_large_is_not_read() {
     let mut sources = Sources::new();
     let mut diagnostics = Diagnostics::new();
-    diagnostics.push(sources.add("big.yaml", &vec![b'a'; MAX_BYTES + 1]).unwrap_err());
+    diagnostics.push(
+        sources
+            .add("big.yaml", &vec![b'a'; MAX_BYTES + 1])
+            .unwrap_err(),
+    );
     insta::assert_snapshot!(diagnostics.render(&sources), @r"
     big.yaml:1:1: error[lang::too_large]: the file has 4194305 bytes, the limit is 4194304
       1 |
@@ -99,7 +124,14 @@ fn five_mistakes_are_found_at_their_lines() {
         .iter()
         .map(|d| {
             let label = &d.labels[0];
-            (d.code, sources.get(label.source).unwrap().line_column(label.span.start).0)
+            (
+                d.code,
+                sources
+                    .get(label.source)
+                    .unwrap()
+                    .line_column(label.span.start)
+                    .0,
+            )
         })
         .collect();
     assert_eq!(
@@ -122,6 +154,9 @@ fn every_code_of_reading_has_a_broken_file() {
         seen.extend(read(&name, &mut sources).iter().map(|d| d.code));
     }
     // The codes after this one are those of the compiler.
-    let missing: Vec<_> = Code::ALL.iter().filter(|c| **c <= Code::BadParameter && !seen.contains(c)).collect();
+    let missing: Vec<_> = Code::ALL
+        .iter()
+        .filter(|c| **c <= Code::BadParameter && !seen.contains(c))
+        .collect();
     assert!(missing.is_empty(), "{missing:?}");
 }

@@ -1,5 +1,10 @@
 //! The same values as another YAML reader; where they differ, on purpose and listed.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot read its files fails"
+)]
+
 use runbook_lang::diagnostic::Diagnostics;
 use runbook_lang::source::Sources;
 use runbook_lang::yaml;
@@ -7,10 +12,16 @@ use serde_json::{Value, json};
 
 fn ours(text: &str) -> Result<Value, String> {
     let mut sources = Sources::new();
-    let source = sources.add("a.yaml", text.as_bytes()).map_err(|d| d.message)?;
+    let source = sources
+        .add("a.yaml", text.as_bytes())
+        .map_err(|d| d.message)?;
     let mut diagnostics = Diagnostics::new();
     let value = yaml::read(&source, &mut diagnostics).to_value();
-    if diagnostics.has_errors() { Err(diagnostics.render(&sources)) } else { Ok(value) }
+    if diagnostics.has_errors() {
+        Err(diagnostics.render(&sources))
+    } else {
+        Ok(value)
+    }
 }
 
 fn theirs(text: &str) -> Result<Value, String> {
@@ -69,11 +80,23 @@ fn differences_are_known() {
     assert_eq!(ours(merge).unwrap()["y"], json!({"a": 1, "b": 2}));
     assert_eq!(theirs(merge).unwrap()["y"], json!({"<<": {"a": 1}, "b": 2}));
     // Numbers that JSON does not have stay text here; there they become null.
-    assert_eq!(ours("a: .inf\nb: .nan\n").unwrap(), json!({"a": ".inf", "b": ".nan"}));
-    assert_eq!(theirs("a: .inf\nb: .nan\n").unwrap(), json!({"a": null, "b": null}));
+    assert_eq!(
+        ours("a: .inf\nb: .nan\n").unwrap(),
+        json!({"a": ".inf", "b": ".nan"})
+    );
+    assert_eq!(
+        theirs("a: .inf\nb: .nan\n").unwrap(),
+        json!({"a": null, "b": null})
+    );
     // A number that does not fit 64 bits with sign stays text here, exact.
-    assert_eq!(ours("a: 18446744073709551615\n").unwrap(), json!({"a": "18446744073709551615"}));
-    assert_eq!(theirs("a: 18446744073709551615\n").unwrap(), json!({"a": 18_446_744_073_709_551_615_u64}));
+    assert_eq!(
+        ours("a: 18446744073709551615\n").unwrap(),
+        json!({"a": "18446744073709551615"})
+    );
+    assert_eq!(
+        theirs("a: 18446744073709551615\n").unwrap(),
+        json!({"a": 18_446_744_073_709_551_615_u64})
+    );
     // Keys are the text that is written here; there a number is a number first.
     assert_eq!(ours("0x1F: a\n").unwrap(), json!({"0x1F": "a"}));
     assert_eq!(theirs("0x1F: a\n").unwrap(), json!({"31": "a"}));

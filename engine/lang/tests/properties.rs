@@ -1,5 +1,10 @@
 //! Nothing that is read makes the reader panic, and every place is inside its text.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot read its files fails"
+)]
+
 use proptest::prelude::*;
 use runbook_lang::ast::parse_runbook;
 use runbook_lang::diagnostic::Diagnostics;
@@ -13,8 +18,14 @@ const TYPE: &str = include_str!("broken/types/test.type.yaml");
 const INVENTORY: &str = "hosts:\n  q1: { address: 10.0.0.1, vars: { a: 1 } }\n  q2:\ngroups:\n  quay: { hosts: [q1, q2], vars: { b: x } }\n  site: { children: [quay] }\nbecome: sudo\n";
 
 fn inside(source: &Source, span: Span) {
-    assert!(span.start <= span.end && span.end <= source.text().len(), "{span:?}");
-    assert!(source.text().is_char_boundary(span.start) && source.text().is_char_boundary(span.end), "{span:?}");
+    assert!(
+        span.start <= span.end && span.end <= source.text().len(),
+        "{span:?}"
+    );
+    assert!(
+        source.text().is_char_boundary(span.start) && source.text().is_char_boundary(span.end),
+        "{span:?}"
+    );
 }
 
 fn nodes_inside(source: &Source, node: &Node) {
@@ -35,7 +46,10 @@ fn places_inside(sources: &Sources, diagnostics: &Diagnostics) {
         inside(sources.get(label.source).unwrap(), label.span);
     }
     let rendered = diagnostics.render(sources);
-    assert!(!rendered.chars().any(|c| c.is_control() && c != '\n'), "{rendered:?}");
+    assert!(
+        !rendered.chars().any(|c| c.is_control() && c != '\n'),
+        "{rendered:?}"
+    );
     assert_eq!(diagnostics.reports(sources).len(), diagnostics.len());
 }
 
@@ -52,7 +66,13 @@ fn read(bytes: &[u8]) {
     let catalog = Catalog::new();
     for (_, step) in runbook.iter().flat_map(|r| r.steps()) {
         if let Some(step_type) = catalog.resolve(&step.uses, source.id(), &mut diagnostics) {
-            check_params(step_type, &step.with, step.uses.span, &source, &mut diagnostics);
+            check_params(
+                step_type,
+                &step.with,
+                step.uses.span,
+                &source,
+                &mut diagnostics,
+            );
         }
     }
     places_inside(&sources, &diagnostics);
@@ -71,15 +91,17 @@ fn mutated(text: &'static str) -> impl Strategy<Value = String> {
         Just("\t".to_owned()),
         Just("assert".to_owned()),
     ];
-    proptest::collection::vec((any::<prop::sample::Index>(), 0..12_usize, piece), 1..4).prop_map(move |changes| {
-        let mut text = text.to_owned();
-        for (at, cut, piece) in changes {
-            let at = text.floor_char_boundary(at.index(text.len() + 1));
-            let end = text.ceil_char_boundary((at + cut).min(text.len()));
-            text.replace_range(at..end, &piece);
-        }
-        text
-    })
+    proptest::collection::vec((any::<prop::sample::Index>(), 0..12_usize, piece), 1..4).prop_map(
+        move |changes| {
+            let mut text = text.to_owned();
+            for (at, cut, piece) in changes {
+                let at = text.floor_char_boundary(at.index(text.len() + 1));
+                let end = text.ceil_char_boundary((at + cut).min(text.len()));
+                text.replace_range(at..end, &piece);
+            }
+            text
+        },
+    )
 }
 
 proptest! {

@@ -33,7 +33,7 @@ output_write() {
   } | sed 's/,quay/, quay/g' >"$LAB/inventory.yaml"
   {
     printf '# Written by lab up: inputs of the upgrade in the lab.\n'
-    printf 'from: 3.7.0\nto: 3.8.0\nimage: %s\ndigest: %s\nhostname: %s\nca: %s/ca.pem\nfirst: quay01\nstable: 3s\n' \
+    printf 'from: 3.7.0\nto: 3.8.0\nimage: %s\ndigest: %s\nhostname: %s\nca: %s/ca.pem\nfirst: quay01\nstable: 3s\nanonymous: true\ndump_copy: quay02:/var/lib/quay-dumps\n' \
       "$IMAGE" "$(images_digest "$NEW")" "$SERVER_HOSTNAME" "$LAB"
   } >"$LAB/upgrade.yaml"
 }

@@ -47,6 +47,8 @@ for group in /sys/fs/cgroup/systemd /sys/fs/cgroup; do
   done
   break
 done
+rm -rf /var/lib/quay-dumps /var/lib/quay-geo-upgrade-ca.pem
+mkdir -p /var/lib/quay-dumps
 rm -rf /var/lib/runbook /home/operator/.local/state/runbook /var/tmp/runbook-* /dev/shm/runbook* /run/runbook*
 SH
 }

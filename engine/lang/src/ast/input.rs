@@ -68,28 +68,69 @@ impl InputDef {
     }
 
     fn check(&self, cx: &mut Cx<'_>, fields: &Fields<'_>) {
-        if self.required && let Some(span) = fields.key_span("default") {
-            let message = format!("`{}` is required, so its default is never used", self.name.value);
-            cx.error(Code::Conflict, message, span, "", Some("remove one of the two".to_owned()));
+        if self.required
+            && let Some(span) = fields.key_span("default")
+        {
+            let message = format!(
+                "`{}` is required, so its default is never used",
+                self.name.value
+            );
+            cx.error(
+                Code::Conflict,
+                message,
+                span,
+                "",
+                Some("remove one of the two".to_owned()),
+            );
         }
-        let text = matches!(self.kind.value, InputType::String | InputType::Path | InputType::Secret);
+        let text = matches!(
+            self.kind.value,
+            InputType::String | InputType::Path | InputType::Secret
+        );
         if let Some(pattern) = self.pattern.as_ref().filter(|_| !text) {
-            cx.error(Code::Conflict, "only a string, a path or a secret has a `pattern`", pattern.span, "", None);
+            cx.error(
+                Code::Conflict,
+                "only a string, a path or a secret has a `pattern`",
+                pattern.span,
+                "",
+                None,
+            );
         }
-        if let Some(group) = self.in_group.as_ref().filter(|_| self.kind.value != InputType::Host) {
-            cx.error(Code::Conflict, "only a host can be `in` a group", group.span, "", None);
+        if let Some(group) = self
+            .in_group
+            .as_ref()
+            .filter(|_| self.kind.value != InputType::Host)
+        {
+            cx.error(
+                Code::Conflict,
+                "only a host can be `in` a group",
+                group.span,
+                "",
+                None,
+            );
         }
-        let Some(default) = self.default.as_ref().filter(|d| !d.has_error()) else { return };
+        let Some(default) = self.default.as_ref().filter(|d| !d.has_error()) else {
+            return;
+        };
         if default.has_template() {
             let help = Some("a value that depends on others is one of `vars`".to_owned());
-            cx.error(Code::NoTemplateHere, "a default is a plain value", default.site(), "this is a template", help);
+            cx.error(
+                Code::NoTemplateHere,
+                "a default is a plain value",
+                default.site(),
+                "this is a template",
+                help,
+            );
         } else if let Err(why) = self.kind.value.check(&default.to_value()) {
             let message = format!("the default of `{}` {why}", self.name.value);
             cx.error(Code::BadValue, message, default.site(), "", None);
         } else if let (Some(rule), Some(value)) = (&self.pattern, default.as_str())
             && pattern(&rule.value).is_ok_and(|p| !p.is_match(value))
         {
-            let message = format!("the default of `{}` does not match its `pattern`", self.name.value);
+            let message = format!(
+                "the default of `{}` does not match its `pattern`",
+                self.name.value
+            );
             cx.error(Code::BadValue, message, default.site(), "", None);
         }
     }
@@ -104,14 +145,24 @@ fn kind(cx: &mut Cx<'_>, fields: &Fields<'_>) -> Option<Spanned<InputType>> {
             let message = format!("`{key}` does not belong to the type `{}`", word.value);
             cx.error(Code::Conflict, message, span, "", None);
         } else if span.is_none() && wanted && !fields.incomplete {
-            cx.error(Code::MissingKey, format!("the type `{}` needs `{key}`", word.value), word.span, "", None);
+            cx.error(
+                Code::MissingKey,
+                format!("the type `{}` needs `{key}`", word.value),
+                word.span,
+                "",
+                None,
+            );
         }
     };
     needs("values", word.value == "enum");
     needs("of", word.value == "map");
     let kind = match word.value.as_str() {
         "enum" => {
-            let values: Vec<_> = fields.texts("values").into_iter().map(|v| v.value).collect();
+            let values: Vec<_> = fields
+                .texts("values")
+                .into_iter()
+                .map(|v| v.value)
+                .collect();
             if values.is_empty() {
                 return None;
             }
@@ -158,7 +209,13 @@ fn read_rules(cx: &mut Cx<'_>, node: &Node) -> Vec<Rule> {
         Kind::Error => Vec::new(),
         _ => {
             let help = Some("write `rules: [{ check: …, message: … }]`".to_owned());
-            cx.error(Code::WrongType, format!("`rules` is a list, not {}", node.noun()), node.site(), "", help);
+            cx.error(
+                Code::WrongType,
+                format!("`rules` is a list, not {}", node.noun()),
+                node.site(),
+                "",
+                help,
+            );
             Vec::new()
         }
     }
@@ -166,26 +223,53 @@ fn read_rules(cx: &mut Cx<'_>, node: &Node) -> Vec<Rule> {
 
 fn rule(cx: &mut Cx<'_>, node: &Node) -> Option<Rule> {
     let fields = Fields::read(cx, Section::Rule, node, head(node))?;
-    Some(Rule { check: fields.text("check")?, message: fields.text("message")? })
+    Some(Rule {
+        check: fields.text("check")?,
+        message: fields.text("message")?,
+    })
 }
 
 /// Reads one group that the inventory must provide.
 pub(super) fn group(cx: &mut Cx<'_>, entry: &Entry) -> Option<GroupDef> {
     let fields = Fields::read(cx, Section::Group, &entry.value, entry.key.span)?;
     if entry.key.value == "all" || entry.key.value == "control" {
-        let message = format!("`{}` cannot be a group: the name has a meaning already", entry.key.value);
+        let message = format!(
+            "`{}` cannot be a group: the name has a meaning already",
+            entry.key.value
+        );
         cx.error(Code::BadName, message, entry.key.span, "", None);
         return None;
     }
     if let (Some(span), Some(_)) = (fields.key_span("min"), fields.key_span("exactly")) {
-        cx.error(Code::Conflict, "`min` and `exactly` do not go together", span, "", None);
+        cx.error(
+            Code::Conflict,
+            "`min` and `exactly` do not go together",
+            span,
+            "",
+            None,
+        );
     }
-    let count = |name| fields.int(name).and_then(|n| u32::try_from(n.value).ok().map(|v| Spanned::new(v, n.span)));
-    let vars = fields.map("vars").into_iter().filter_map(|e| InputDef::read(cx, Section::GroupVar, e)).collect();
-    Some(GroupDef { name: entry.key.clone(), min: count("min"), exactly: count("exactly"), vars })
+    let count = |name| {
+        fields
+            .int(name)
+            .and_then(|n| u32::try_from(n.value).ok().map(|v| Spanned::new(v, n.span)))
+    };
+    let vars = fields
+        .map("vars")
+        .into_iter()
+        .filter_map(|e| InputDef::read(cx, Section::GroupVar, e))
+        .collect();
+    Some(GroupDef {
+        name: entry.key.clone(),
+        min: count("min"),
+        exactly: count("exactly"),
+        vars,
+    })
 }
 
 /// Where a map without a name of its own is pointed at: its first key.
 pub(super) fn head(node: &Node) -> Span {
-    node.as_map().and_then(|entries| entries.first()).map_or(node.site(), |e| e.key.span)
+    node.as_map()
+        .and_then(|entries| entries.first())
+        .map_or(node.site(), |e| e.key.span)
 }

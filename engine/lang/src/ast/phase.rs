@@ -40,16 +40,31 @@ impl Phase {
     pub(super) fn read(cx: &mut Cx<'_>, node: &Node) -> Option<Self> {
         let fields = Fields::read(cx, Section::Phase, node, head(node))?;
         // Steps are read even if the phase has no usable name: all mistakes at once.
-        let steps: Vec<_> = fields.items("steps").into_iter().filter_map(|item| StepDef::read(cx, item)).collect();
+        let steps: Vec<_> = fields
+            .items("steps")
+            .into_iter()
+            .filter_map(|item| StepDef::read(cx, item))
+            .collect();
         let id = fields.text("phase")?;
-        if fields.node("steps").is_none() && node.get("steps").is_none() && node.get("import").is_none() {
-            cx.error(Code::MissingKey, format!("the phase `{}` has no `steps`", id.value), id.span, "", None);
+        if fields.node("steps").is_none()
+            && node.get("steps").is_none()
+            && node.get("import").is_none()
+        {
+            cx.error(
+                Code::MissingKey,
+                format!("the phase `{}` has no `steps`", id.value),
+                id.span,
+                "",
+                None,
+            );
         }
         Some(Self {
             on: fields.text("on"),
             when: fields.text("when"),
             order: order(&fields),
-            rolling: fields.entry("rolling").and_then(|e| rolling(cx, &e.value, e.key.span)),
+            rolling: fields
+                .entry("rolling")
+                .and_then(|e| rolling(cx, &e.value, e.key.span)),
             steps,
             id,
         })
@@ -65,10 +80,20 @@ fn order(fields: &Fields<'_>) -> Order {
 
 fn rolling(cx: &mut Cx<'_>, node: &Node, span: Span) -> Option<Rolling> {
     let fields = Fields::read(cx, Section::Rolling, node, span)?;
-    let mut batch: Vec<_> = fields.items("batch").into_iter().filter_map(|n| Some(Spanned::new(share(n)?, n.site()))).collect();
+    let mut batch: Vec<_> = fields
+        .items("batch")
+        .into_iter()
+        .filter_map(|n| Some(Spanned::new(share(n)?, n.site())))
+        .collect();
     if batch.is_empty() {
         if fields.node("batch").is_some() {
-            cx.error(Code::BadValue, "`batch` names no size", span, "", Some("write `batch: 1`, or `batch: [1, 50%]`".to_owned()));
+            cx.error(
+                Code::BadValue,
+                "`batch` names no size",
+                span,
+                "",
+                Some("write `batch: 1`, or `batch: [1, 50%]`".to_owned()),
+            );
         }
         batch.push(Spanned::new(Share::Count(1), span));
     }

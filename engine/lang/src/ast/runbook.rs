@@ -60,7 +60,9 @@ pub enum VarValue {
 impl Runbook {
     /// All steps with their phases, in order.
     pub fn steps(&self) -> impl Iterator<Item = (&Phase, &StepDef)> {
-        self.phases.iter().flat_map(|phase| phase.steps.iter().map(move |step| (phase, step)))
+        self.phases
+            .iter()
+            .flat_map(|phase| phase.steps.iter().map(move |step| (phase, step)))
     }
 }
 
@@ -74,11 +76,25 @@ pub fn parse_runbook(source: &Source) -> (Option<Runbook>, Diagnostics) {
 }
 
 fn runbook(cx: &mut Cx<'_>, tree: &Node) -> Option<Runbook> {
-    let at = tree.as_map().and_then(|e| e.first()).map_or(Span::default(), |e| e.key.span);
+    let at = tree
+        .as_map()
+        .and_then(|e| e.first())
+        .map_or(Span::default(), |e| e.key.span);
     let fields = Fields::read(cx, Section::Runbook, tree, at)?;
-    let (inputs, rules) = fields.node("inputs").map(|node| inputs(cx, node)).unwrap_or_default();
-    let groups = fields.map("groups").into_iter().filter_map(|entry| group(cx, entry)).collect();
-    let vars = fields.map("vars").into_iter().filter_map(|entry| var(cx, entry)).collect();
+    let (inputs, rules) = fields
+        .node("inputs")
+        .map(|node| inputs(cx, node))
+        .unwrap_or_default();
+    let groups = fields
+        .map("groups")
+        .into_iter()
+        .filter_map(|entry| group(cx, entry))
+        .collect();
+    let vars = fields
+        .map("vars")
+        .into_iter()
+        .filter_map(|entry| var(cx, entry))
+        .collect();
     let phases = phases(cx, &fields, tree, at);
     unique_names(cx, &phases);
     Some(Runbook {
@@ -96,18 +112,48 @@ fn runbook(cx: &mut Cx<'_>, tree: &Node) -> Option<Runbook> {
 }
 
 fn phases(cx: &mut Cx<'_>, fields: &Fields<'_>, tree: &Node, at: Span) -> Vec<Phase> {
-    if let (Some(steps), true) = (tree.get("steps").and(fields.entry("steps")), tree.get("phases").is_some()) {
+    if let (Some(steps), true) = (
+        tree.get("steps").and(fields.entry("steps")),
+        tree.get("phases").is_some(),
+    ) {
         let help = Some("move the steps into a phase".to_owned());
-        cx.error(Code::Conflict, "a runbook has `phases` or `steps`, not both", steps.key.span, "", help);
+        cx.error(
+            Code::Conflict,
+            "a runbook has `phases` or `steps`, not both",
+            steps.key.span,
+            "",
+            help,
+        );
     }
     if tree.get("phases").is_none() && tree.get("steps").is_none() && !tree.is_null() {
-        cx.error(Code::MissingKey, "a runbook needs `phases`, or `steps`", at, "here", None);
+        cx.error(
+            Code::MissingKey,
+            "a runbook needs `phases`, or `steps`",
+            at,
+            "here",
+            None,
+        );
     }
-    let mut phases: Vec<_> = fields.items("phases").into_iter().filter_map(|node| Phase::read(cx, node)).collect();
+    let mut phases: Vec<_> = fields
+        .items("phases")
+        .into_iter()
+        .filter_map(|node| Phase::read(cx, node))
+        .collect();
     if let Some(entry) = fields.entry("steps") {
-        let steps = fields.items("steps").into_iter().filter_map(|node| StepDef::read(cx, node)).collect();
+        let steps = fields
+            .items("steps")
+            .into_iter()
+            .filter_map(|node| StepDef::read(cx, node))
+            .collect();
         let id = Spanned::new("main".to_owned(), entry.key.span);
-        phases.push(Phase { id, on: None, when: None, order: Order::Steps, rolling: None, steps });
+        phases.push(Phase {
+            id,
+            on: None,
+            when: None,
+            order: Order::Steps,
+            rolling: None,
+            steps,
+        });
     }
     phases
 }
@@ -116,7 +162,9 @@ fn var(cx: &mut Cx<'_>, entry: &Entry) -> Option<VarDef> {
     let node = &entry.value;
     let value = match &node.kind {
         Kind::Error => return None,
-        Kind::Str { text, .. } if text.contains("{{") => VarValue::Template(Spanned::new(text.clone(), node.site())),
+        Kind::Str { text, .. } if text.contains("{{") => {
+            VarValue::Template(Spanned::new(text.clone(), node.site()))
+        }
         Kind::Map(_) if node.get("cel").is_some() => {
             let fields = Fields::read(cx, Section::Var, node, entry.key.span)?;
             VarValue::Cel(fields.text("cel")?)
@@ -129,13 +177,25 @@ fn var(cx: &mut Cx<'_>, entry: &Entry) -> Option<VarDef> {
                 }
             });
             let help = Some("give this text a variable of its own".to_owned());
-            let message = format!("`{}` is a list or a map, its texts cannot be templates", entry.key.value);
-            cx.error(Code::NoTemplateHere, message, first.unwrap_or(node.site()), "this is a template", help);
+            let message = format!(
+                "`{}` is a list or a map, its texts cannot be templates",
+                entry.key.value
+            );
+            cx.error(
+                Code::NoTemplateHere,
+                message,
+                first.unwrap_or(node.site()),
+                "this is a template",
+                help,
+            );
             return None;
         }
         _ => VarValue::Literal(node.clone()),
     };
-    Some(VarDef { name: entry.key.clone(), value })
+    Some(VarDef {
+        name: entry.key.clone(),
+        value,
+    })
 }
 
 fn unique_names(cx: &mut Cx<'_>, phases: &[Phase]) {

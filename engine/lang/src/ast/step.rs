@@ -90,20 +90,47 @@ impl StepDef {
     pub(super) fn read(cx: &mut Cx<'_>, node: &Node) -> Option<Self> {
         let at = node.get("step").map_or_else(|| head(node), Node::site);
         let fields = Fields::read(cx, Section::Step, node, at)?;
-        let retry = fields.entry("retry").and_then(|e| retry(cx, &e.value, e.key.span));
-        let until = fields.entry("until").and_then(|e| until(cx, &e.value, e.key.span));
-        let needs = fields.node("needs").map(|_| fields.texts("needs").into_iter().filter_map(|n| need(cx, n)).collect());
+        let retry = fields
+            .entry("retry")
+            .and_then(|e| retry(cx, &e.value, e.key.span));
+        let until = fields
+            .entry("until")
+            .and_then(|e| until(cx, &e.value, e.key.span));
+        let needs = fields.node("needs").map(|_| {
+            fields
+                .texts("needs")
+                .into_iter()
+                .filter_map(|n| need(cx, n))
+                .collect()
+        });
         let critical = fields.bool("critical").unwrap_or(false);
         if let (true, Some(retry)) = (critical, &retry) {
             let message = "a critical step is never retried by itself";
-            cx.error(Code::Conflict, message, retry.span, "remove `retry` or `critical`", None);
+            cx.error(
+                Code::Conflict,
+                message,
+                retry.span,
+                "remove `retry` or `critical`",
+                None,
+            );
         }
-        let once = fields.entry("once").filter(|_| fields.bool("once") == Some(true)).map(|e| e.key.span);
+        let once = fields
+            .entry("once")
+            .filter(|_| fields.bool("once") == Some(true))
+            .map(|e| e.key.span);
         if let (Some(_), Some(span)) = (once, fields.key_span("fresh")) {
-            cx.error(Code::Conflict, "`once` and `fresh` do not go together", span, "a record is never taken again", None);
+            cx.error(
+                Code::Conflict,
+                "`once` and `fresh` do not go together",
+                span,
+                "a record is never taken again",
+                None,
+            );
         }
         let id = fields.text("step")?;
-        let uses = fields.text("uses").unwrap_or_else(|| Spanned::new(String::new(), id.span));
+        let uses = fields
+            .text("uses")
+            .unwrap_or_else(|| Spanned::new(String::new(), id.span));
         Some(Self {
             id,
             uses,
@@ -118,7 +145,15 @@ impl StepDef {
             critical,
             fresh_ms: fields.duration("fresh"),
             once,
-            outage: fields.text("outage").map(|w| w.map(|w| if w == "end" { Outage::End } else { Outage::Begin })),
+            outage: fields.text("outage").map(|w| {
+                w.map(|w| {
+                    if w == "end" {
+                        Outage::End
+                    } else {
+                        Outage::Begin
+                    }
+                })
+            }),
             no_return: fields.text("no_return"),
             undo_none: fields.node("undo").is_some(),
             tags: fields.texts("tags"),
@@ -132,23 +167,39 @@ fn need(cx: &mut Cx<'_>, text: Spanned<String>) -> Option<Need> {
         None => (text.value.as_str(), false),
         Some((name, "host")) => (name, true),
         Some((name, place)) => {
-            let help = Some(format!("write `{name}@host` for the same host, `{name}` for all of them"));
-            cx.error(Code::BadValue, format!("`@{place}` is not a place"), text.span, "", help);
+            let help = Some(format!(
+                "write `{name}@host` for the same host, `{name}` for all of them"
+            ));
+            cx.error(
+                Code::BadValue,
+                format!("`@{place}` is not a place"),
+                text.span,
+                "",
+                help,
+            );
             return None;
         }
     };
     let good = crate::fields::name_holds(cx, Name::Id, name, text.span);
-    good.then(|| Need { step: Spanned::new(name.to_owned(), text.span), same_host })
+    good.then(|| Need {
+        step: Spanned::new(name.to_owned(), text.span),
+        same_host,
+    })
 }
 
 fn retry(cx: &mut Cx<'_>, node: &Node, span: Span) -> Option<RetryDef> {
     let fields = Fields::read(cx, Section::Retry, node, span)?;
     let usual = Retry::default();
     let retry = Retry {
-        attempts: fields.int("attempts").and_then(|n| u32::try_from(n.value).ok()).unwrap_or(usual.attempts),
+        attempts: fields
+            .int("attempts")
+            .and_then(|n| u32::try_from(n.value).ok())
+            .unwrap_or(usual.attempts),
         delay_ms: fields.duration("delay").map_or(usual.delay_ms, |d| d.value),
         backoff: fields.number("backoff").unwrap_or(usual.backoff),
-        max_delay_ms: fields.duration("max_delay").map_or(usual.max_delay_ms, |d| d.value),
+        max_delay_ms: fields
+            .duration("max_delay")
+            .map_or(usual.max_delay_ms, |d| d.value),
     };
     Some(RetryDef { retry, span })
 }
@@ -157,7 +208,10 @@ fn until(cx: &mut Cx<'_>, node: &Node, span: Span) -> Option<UntilDef> {
     let fields = Fields::read(cx, Section::Until, node, span)?;
     Some(UntilDef {
         every_ms: fields.duration("every").map_or(EVERY_MS, |d| d.value),
-        passes: fields.int("passes").and_then(|n| u32::try_from(n.value).ok()).unwrap_or(1),
+        passes: fields
+            .int("passes")
+            .and_then(|n| u32::try_from(n.value).ok())
+            .unwrap_or(1),
         within_ms: fields.duration("within")?.value,
         fatal: fields.text("fatal"),
         span,

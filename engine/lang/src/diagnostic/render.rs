@@ -47,7 +47,9 @@ impl Diagnostic {
         let head = first.map(|p| format!("{p}: ")).unwrap_or_default();
         let _ = writeln!(out, "{head}{word}[{}]: {}", self.code, self.message);
         for (at, label) in self.labels.iter().enumerate() {
-            let Some(source) = sources.get(label.source) else { continue };
+            let Some(source) = sources.get(label.source) else {
+                continue;
+            };
             if at > 0
                 && let Some(place) = place(label)
             {
@@ -72,9 +74,15 @@ impl Diagnostic {
                 None => groups.push((label.source, vec![span])),
             }
         }
-        let named = |id| sources.get(id).map(|s: &Source| NamedSource::new(printable(s.name()), s.shown()));
+        let named = |id| {
+            sources
+                .get(id)
+                .map(|s: &Source| NamedSource::new(printable(s.name()), s.shown()))
+        };
         let mut groups = groups.into_iter();
-        let (id, labels) = groups.next().map_or((None, Vec::new()), |(id, labels)| (Some(id), labels));
+        let (id, labels) = groups
+            .next()
+            .map_or((None, Vec::new()), |(id, labels)| (Some(id), labels));
         let elsewhere = groups.map(|(id, labels)| Report {
             message: "together with this".into(),
             code: None,
@@ -107,9 +115,18 @@ fn underline(source: &Source, label: &super::Label, out: &mut String) {
     let span = source.line_span(line);
     let text = source.slice(span);
     let at = column - 1;
-    let skipped = if text.chars().count() > WIDEST { at.saturating_sub(BEFORE) } else { 0 };
+    let skipped = if text.chars().count() > WIDEST {
+        at.saturating_sub(BEFORE)
+    } else {
+        0
+    };
     let piece = |from: usize, count: usize| -> String {
-        let piece: String = text.chars().skip(from).take(count).map(|c| if c == '\t' { ' ' } else { c }).collect();
+        let piece: String = text
+            .chars()
+            .skip(from)
+            .take(count)
+            .map(|c| if c == '\t' { ' ' } else { c })
+            .collect();
         printable(&piece).into_owned()
     };
     let start = label.span.start.min(span.end);
@@ -117,16 +134,31 @@ fn underline(source: &Source, label: &super::Label, out: &mut String) {
     let marked = source.slice(Span::new(start, end)).chars().count();
     let before = piece(skipped, at - skipped);
     let inside = piece(at, marked.min(WIDEST));
-    let after = piece(at + marked.min(WIDEST), WIDEST.saturating_sub(at - skipped + marked));
+    let after = piece(
+        at + marked.min(WIDEST),
+        WIDEST.saturating_sub(at - skipped + marked),
+    );
     let left = if skipped > 0 { "…" } else { "" };
     let shown = at + marked + after.chars().count();
-    let right = if shown < text.chars().count() { "…" } else { "" };
+    let right = if shown < text.chars().count() {
+        "…"
+    } else {
+        ""
+    };
     let number = line.to_string();
-    let _ = writeln!(out, "{}", format!("  {number} | {left}{before}{inside}{after}{right}").trim_end());
+    let _ = writeln!(
+        out,
+        "{}",
+        format!("  {number} | {left}{before}{inside}{after}{right}").trim_end()
+    );
     let pad = " ".repeat(number.len());
     let gap = " ".repeat(left.chars().count() + before.chars().count());
     let marks = "^".repeat(inside.chars().count().max(1));
-    let _ = writeln!(out, "{}", format!("  {pad} | {gap}{marks} {}", label.text).trim_end());
+    let _ = writeln!(
+        out,
+        "{}",
+        format!("  {pad} | {gap}{marks} {}", label.text).trim_end()
+    );
 }
 
 /// A diagnostic with the texts that it points into, for `miette`'s handlers.
@@ -159,7 +191,9 @@ impl miette::Diagnostic for Report {
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        self.help.as_ref().map(|h| Box::new(h) as Box<dyn fmt::Display>)
+        self.help
+            .as_ref()
+            .map(|h| Box::new(h) as Box<dyn fmt::Display>)
     }
 
     fn source_code(&self) -> Option<&dyn miette::SourceCode> {
@@ -174,7 +208,9 @@ impl miette::Diagnostic for Report {
         if self.elsewhere.is_empty() {
             return None;
         }
-        Some(Box::new(self.elsewhere.iter().map(|r| r as &dyn miette::Diagnostic)))
+        Some(Box::new(
+            self.elsewhere.iter().map(|r| r as &dyn miette::Diagnostic),
+        ))
     }
 }
 
@@ -187,7 +223,9 @@ mod tests {
     #[test]
     fn both_renderings_show_the_place() {
         let mut sources = Sources::new();
-        let one = sources.add("one.yaml", b"a: 1\nb: gr\xc3\xbc\xc3\x9fe\n").unwrap();
+        let one = sources
+            .add("one.yaml", b"a: 1\nb: gr\xc3\xbc\xc3\x9fe\n")
+            .unwrap();
         let two = sources.add("two.yaml", b"c: 3\n").unwrap();
         let mut all = Diagnostics::new();
         all.push(

@@ -25,14 +25,26 @@ pub(super) fn read<'n>(cx: &mut Cx<'_>, fields: &Fields<'n>) -> Vec<Group<'n>> {
     for entry in fields.map("groups") {
         let name = entry.key.clone();
         if name.value == "all" || name.value == "control" {
-            let message = format!("`{}` cannot be a group: the name has a meaning already", name.value);
-            let help = (name.value == "all").then(|| "variables of all hosts are `vars` at the top level".to_owned());
+            let message = format!(
+                "`{}` cannot be a group: the name has a meaning already",
+                name.value
+            );
+            let help = (name.value == "all")
+                .then(|| "variables of all hosts are `vars` at the top level".to_owned());
             cx.error(Code::BadName, message, name.span, "", help);
             continue;
         }
-        let Some(fields) = Fields::read(cx, Section::InventoryGroup, &entry.value, name.span) else { continue };
+        let Some(fields) = Fields::read(cx, Section::InventoryGroup, &entry.value, name.span)
+        else {
+            continue;
+        };
         let (hosts, children) = (fields.texts("hosts"), fields.texts("children"));
-        groups.push(Group { name, hosts, children, vars: fields.map("vars") });
+        groups.push(Group {
+            name,
+            hosts,
+            children,
+            vars: fields.map("vars"),
+        });
     }
     groups
 }
@@ -40,10 +52,17 @@ pub(super) fn read<'n>(cx: &mut Cx<'_>, fields: &Fields<'n>) -> Vec<Group<'n>> {
 /// Finds the hosts of every group; reports members that are not there and cycles.
 pub(super) fn resolve(cx: &mut Cx<'_>, groups: &[Group<'_>], hosts: &[HostDef]) -> Vec<GroupHosts> {
     let known: HashMap<&str, &HostDef> = hosts.iter().map(|h| (h.host.name.as_str(), h)).collect();
-    let names: HashMap<&str, usize> = groups.iter().enumerate().map(|(at, g)| (g.name.value.as_str(), at)).collect();
+    let names: HashMap<&str, usize> = groups
+        .iter()
+        .enumerate()
+        .map(|(at, g)| (g.name.value.as_str(), at))
+        .collect();
     for group in groups {
         if let Some(host) = known.get(group.name.value.as_str()) {
-            let message = format!("`{}` is the name of a host and of a group", group.name.value);
+            let message = format!(
+                "`{}` is the name of a host and of a group",
+                group.name.value
+            );
             let diagnostic = Diagnostic::error(Code::DuplicateId, message)
                 .label(cx.id(), group.name.span, "the group")
                 .label(cx.id(), host.span, "the host");
@@ -51,14 +70,24 @@ pub(super) fn resolve(cx: &mut Cx<'_>, groups: &[Group<'_>], hosts: &[HostDef]) 
         }
         for (members, noun) in [(&group.hosts, "host"), (&group.children, "group")] {
             for member in members {
-                let there = if noun == "host" { known.contains_key(member.value.as_str()) } else { names.contains_key(member.value.as_str()) };
+                let there = if noun == "host" {
+                    known.contains_key(member.value.as_str())
+                } else {
+                    names.contains_key(member.value.as_str())
+                };
                 if there {
                     continue;
                 }
-                let mut candidates: Vec<&str> = if noun == "host" { known.keys().copied().collect() } else { names.keys().copied().collect() };
+                let mut candidates: Vec<&str> = if noun == "host" {
+                    known.keys().copied().collect()
+                } else {
+                    names.keys().copied().collect()
+                };
                 candidates.sort_unstable();
                 let help = match noun {
-                    "host" if names.contains_key(member.value.as_str()) => Some("a group belongs into `children`".to_owned()),
+                    "host" if names.contains_key(member.value.as_str()) => {
+                        Some("a group belongs into `children`".to_owned())
+                    }
                     _ => did_you_mean(&member.value, candidates),
                 };
                 let message = format!("no {noun} `{}` in this inventory", member.value);
@@ -81,17 +110,31 @@ pub(super) fn resolve(cx: &mut Cx<'_>, groups: &[Group<'_>], hosts: &[HostDef]) 
         }
         found
     };
-    groups.iter().enumerate().map(|(at, g)| GroupHosts { name: g.name.clone(), hosts: members(at) }).collect()
+    groups
+        .iter()
+        .enumerate()
+        .map(|(at, g)| GroupHosts {
+            name: g.name.clone(),
+            hosts: members(at),
+        })
+        .collect()
 }
 
 /// A group and everything that belongs to it, itself first, each once.
-pub(super) fn below(start: usize, groups: &[Group<'_>], names: &HashMap<&str, usize>) -> Vec<usize> {
+pub(super) fn below(
+    start: usize,
+    groups: &[Group<'_>],
+    names: &HashMap<&str, usize>,
+) -> Vec<usize> {
     let mut found = vec![start];
     let mut seen = HashSet::from([start]);
     let mut next = 0;
     while let Some(at) = found.get(next).copied() {
         next += 1;
-        let children = groups[at].children.iter().filter_map(|c| names.get(c.value.as_str()));
+        let children = groups[at]
+            .children
+            .iter()
+            .filter_map(|c| names.get(c.value.as_str()));
         found.extend(children.filter(|c| seen.insert(**c)));
     }
     found
@@ -103,11 +146,18 @@ fn cycles(cx: &mut Cx<'_>, groups: &[Group<'_>], names: &HashMap<&str, usize>) {
         let back = group.children.iter().find(|child| {
             names.get(child.value.as_str()).is_some_and(|c| {
                 let reached = below(*c, groups, names);
-                reached.contains(&at) && reached.iter().filter(|r| below(**r, groups, names).contains(&at)).all(|r| *r >= at)
+                reached.contains(&at)
+                    && reached
+                        .iter()
+                        .filter(|r| below(**r, groups, names).contains(&at))
+                        .all(|r| *r >= at)
             })
         });
         if let Some(child) = back {
-            let message = format!("the group `{}` belongs to itself through `{}`", group.name.value, child.value);
+            let message = format!(
+                "the group `{}` belongs to itself through `{}`",
+                group.name.value, child.value
+            );
             cx.error(Code::GroupCycle, message, child.span, "", None);
         }
     }

@@ -24,22 +24,36 @@ struct Reached {
 pub(super) type OwnVars<'n> = HashMap<String, Vec<&'n Entry>>;
 
 /// Reads the hosts; their variables are left to be merged with those of groups.
-pub(super) fn read<'n>(cx: &mut Cx<'_>, fields: &Fields<'n>) -> Option<(Vec<HostDef>, OwnVars<'n>)> {
+pub(super) fn read<'n>(
+    cx: &mut Cx<'_>,
+    fields: &Fields<'n>,
+) -> Option<(Vec<HostDef>, OwnVars<'n>)> {
     let mut all = Reached::default();
     all.read(cx, fields);
     fields.entry("hosts")?;
     let mut own = HashMap::new();
-    let hosts = fields.map("hosts").into_iter().filter_map(|entry| host(cx, entry, &all, &mut own)).collect();
+    let hosts = fields
+        .map("hosts")
+        .into_iter()
+        .filter_map(|entry| host(cx, entry, &all, &mut own))
+        .collect();
     Some((hosts, own))
 }
 
-fn host<'n>(cx: &mut Cx<'_>, entry: &'n Entry, all: &Reached, own: &mut OwnVars<'n>) -> Option<HostDef> {
+fn host<'n>(
+    cx: &mut Cx<'_>,
+    entry: &'n Entry,
+    all: &Reached,
+    own: &mut OwnVars<'n>,
+) -> Option<HostDef> {
     let name = HostName::new(entry.key.value.clone()).ok()?;
     let fields = Fields::read(cx, Section::InventoryHost, &entry.value, entry.key.span)?;
     own.insert(entry.key.value.clone(), fields.map("vars"));
     let mut reached = all.clone();
     reached.read(cx, &fields);
-    let address = fields.text("address").and_then(|a| destination(cx, "an address", a));
+    let address = fields
+        .text("address")
+        .and_then(|a| destination(cx, "an address", a));
     Some(HostDef {
         host: Host {
             connection: Connection {
@@ -62,7 +76,10 @@ fn host<'n>(cx: &mut Cx<'_>, entry: &'n Entry, all: &Reached, own: &mut OwnVars<
 impl Reached {
     /// Takes what a map says, `connection` first, the keys beside it over that.
     fn read(&mut self, cx: &mut Cx<'_>, fields: &Fields<'_>) {
-        if let Some(section) = fields.entry("connection").and_then(|e| Fields::read(cx, Section::Connection, &e.value, e.key.span)) {
+        if let Some(section) = fields
+            .entry("connection")
+            .and_then(|e| Fields::read(cx, Section::Connection, &e.value, e.key.span))
+        {
             self.read_keys(cx, &section);
         }
         self.read_keys(cx, fields);
@@ -74,7 +91,10 @@ impl Reached {
     }
 
     fn read_keys(&mut self, cx: &mut Cx<'_>, fields: &Fields<'_>) {
-        if let Some(user) = fields.text("user").and_then(|u| destination(cx, "an account", u)) {
+        if let Some(user) = fields
+            .text("user")
+            .and_then(|u| destination(cx, "an account", u))
+        {
             self.user = Some(user);
         }
         if let Some(port) = fields.int("port").and_then(|p| u16::try_from(p.value).ok()) {
@@ -90,10 +110,15 @@ impl Reached {
 /// a name there.
 fn destination(cx: &mut Cx<'_>, noun: &str, text: Spanned<String>) -> Option<String> {
     let clean = |c: char| c.is_ascii_alphanumeric() || "._-:%[]@\\".contains(c);
-    if !text.value.is_empty() && text.value.len() <= 255 && !text.value.starts_with('-') && text.value.chars().all(clean) {
+    if !text.value.is_empty()
+        && text.value.len() <= 255
+        && !text.value.starts_with('-')
+        && text.value.chars().all(clean)
+    {
         return Some(text.value);
     }
-    let message = format!("{noun} is made of letters, digits and `.` `_` `-` `:` `%`, not first a `-`");
+    let message =
+        format!("{noun} is made of letters, digits and `.` `_` `-` `:` `%`, not first a `-`");
     cx.error(Code::BadName, message, text.span, "", None);
     None
 }

@@ -35,7 +35,11 @@ become: sudo
 #[test]
 fn connections_and_accounts_are_inherited() {
     let inventory = good(LAB);
-    let order: Vec<_> = inventory.hosts.iter().map(|h| h.host.name.as_str()).collect();
+    let order: Vec<_> = inventory
+        .hosts
+        .iter()
+        .map(|h| h.host.name.as_str())
+        .collect();
     assert_eq!(order, ["db01", "quay01", "quay02", "quay03"]);
     let quay02 = &inventory.host("quay02").unwrap().host;
     assert_eq!(quay02.connection.port, Some(2222));
@@ -51,12 +55,23 @@ fn the_nearest_says_what_a_variable_is() {
     let inventory = good(LAB);
     let var = |host: &str, name: &str| inventory.host(host).unwrap().host.vars[name].clone();
     assert_eq!(var("quay01", "region"), json!("a"), "its own");
-    assert_eq!(var("quay03", "region"), json!("b"), "of the group, over its parent");
+    assert_eq!(
+        var("quay03", "region"),
+        json!("b"),
+        "of the group, over its parent"
+    );
     assert_eq!(var("db01", "region"), json!("none"), "of the parent");
     assert_eq!(var("quay01", "level"), json!("quay"));
-    assert_eq!(var("db01", "level"), json!("site"), "a parent comes before all");
+    assert_eq!(
+        var("db01", "level"),
+        json!("site"),
+        "a parent comes before all"
+    );
     assert_eq!(var("db01", "everywhere"), json!(true));
-    assert_eq!((var("db01", "name"), var("db01", "address")), (json!("db01"), json!("10.77.0.10")));
+    assert_eq!(
+        (var("db01", "name"), var("db01", "address")),
+        (json!("db01"), json!("10.77.0.10"))
+    );
     let span = inventory.host("quay03").unwrap().var_spans["region"];
     assert_eq!(&LAB[span.range()], "b");
 }
@@ -64,20 +79,39 @@ fn the_nearest_says_what_a_variable_is() {
 #[test]
 fn groups_hold_hosts_of_their_children_once() {
     let inventory = good(LAB);
-    let hosts = |name: &str| inventory.group(name).unwrap().hosts.iter().map(|h| h.as_str().to_owned()).collect::<Vec<_>>();
+    let hosts = |name: &str| {
+        inventory
+            .group(name)
+            .unwrap()
+            .hosts
+            .iter()
+            .map(|h| h.as_str().to_owned())
+            .collect::<Vec<_>>()
+    };
     assert_eq!(hosts("site"), ["quay02", "quay01", "quay03", "db01"]);
     assert_eq!(hosts("quay"), ["quay02", "quay01", "quay03"]);
-    assert_eq!(inventory.host("quay01").unwrap().host.groups, ["site", "quay"]);
+    assert_eq!(
+        inventory.host("quay01").unwrap().host.groups,
+        ["site", "quay"]
+    );
 }
 
 #[test]
 fn groups_that_disagree_are_both_named_unless_the_host_decides() {
     let text = |own: &str| {
-        format!("hosts:\n  h1: {{ vars: {{ {own} }} }}\ngroups:\n  a: {{ hosts: [h1], vars: {{ x: 1, y: 1 }} }}\n  b: {{ hosts: [h1], vars: {{ x: 2, y: 1 }} }}\n")
+        format!(
+            "hosts:\n  h1: {{ vars: {{ {own} }} }}\ngroups:\n  a: {{ hosts: [h1], vars: {{ x: 1, y: 1 }} }}\n  b: {{ hosts: [h1], vars: {{ x: 2, y: 1 }} }}\n"
+        )
     };
     let (_, rendered) = read(&text(""));
-    assert!(rendered.contains("the groups `a` and `b` disagree about `x` of `h1`"), "{rendered}");
-    assert!(!rendered.contains("`y`"), "what is the same is no conflict: {rendered}");
+    assert!(
+        rendered.contains("the groups `a` and `b` disagree about `x` of `h1`"),
+        "{rendered}"
+    );
+    assert!(
+        !rendered.contains("`y`"),
+        "what is the same is no conflict: {rendered}"
+    );
     assert_eq!(good(&text("x: 3")).hosts[0].host.vars["x"], json!(3));
 }
 
@@ -91,7 +125,9 @@ fn a_group_in_a_diamond_is_nearer_than_both_parents() {
 
 #[test]
 fn a_cycle_is_reported_once() {
-    let (_, rendered) = read("hosts: { h1: }\ngroups:\n  a: { children: [b] }\n  b: { children: [c] }\n  c: { children: [a] }\n  d: { children: [a] }\n");
+    let (_, rendered) = read(
+        "hosts: { h1: }\ngroups:\n  a: { children: [b] }\n  b: { children: [c] }\n  c: { children: [a] }\n  d: { children: [a] }\n",
+    );
     assert_eq!(rendered.matches("error[").count(), 1, "{rendered}");
     assert!(rendered.contains("lang::group_cycle"), "{rendered}");
 }
@@ -105,6 +141,13 @@ fn what_ssh_would_take_as_more_than_a_name_is_refused() {
         assert!(rendered.contains("lang::bad_name"), "{bad}: {rendered}");
     }
     let (_, rendered) = read("hosts:\n  control: { address: a }\n");
-    assert!(rendered.contains("`control` is the controller itself"), "{rendered}");
-    assert!(read("hosts: { h1: { address: '[fe80::1%eth0]' } }\n").1.is_empty());
+    assert!(
+        rendered.contains("`control` is the controller itself"),
+        "{rendered}"
+    );
+    assert!(
+        read("hosts: { h1: { address: '[fe80::1%eth0]' } }\n")
+            .1
+            .is_empty()
+    );
 }

@@ -3,28 +3,74 @@
 use super::shape::{Section as S, Shape, Since, Word, later, now};
 use super::{Key, Name};
 
-const fn key(section: S, name: &'static str, shape: Shape, doc: &'static str, example: &'static str) -> Key {
-    Key { section, name, shape, required: false, since: Since::Now, doc, example }
+const fn key(
+    section: S,
+    name: &'static str,
+    shape: Shape,
+    doc: &'static str,
+    example: &'static str,
+) -> Key {
+    Key {
+        section,
+        name,
+        shape,
+        required: false,
+        since: Since::Now,
+        doc,
+        example,
+    }
 }
 
 const fn required(key: Key) -> Key {
-    Key { required: true, ..key }
+    Key {
+        required: true,
+        ..key
+    }
 }
 
 const fn coming(key: Key) -> Key {
-    Key { since: Since::Later, ..key }
+    Key {
+        since: Since::Later,
+        ..key
+    }
 }
 
 /// Types of inputs and of group variables.
 const TYPES: &[Word] = &[
-    now("string"), now("int"), now("bool"), now("enum"), now("path"), now("duration"), now("size"), now("version"), now("host"),
-    now("secret"), now("map"), later("list"), later("date"), later("object"), later("one_of"),
+    now("string"),
+    now("int"),
+    now("bool"),
+    now("enum"),
+    now("path"),
+    now("duration"),
+    now("size"),
+    now("version"),
+    now("host"),
+    now("secret"),
+    now("map"),
+    later("list"),
+    later("date"),
+    later("object"),
+    later("one_of"),
 ];
 
 /// Types of what a map holds.
 const ELEMENTS: &[Word] = &[
-    now("string"), now("int"), now("bool"), now("path"), now("duration"), now("size"), now("version"), now("host"), now("secret"),
-    later("date"), later("enum"), later("map"), later("list"), later("object"), later("one_of"),
+    now("string"),
+    now("int"),
+    now("bool"),
+    now("path"),
+    now("duration"),
+    now("size"),
+    now("version"),
+    now("host"),
+    now("secret"),
+    later("date"),
+    later("enum"),
+    later("map"),
+    later("list"),
+    later("object"),
+    later("one_of"),
 ];
 
 const ORDER: &[Word] = &[now("steps"), now("per_host"), later("graph")];
@@ -39,6 +85,7 @@ const VARIABLES: Shape = Shape::Map(Name::Id, &Shape::Any);
 const TEXTS: Shape = Shape::OneOrList(&Shape::Text);
 const COUNT: Shape = Shape::Int(0, 100_000);
 
+#[rustfmt::skip]
 pub(super) const KEYS: &[Key] = &[
     required(key(S::Runbook, "runbook", Shape::Name(Name::Runbook), "The name of the runbook.", "quay-geo-upgrade")),
     key(S::Runbook, "version", Shape::Label, "The version of the runbook, for people.", "1"),

@@ -2,8 +2,27 @@
 
 /// Words that a condition cannot use as a name.
 pub const RESERVED: &[&str] = &[
-    "as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let", "loop", "namespace", "null",
-    "package", "return", "true", "var", "void", "while",
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "false",
+    "for",
+    "function",
+    "if",
+    "import",
+    "in",
+    "let",
+    "loop",
+    "namespace",
+    "null",
+    "package",
+    "return",
+    "true",
+    "var",
+    "void",
+    "while",
 ];
 
 /// The longest name, in bytes.
@@ -33,17 +52,25 @@ impl Name {
     /// The rule that it breaks.
     pub fn check(self, text: &str) -> Result<(), &'static str> {
         match self {
-            Self::Id if RESERVED.contains(&text) => Err("this word belongs to the language of conditions"),
-            Self::Id if !id(text, "") => Err("a name is a-z, then a-z, 0-9 and _, at most 64"),
-            Self::Runbook if !id(text, "-") => Err("the name of a runbook is a-z, then a-z, 0-9, _ and -, at most 64"),
-            Self::Type if text.len() > LONGEST || !text.split('.').all(|part| id(part, "")) => {
-                Err("the name of a step type is like `podman.image`: a-z, 0-9 and _, joined by dots")
+            Self::Id if RESERVED.contains(&text) => {
+                Err("this word belongs to the language of conditions")
             }
-            Self::Param if !id(text, "") => Err("a parameter is a-z, then a-z, 0-9 and _, at most 64"),
+            Self::Id if !id(text, "") => Err("a name is a-z, then a-z, 0-9 and _, at most 64"),
+            Self::Runbook if !id(text, "-") => {
+                Err("the name of a runbook is a-z, then a-z, 0-9, _ and -, at most 64")
+            }
+            Self::Type if text.len() > LONGEST || !text.split('.').all(|part| id(part, "")) => Err(
+                "the name of a step type is like `podman.image`: a-z, 0-9 and _, joined by dots",
+            ),
+            Self::Param if !id(text, "") => {
+                Err("a parameter is a-z, then a-z, 0-9 and _, at most 64")
+            }
             Self::Param if text.starts_with("before_") || text.starts_with("rb_") => {
                 Err("names that start with `before_` or `rb_` belong to the engine")
             }
-            Self::Host if text == runbook_model::id::CONTROL => Err("`control` is the controller itself"),
+            Self::Host if text == runbook_model::id::CONTROL => {
+                Err("`control` is the controller itself")
+            }
             Self::Host => match runbook_model::HostName::new(text) {
                 Ok(_) => Ok(()),
                 Err(error) => Err(error.rule),
@@ -67,7 +94,9 @@ impl Name {
 fn id(text: &str, more: &str) -> bool {
     text.len() <= LONGEST
         && text.starts_with(|c: char| c.is_ascii_lowercase())
-        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || more.contains(c))
+        && text
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || more.contains(c))
 }
 
 #[cfg(test)]
@@ -77,7 +106,16 @@ mod tests {
     #[test]
     fn names_hold_their_rules() {
         assert!(Name::Id.check("dump_valid").is_ok());
-        for bad in ["", "Dump", "dump-valid", "9a", "in", "a b", "ä", &"a".repeat(65)] {
+        for bad in [
+            "",
+            "Dump",
+            "dump-valid",
+            "9a",
+            "in",
+            "a b",
+            "ä",
+            &"a".repeat(65),
+        ] {
             assert!(Name::Id.check(bad).is_err(), "{bad}");
         }
         assert!(Name::Runbook.check("quay-geo-upgrade").is_ok());
@@ -85,7 +123,10 @@ mod tests {
         assert!(Name::Type.check("podman.").is_err() && Name::Type.check("a..b").is_err());
         assert!(Name::Param.check("as").is_ok() && Name::Param.check("before_now").is_err());
         assert!(Name::Host.check("control").is_err() && Name::Host.check("-oX").is_err());
-        assert_eq!(Name::Id.repaired("Dump-Valid").as_deref(), Some("dump_valid"));
+        assert_eq!(
+            Name::Id.repaired("Dump-Valid").as_deref(),
+            Some("dump_valid")
+        );
         assert_eq!(Name::Id.repaired("in"), None);
     }
 }

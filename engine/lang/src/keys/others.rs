@@ -3,28 +3,64 @@
 use super::shape::{Section as S, Shape, Since, Word, now};
 use super::{Key, Name};
 
-const fn key(section: S, name: &'static str, shape: Shape, doc: &'static str, example: &'static str) -> Key {
-    Key { section, name, shape, required: false, since: Since::Now, doc, example }
+const fn key(
+    section: S,
+    name: &'static str,
+    shape: Shape,
+    doc: &'static str,
+    example: &'static str,
+) -> Key {
+    Key {
+        section,
+        name,
+        shape,
+        required: false,
+        since: Since::Now,
+        doc,
+        example,
+    }
 }
 
 const fn required(key: Key) -> Key {
-    Key { required: true, ..key }
+    Key {
+        required: true,
+        ..key
+    }
 }
 
 const fn coming(key: Key) -> Key {
-    Key { since: Since::Later, ..key }
+    Key {
+        since: Since::Later,
+        ..key
+    }
 }
 
 const SHAPES: &[Word] = &[
-    now("string"), now("int"), now("bool"), now("enum"), now("path"), now("duration"), now("size"), now("list"), now("map"), now("json"),
+    now("string"),
+    now("int"),
+    now("bool"),
+    now("enum"),
+    now("path"),
+    now("duration"),
+    now("size"),
+    now("list"),
+    now("map"),
+    now("json"),
 ];
 const ELEMENTS: &[Word] = &[now("string")];
-const OUTPUTS: &[Word] = &[now("string"), now("int"), now("bool"), now("json"), now("list")];
+const OUTPUTS: &[Word] = &[
+    now("string"),
+    now("int"),
+    now("bool"),
+    now("json"),
+    now("list"),
+];
 const IN_DOUBT: &[Word] = &[now("check"), now("ask")];
 
 const VARIABLES: Shape = Shape::Map(Name::Id, &Shape::Any);
 const TEXTS: Shape = Shape::List(&Shape::Text);
 
+#[rustfmt::skip]
 pub(super) const KEYS: &[Key] = &[
     required(key(S::Inventory, "hosts", Shape::Map(Name::Host, &Shape::Section(S::InventoryHost)), "All hosts by name.", "{ db01: { address: 10.0.0.10 } }")),
     key(S::Inventory, "groups", Shape::Map(Name::Id, &Shape::Section(S::InventoryGroup)), "Groups of hosts by name.", "{ quay: { hosts: [quay01, quay02] } }"),

@@ -137,10 +137,16 @@ pub enum Shape {
 
 /// A word that may be used.
 pub(super) const fn now(word: &'static str) -> Word {
-    Word { word, since: Since::Now }
+    Word {
+        word,
+        since: Since::Now,
+    }
 }
 
 /// A word that will be.
 pub(super) const fn later(word: &'static str) -> Word {
-    Word { word, since: Since::Later }
+    Word {
+        word,
+        since: Since::Later,
+    }
 }

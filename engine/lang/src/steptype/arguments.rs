@@ -14,7 +14,13 @@ use crate::yaml::{Entry, Kind, Node};
 /// Reports unknown and missing parameters and literal values that the schema refuses. What holds
 /// a template is looked at when its value is known, by [`coerce`]. `at` is where a missing
 /// parameter is reported, usually `uses`.
-pub fn check_params(step_type: &StepType, with: &[Entry], at: Span, source: &Source, diagnostics: &mut Diagnostics) {
+pub fn check_params(
+    step_type: &StepType,
+    with: &[Entry],
+    at: Span,
+    source: &Source,
+    diagnostics: &mut Diagnostics,
+) {
     let mut cx = Cx::new(source, diagnostics);
     for entry in with {
         let name = &entry.key.value;
@@ -47,10 +53,14 @@ fn check(cx: &mut Cx<'_>, param: &Param, name: &str, node: &Node) {
     }
     match (&node.kind, param.shape) {
         // Each item for itself: the others may be templates, and the message gets the item's place.
-        (Kind::Seq(items), Shape::List) => items.iter().for_each(|item| one(cx, param, name, item, Value::Array(vec![item.to_value()]))),
+        (Kind::Seq(items), Shape::List) => items
+            .iter()
+            .for_each(|item| one(cx, param, name, item, Value::Array(vec![item.to_value()]))),
         (Kind::Map(entries), Shape::Map) => {
             for entry in entries {
-                let map = [(entry.key.value.clone(), entry.value.to_value())].into_iter().collect();
+                let map = [(entry.key.value.clone(), entry.value.to_value())]
+                    .into_iter()
+                    .collect();
                 one(cx, param, name, &entry.value, Value::Object(map));
             }
         }
@@ -64,7 +74,10 @@ fn one(cx: &mut Cx<'_>, param: &Param, name: &str, node: &Node, value: Value) {
         return;
     }
     let spelled = cx.source.slice(node.span);
-    let texts = matches!(param.shape, Shape::String | Shape::Path | Shape::List | Shape::Map);
+    let texts = matches!(
+        param.shape,
+        Shape::String | Shape::Path | Shape::List | Shape::Map
+    );
     let lossy = match &node.kind {
         // `1.10` would arrive as `1.1`, `0x10` as `16`.
         Kind::Float(n) => n.to_string() != spelled,
@@ -73,13 +86,27 @@ fn one(cx: &mut Cx<'_>, param: &Param, name: &str, node: &Node, value: Value) {
     };
     if texts && lossy {
         let message = format!("`{name}` is a text, and `{spelled}` is a number");
-        cx.error(Code::BadParameter, message, node.site(), "", Some(format!("put it in quotes: '{spelled}'")));
+        cx.error(
+            Code::BadParameter,
+            message,
+            node.site(),
+            "",
+            Some(format!("put it in quotes: '{spelled}'")),
+        );
     } else if let Err(why) = coerce(param, &value) {
         let help = match (param.shape, &node.kind) {
-            (Shape::Enum, Kind::Str { text, .. }) => did_you_mean(text, param.values.iter().map(String::as_str)),
+            (Shape::Enum, Kind::Str { text, .. }) => {
+                did_you_mean(text, param.values.iter().map(String::as_str))
+            }
             _ => None,
         };
-        cx.error(Code::BadParameter, format!("`{name}` {why}"), node.site(), "", help);
+        cx.error(
+            Code::BadParameter,
+            format!("`{name}` {why}"),
+            node.site(),
+            "",
+            help,
+        );
     }
 }
 
@@ -88,7 +115,13 @@ fn assert_shape(cx: &mut Cx<'_>, node: &Node) {
     let Some(items) = node.as_seq().filter(|items| !items.is_empty()) else {
         if node.kind != Kind::Error {
             let help = Some("write `all: [{ check: …, message: … }]`".to_owned());
-            cx.error(Code::BadParameter, "`all` is a list of conditions with messages", node.site(), "", help);
+            cx.error(
+                Code::BadParameter,
+                "`all` is a list of conditions with messages",
+                node.site(),
+                "",
+                help,
+            );
         }
         return;
     };
@@ -97,15 +130,33 @@ fn assert_shape(cx: &mut Cx<'_>, node: &Node) {
             match item.get(key).map(|n| (n, n.as_str())) {
                 Some((_, Some(_))) => {}
                 Some((node, None)) if node.kind == Kind::Error => {}
-                Some((node, None)) => cx.error(Code::BadParameter, format!("`{key}` is a text, not {}", node.noun()), node.site(), "", None),
-                None => cx.error(Code::MissingParameter, format!("each condition of `all` needs `{key}`"), item.site(), "", None),
+                Some((node, None)) => cx.error(
+                    Code::BadParameter,
+                    format!("`{key}` is a text, not {}", node.noun()),
+                    node.site(),
+                    "",
+                    None,
+                ),
+                None => cx.error(
+                    Code::MissingParameter,
+                    format!("each condition of `all` needs `{key}`"),
+                    item.site(),
+                    "",
+                    None,
+                ),
             }
         }
         for entry in item.as_map().unwrap_or(&[]) {
             let name = &entry.key.value;
             if name != "check" && name != "message" {
                 let help = did_you_mean(name, ["check", "message"]);
-                cx.error(Code::UnknownParameter, format!("a condition of `all` has no `{name}`"), entry.key.span, "", help);
+                cx.error(
+                    Code::UnknownParameter,
+                    format!("a condition of `all` has no `{name}`"),
+                    entry.key.span,
+                    "",
+                    help,
+                );
             }
         }
     }

@@ -30,7 +30,13 @@ impl Catalog {
     /// The engine's own types.
     #[must_use]
     pub fn new() -> Self {
-        Self { types: engine::types().into_iter().map(|t| (t.name.clone(), t)).collect(), broken: Vec::new() }
+        Self {
+            types: engine::types()
+                .into_iter()
+                .map(|t| (t.name.clone(), t))
+                .collect(),
+            broken: Vec::new(),
+        }
     }
 
     /// Adds the type of a file. `stem` is the file's name without `.yaml`; `origin` is
@@ -51,9 +57,12 @@ impl Catalog {
                     let at = source.text().find(&step_type.name).unwrap_or(0);
                     let span = Span::new(at, at + step_type.name.len());
                     diagnostics.push(
-                        Diagnostic::error(Code::ShadowedType, format!("the type `{}` {whose} already", step_type.name))
-                            .label(source.id(), span, "the same name")
-                            .help("give the file and the type another name"),
+                        Diagnostic::error(
+                            Code::ShadowedType,
+                            format!("the type `{}` {whose} already", step_type.name),
+                        )
+                        .label(source.id(), span, "the same name")
+                        .help("give the file and the type another name"),
                     );
                 }
             },
@@ -68,7 +77,12 @@ impl Catalog {
     }
 
     /// The type that a step names; reports one that is not there.
-    pub fn resolve(&self, uses: &Spanned<String>, source: SourceId, diagnostics: &mut Diagnostics) -> Option<&StepType> {
+    pub fn resolve(
+        &self,
+        uses: &Spanned<String>,
+        source: SourceId,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<&StepType> {
         let found = self.get(&uses.value);
         // An empty name was reported when the step was read.
         if found.is_none() && !uses.value.is_empty() && !self.broken.contains(&uses.value) {

@@ -17,8 +17,14 @@ pub const RUN_RECORD: &str = "run.record";
 pub const COPY: &str = "copy";
 
 /// Types that the language will have, refused by name until then.
-pub(super) const LATER: &[&str] =
-    &["gate.confirm", "manual.task", "wait", "host.reboot", "command", "script"];
+pub(super) const LATER: &[&str] = &[
+    "gate.confirm",
+    "manual.task",
+    "wait",
+    "host.reboot",
+    "command",
+    "script",
+];
 
 /// All of them.
 pub(super) fn types() -> Vec<StepType> {
@@ -28,8 +34,17 @@ pub(super) fn types() -> Vec<StepType> {
             TypeKind::Gate,
             "A person says yes or no before anything after it starts",
             vec![
-                ("message", required(Shape::String, "what is about to happen")),
-                ("show", optional(Shape::List, "steps whose outputs are shown beside the question")),
+                (
+                    "message",
+                    required(Shape::String, "what is about to happen"),
+                ),
+                (
+                    "show",
+                    optional(
+                        Shape::List,
+                        "steps whose outputs are shown beside the question",
+                    ),
+                ),
             ],
             vec![],
         ),
@@ -37,14 +52,23 @@ pub(super) fn types() -> Vec<StepType> {
             ASSERT,
             TypeKind::Assert,
             "Conditions that must all be true",
-            vec![("all", required(Shape::Json, "a list of conditions, `check`, each with the `message` for when it is false"))],
+            vec![(
+                "all",
+                required(
+                    Shape::Json,
+                    "a list of conditions, `check`, each with the `message` for when it is false",
+                ),
+            )],
             vec![],
         ),
         engine(
             RUN_RECORD,
             TypeKind::Record,
             "What happened, written into the run's directory",
-            vec![("include", optional(Shape::List, "steps whose outputs are written down"))],
+            vec![(
+                "include",
+                optional(Shape::List, "steps whose outputs are written down"),
+            )],
             vec![],
         ),
         engine(
@@ -52,20 +76,41 @@ pub(super) fn types() -> Vec<StepType> {
             TypeKind::Copy,
             "A file from one host to another, through the controller",
             vec![
-                ("from", required(Shape::String, "`host:/path`, or a path on the controller")),
-                ("to", required(Shape::String, "`host:/path`, or a path on the controller")),
-                ("sha256", Param { pattern: Some("^[0-9a-f]{64}$".to_owned()), ..optional(Shape::String, "what the content must be, in hex") }),
+                (
+                    "from",
+                    required(Shape::String, "`host:/path`, or a path on the controller"),
+                ),
+                (
+                    "to",
+                    required(Shape::String, "`host:/path`, or a path on the controller"),
+                ),
+                (
+                    "sha256",
+                    Param {
+                        pattern: Some("^[0-9a-f]{64}$".to_owned()),
+                        ..optional(Shape::String, "what the content must be, in hex")
+                    },
+                ),
             ],
             vec![
                 ("file", output(Shape::String, "where the copy is")),
-                ("sha256", output(Shape::String, "the digest of its content, in hex")),
+                (
+                    "sha256",
+                    output(Shape::String, "the digest of its content, in hex"),
+                ),
                 ("size", output(Shape::Int, "its bytes")),
             ],
         ),
     ]
 }
 
-fn engine(name: &str, kind: TypeKind, summary: &str, params: Vec<(&str, Param)>, outputs: Vec<(&str, Output)>) -> StepType {
+fn engine(
+    name: &str,
+    kind: TypeKind,
+    summary: &str,
+    params: Vec<(&str, Param)>,
+    outputs: Vec<(&str, Output)>,
+) -> StepType {
     StepType {
         name: name.to_owned(),
         summary: summary.to_owned(),
@@ -73,8 +118,14 @@ fn engine(name: &str, kind: TypeKind, summary: &str, params: Vec<(&str, Param)>,
         origin: ORIGIN.to_owned(),
         digest: String::new(),
         kind,
-        params: params.into_iter().map(|(name, param)| (name.to_owned(), param)).collect(),
-        outputs: outputs.into_iter().map(|(name, output)| (name.to_owned(), output)).collect::<BTreeMap<_, _>>(),
+        params: params
+            .into_iter()
+            .map(|(name, param)| (name.to_owned(), param))
+            .collect(),
+        outputs: outputs
+            .into_iter()
+            .map(|(name, output)| (name.to_owned(), output))
+            .collect::<BTreeMap<_, _>>(),
         reads: Vec::new(),
         writes: Vec::new(),
         volatile: false,
@@ -87,13 +138,28 @@ fn engine(name: &str, kind: TypeKind, summary: &str, params: Vec<(&str, Param)>,
 }
 
 fn required(shape: Shape, help: &str) -> Param {
-    Param { required: true, ..optional(shape, help) }
+    Param {
+        required: true,
+        ..optional(shape, help)
+    }
 }
 
 fn optional(shape: Shape, help: &str) -> Param {
-    Param { shape, required: false, default: None, help: help.to_owned(), pattern: None, values: Vec::new(), secret: false }
+    Param {
+        shape,
+        required: false,
+        default: None,
+        help: help.to_owned(),
+        pattern: None,
+        values: Vec::new(),
+        secret: false,
+    }
 }
 
 fn output(shape: Shape, help: &str) -> Output {
-    Output { shape, secret: false, help: help.to_owned() }
+    Output {
+        shape,
+        secret: false,
+        help: help.to_owned(),
+    }
 }

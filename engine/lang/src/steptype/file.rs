@@ -32,15 +32,32 @@ pub fn parse_type(stem: &str, origin: &str, source: &Source) -> (Option<StepType
 }
 
 fn read(cx: &mut Cx<'_>, stem: &str, origin: &str, tree: &Node) -> Option<StepType> {
-    let at = tree.as_map().and_then(|e| e.first()).map_or(Span::default(), |e| e.key.span);
+    let at = tree
+        .as_map()
+        .and_then(|e| e.first())
+        .map_or(Span::default(), |e| e.key.span);
     let fields = Fields::read(cx, Section::Type, tree, at)?;
     if let Some(name) = fields.text("type").filter(|name| name.value != stem) {
         let message = format!("the type is named `{}`, its file `{stem}`", name.value);
-        cx.error(Code::Conflict, message, name.span, "", Some("both have the same name".to_owned()));
+        cx.error(
+            Code::Conflict,
+            message,
+            name.span,
+            "",
+            Some("both have the same name".to_owned()),
+        );
     }
     let kind = kind(cx, &fields, at);
-    let params = fields.map("params").into_iter().filter_map(|e| Some((e.key.value.clone(), param(cx, e)?))).collect();
-    let outputs = fields.map("outputs").into_iter().filter_map(|e| Some((e.key.value.clone(), output(cx, e)?))).collect();
+    let params = fields
+        .map("params")
+        .into_iter()
+        .filter_map(|e| Some((e.key.value.clone(), param(cx, e)?)))
+        .collect();
+    let outputs = fields
+        .map("outputs")
+        .into_iter()
+        .filter_map(|e| Some((e.key.value.clone(), output(cx, e)?)))
+        .collect();
     let (check_timeout_ms, apply_timeout_ms) = timeouts(cx, &fields);
     let texts = |name| fields.texts(name).into_iter().map(|t| t.value).collect();
     let mut step_type = StepType {
@@ -55,7 +72,11 @@ fn read(cx: &mut Cx<'_>, stem: &str, origin: &str, tree: &Node) -> Option<StepTy
         reads: texts("reads"),
         writes: texts("writes"),
         volatile: fields.bool("volatile").unwrap_or(false),
-        in_doubt: if fields.words("in_doubt") == "ask" { InDoubt::Ask } else { InDoubt::Check },
+        in_doubt: if fields.words("in_doubt") == "ask" {
+            InDoubt::Ask
+        } else {
+            InDoubt::Check
+        },
         check_timeout_ms,
         apply_timeout_ms,
         scripts: Scripts {
@@ -73,10 +94,19 @@ fn read(cx: &mut Cx<'_>, stem: &str, origin: &str, tree: &Node) -> Option<StepTy
 
 /// The kind, and whether the scripts fit it.
 fn kind(cx: &mut Cx<'_>, fields: &Fields<'_>, at: Span) -> TypeKind {
-    let kind = match (fields.bool("probe").unwrap_or(false), fields.bool("always").unwrap_or(false)) {
+    let kind = match (
+        fields.bool("probe").unwrap_or(false),
+        fields.bool("always").unwrap_or(false),
+    ) {
         (true, true) => {
             let span = fields.key_span("always").unwrap_or(at);
-            cx.error(Code::Conflict, "a type is a `probe` or runs `always`, not both", span, "", None);
+            cx.error(
+                Code::Conflict,
+                "a type is a `probe` or runs `always`, not both",
+                span,
+                "",
+                None,
+            );
             return TypeKind::Probe;
         }
         (true, false) => TypeKind::Probe,
@@ -91,9 +121,23 @@ fn kind(cx: &mut Cx<'_>, fields: &Fields<'_>, at: Span) -> TypeKind {
     for script in ["check", "apply", "undo"] {
         let written = fields.key_span(script);
         if wanted.contains(&script) && written.is_none() && !fields.incomplete {
-            cx.error(Code::MissingKey, format!("{noun} needs `{script}`"), at, "here", None);
-        } else if let Some(span) = written.filter(|_| !wanted.contains(&script) && (script != "undo" || kind == TypeKind::Probe)) {
-            cx.error(Code::Conflict, format!("{noun} has no `{script}`"), span, "", None);
+            cx.error(
+                Code::MissingKey,
+                format!("{noun} needs `{script}`"),
+                at,
+                "here",
+                None,
+            );
+        } else if let Some(span) = written
+            .filter(|_| !wanted.contains(&script) && (script != "undo" || kind == TypeKind::Probe))
+        {
+            cx.error(
+                Code::Conflict,
+                format!("{noun} has no `{script}`"),
+                span,
+                "",
+                None,
+            );
         }
     }
     kind
@@ -109,33 +153,66 @@ fn param(cx: &mut Cx<'_>, entry: &Entry) -> Option<Param> {
         default: fields.node("default").map(Node::to_value),
         help: fields.words("help"),
         pattern: fields.text("pattern").map(|p| p.value),
-        values: fields.texts("values").into_iter().map(|v| v.value).collect(),
+        values: fields
+            .texts("values")
+            .into_iter()
+            .map(|v| v.value)
+            .collect(),
         secret: fields.bool("secret").unwrap_or(false),
     };
     let does_not_belong = |cx: &mut Cx<'_>, key: &str| {
         if let Some(span) = fields.key_span(key) {
-            cx.error(Code::Conflict, format!("`{key}` does not belong to the type `{}`", word.value), span, "", None);
+            cx.error(
+                Code::Conflict,
+                format!("`{key}` does not belong to the type `{}`", word.value),
+                span,
+                "",
+                None,
+            );
         }
     };
     if shape != Shape::Enum {
         does_not_belong(cx, "values");
     } else if param.values.is_empty() && !fields.incomplete {
-        cx.error(Code::MissingKey, "the type `enum` needs `values`", word.span, "", None);
+        cx.error(
+            Code::MissingKey,
+            "the type `enum` needs `values`",
+            word.span,
+            "",
+            None,
+        );
     }
     if !matches!(shape, Shape::List | Shape::Map) {
         does_not_belong(cx, "of");
     }
-    if !matches!(shape, Shape::String | Shape::Path | Shape::List | Shape::Map) {
+    if !matches!(
+        shape,
+        Shape::String | Shape::Path | Shape::List | Shape::Map
+    ) {
         does_not_belong(cx, "pattern");
     }
     let name = &entry.key.value;
     if let (true, Some(span)) = (param.required, fields.key_span("default")) {
         let message = format!("`{name}` is required, so its default is never used");
-        cx.error(Code::Conflict, message, span, "", Some("remove one of the two".to_owned()));
-    } else if let Some(node) = fields.node("default").filter(|_| !fields.incomplete && (shape != Shape::Enum || !param.values.is_empty()))
+        cx.error(
+            Code::Conflict,
+            message,
+            span,
+            "",
+            Some("remove one of the two".to_owned()),
+        );
+    } else if let Some(node) = fields
+        .node("default")
+        .filter(|_| !fields.incomplete && (shape != Shape::Enum || !param.values.is_empty()))
         && let Err(why) = coerce(&param, &node.to_value())
     {
-        cx.error(Code::BadValue, format!("the default of `{name}` {why}"), node.site(), "", None);
+        cx.error(
+            Code::BadValue,
+            format!("the default of `{name}` {why}"),
+            node.site(),
+            "",
+            None,
+        );
     }
     Some(param)
 }
@@ -143,7 +220,11 @@ fn param(cx: &mut Cx<'_>, entry: &Entry) -> Option<Param> {
 fn output(cx: &mut Cx<'_>, entry: &Entry) -> Option<Output> {
     let fields = Fields::read(cx, Section::Output, &entry.value, entry.key.span)?;
     let shape = shape(&fields.text("type")?.value)?;
-    Some(Output { shape, secret: fields.bool("secret").unwrap_or(false), help: fields.words("help") })
+    Some(Output {
+        shape,
+        secret: fields.bool("secret").unwrap_or(false),
+        help: fields.words("help"),
+    })
 }
 
 fn shape(word: &str) -> Option<Shape> {
@@ -163,21 +244,40 @@ fn shape(word: &str) -> Option<Shape> {
 }
 
 fn timeouts(cx: &mut Cx<'_>, fields: &Fields<'_>) -> (u64, u64) {
-    let section = fields.entry("timeout").and_then(|e| Fields::read(cx, Section::TypeTimeout, &e.value, e.key.span));
-    let limit = |name, usual| section.as_ref().and_then(|s| s.duration(name)).map_or(usual, |d| d.value);
+    let section = fields
+        .entry("timeout")
+        .and_then(|e| Fields::read(cx, Section::TypeTimeout, &e.value, e.key.span));
+    let limit = |name, usual| {
+        section
+            .as_ref()
+            .and_then(|s| s.duration(name))
+            .map_or(usual, |d| d.value)
+    };
     (limit("check", CHECK_MS), limit("apply", APPLY_MS))
 }
 
 /// The templates of resource keys name parameters, nothing else.
 fn keys_of_resources(cx: &mut Cx<'_>, fields: &Fields<'_>, step_type: &StepType) {
-    for text in ["reads", "writes"].iter().flat_map(|name| fields.texts(name)) {
+    for text in ["reads", "writes"]
+        .iter()
+        .flat_map(|name| fields.texts(name))
+    {
         let mut rest = text.value.as_str();
         while let Some((_, after)) = rest.split_once("{{") {
             let (name, after) = after.split_once("}}").unwrap_or((after, ""));
             let name = name.trim();
             if !step_type.params.contains_key(name) {
-                let help = crate::diagnostic::did_you_mean(name, step_type.params.keys().map(String::as_str));
-                cx.error(Code::UnknownParameter, format!("no parameter `{name}`"), text.span, "in this resource key", help);
+                let help = crate::diagnostic::did_you_mean(
+                    name,
+                    step_type.params.keys().map(String::as_str),
+                );
+                cx.error(
+                    Code::UnknownParameter,
+                    format!("no parameter `{name}`"),
+                    text.span,
+                    "in this resource key",
+                    help,
+                );
             }
             rest = after;
         }
@@ -187,20 +287,39 @@ fn keys_of_resources(cx: &mut Cx<'_>, fields: &Fields<'_>, step_type: &StepType)
 fn examples(cx: &mut Cx<'_>, fields: &Fields<'_>, step_type: &StepType) -> Vec<Example> {
     let mut examples = Vec::new();
     for item in fields.items("examples") {
-        let at = item.as_map().and_then(|e| e.first()).map_or(item.site(), |e| e.key.span);
-        let Some(example) = Fields::read(cx, Section::Example, item, at) else { continue };
+        let at = item
+            .as_map()
+            .and_then(|e| e.first())
+            .map_or(item.site(), |e| e.key.span);
+        let Some(example) = Fields::read(cx, Section::Example, item, at) else {
+            continue;
+        };
         let with: Vec<_> = example.map("with").into_iter().cloned().collect();
-        check_params(step_type, &with, example.key_span("with").unwrap_or(at), cx.source, cx.diagnostics);
-        let with: BTreeMap<_, _> = with.iter().map(|e| (e.key.value.clone(), e.value.to_value())).collect();
-        examples.push(Example { title: example.words("title"), with });
+        check_params(
+            step_type,
+            &with,
+            example.key_span("with").unwrap_or(at),
+            cx.source,
+            cx.diagnostics,
+        );
+        let with: BTreeMap<_, _> = with
+            .iter()
+            .map(|e| (e.key.value.clone(), e.value.to_value()))
+            .collect();
+        examples.push(Example {
+            title: example.words("title"),
+            with,
+        });
     }
     examples
 }
 
 /// SHA-256 of a text, in hex.
 fn digest(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().fold(String::with_capacity(64), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    Sha256::digest(text.as_bytes())
+        .iter()
+        .fold(String::with_capacity(64), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
 }

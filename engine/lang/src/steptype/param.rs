@@ -63,8 +63,14 @@ pub fn coerce(param: &Param, value: &Value) -> Result<ParamValue, String> {
             path => text(path),
         },
         Shape::Int => match value {
-            Value::String(s) => s.parse::<i64>().map_err(|_| wanted(param, "a whole number", value)).map(|n| n.to_string()),
-            value => value.as_i64().map(|n| n.to_string()).ok_or_else(|| wanted(param, "a whole number", value)),
+            Value::String(s) => s
+                .parse::<i64>()
+                .map_err(|_| wanted(param, "a whole number", value))
+                .map(|n| n.to_string()),
+            value => value
+                .as_i64()
+                .map(|n| n.to_string())
+                .ok_or_else(|| wanted(param, "a whole number", value)),
         }
         .and_then(text),
         Shape::Bool => match value {
@@ -75,7 +81,11 @@ pub fn coerce(param: &Param, value: &Value) -> Result<ParamValue, String> {
         Shape::Enum => {
             let word = scalar(value)?;
             let words: Vec<_> = param.values.iter().map(|v| format!("`{v}`")).collect();
-            if param.values.contains(&word) { text(word) } else { Err(wanted(param, &crate::fields::one_of(&words), value)) }
+            if param.values.contains(&word) {
+                text(word)
+            } else {
+                Err(wanted(param, &crate::fields::one_of(&words), value))
+            }
         }
         Shape::Duration => {
             let ms = match value {
@@ -89,8 +99,13 @@ pub fn coerce(param: &Param, value: &Value) -> Result<ParamValue, String> {
             }
         }
         Shape::Size => match value {
-            Value::String(s) => parse_size(s).map_err(|why| format!("is {why}")).and_then(|n| text(n.to_string())),
-            value => value.as_u64().ok_or_else(|| wanted(param, "a size", value)).and_then(|n| text(n.to_string())),
+            Value::String(s) => parse_size(s)
+                .map_err(|why| format!("is {why}"))
+                .and_then(|n| text(n.to_string())),
+            value => value
+                .as_u64()
+                .ok_or_else(|| wanted(param, "a size", value))
+                .and_then(|n| text(n.to_string())),
         },
         Shape::List => list(param, value),
         Shape::Map => match value {
@@ -108,8 +123,14 @@ pub fn coerce(param: &Param, value: &Value) -> Result<ParamValue, String> {
 /// One value is a list of one; of a map (a group, say) the names are taken.
 fn list(param: &Param, value: &Value) -> Result<ParamValue, String> {
     let words = match value {
-        Value::Array(items) => items.iter().map(|item| checked(param, scalar(item)?)).collect::<Result<_, _>>()?,
-        Value::Object(map) => map.keys().map(|name| checked(param, name.clone())).collect::<Result<_, _>>()?,
+        Value::Array(items) => items
+            .iter()
+            .map(|item| checked(param, scalar(item)?))
+            .collect::<Result<_, _>>()?,
+        Value::Object(map) => map
+            .keys()
+            .map(|name| checked(param, name.clone()))
+            .collect::<Result<_, _>>()?,
         one => vec![checked(param, scalar(one)?)?],
     };
     Ok(ParamValue::List(words))
@@ -138,7 +159,9 @@ fn checked(param: &Param, text: String) -> Result<String, String> {
     if text.contains('\0') {
         return Err("holds a NUL character".to_owned());
     }
-    let Some(rule) = &param.pattern else { return Ok(text) };
+    let Some(rule) = &param.pattern else {
+        return Ok(text);
+    };
     match pattern(rule) {
         Ok(regex) if regex.is_match(&text) => Ok(text),
         Ok(_) if param.secret => Err("does not match the pattern of the parameter".to_owned()),
@@ -149,7 +172,9 @@ fn checked(param: &Param, text: String) -> Result<String, String> {
 
 fn wanted(param: &Param, wanted: &str, value: &Value) -> String {
     match value {
-        Value::String(text) if !param.secret => format!("should be {wanted}, is `{}`", shortened(text)),
+        Value::String(text) if !param.secret => {
+            format!("should be {wanted}, is `{}`", shortened(text))
+        }
         other => format!("should be {wanted}, is {}", kind_of(other)),
     }
 }
@@ -170,7 +195,15 @@ mod tests {
 
     fn param(shape: Shape) -> Param {
         let values = vec!["open".to_owned(), "closed".to_owned()];
-        Param { shape, required: false, default: None, help: String::new(), pattern: None, values, secret: false }
+        Param {
+            shape,
+            required: false,
+            default: None,
+            help: String::new(),
+            pattern: None,
+            values,
+            secret: false,
+        }
     }
 
     fn text(shape: Shape, value: Value) -> Result<String, String> {
@@ -182,18 +215,36 @@ mod tests {
 
     #[test]
     fn scalars_become_text() {
-        assert_eq!(text(Shape::String, json!("a'$(b)\n-c")), Ok("a'$(b)\n-c".into()));
+        assert_eq!(
+            text(Shape::String, json!("a'$(b)\n-c")),
+            Ok("a'$(b)\n-c".into())
+        );
         assert_eq!(text(Shape::String, json!(443)), Ok("443".into()));
         assert_eq!(text(Shape::Int, json!("-7")), Ok("-7".into()));
-        assert_eq!(text(Shape::Int, json!(1.5)).unwrap_err(), "should be a whole number, is a number");
-        assert_eq!(text(Shape::Bool, json!("yes")).unwrap_err(), "should be `true` or `false`, is `yes`");
-        assert_eq!(text(Shape::Enum, json!("opne")).unwrap_err(), "should be `open` or `closed`, is `opne`");
+        assert_eq!(
+            text(Shape::Int, json!(1.5)).unwrap_err(),
+            "should be a whole number, is a number"
+        );
+        assert_eq!(
+            text(Shape::Bool, json!("yes")).unwrap_err(),
+            "should be `true` or `false`, is `yes`"
+        );
+        assert_eq!(
+            text(Shape::Enum, json!("opne")).unwrap_err(),
+            "should be `open` or `closed`, is `opne`"
+        );
         assert_eq!(text(Shape::Duration, json!("1h30m")), Ok("5400".into()));
-        assert_eq!(text(Shape::Duration, json!(5)).unwrap_err(), "needs a unit: `5s` for seconds");
+        assert_eq!(
+            text(Shape::Duration, json!(5)).unwrap_err(),
+            "needs a unit: `5s` for seconds"
+        );
         assert!(text(Shape::Duration, json!("1500ms")).is_err());
         assert_eq!(text(Shape::Size, json!("10GiB")), Ok("10737418240".into()));
         assert_eq!(text(Shape::Size, json!(1024)), Ok("1024".into()));
-        assert_eq!(text(Shape::Json, json!({"a": [1, "b"]})), Ok(r#"{"a":[1,"b"]}"#.into()));
+        assert_eq!(
+            text(Shape::Json, json!({"a": [1, "b"]})),
+            Ok(r#"{"a":[1,"b"]}"#.into())
+        );
         assert!(text(Shape::Path, json!("")).is_err());
         assert!(text(Shape::String, json!("a\0b")).is_err());
         assert!(text(Shape::String, json!(["a"])).is_err());
@@ -202,33 +253,72 @@ mod tests {
     #[test]
     fn lists_and_maps_become_words() {
         let list = |v| coerce(&param(Shape::List), &v);
-        assert_eq!(list(json!(["a b", 1])), Ok(ParamValue::List(vec!["a b".into(), "1".into()])));
+        assert_eq!(
+            list(json!(["a b", 1])),
+            Ok(ParamValue::List(vec!["a b".into(), "1".into()]))
+        );
         assert_eq!(list(json!("a")), Ok(ParamValue::List(vec!["a".into()])));
-        assert_eq!(list(json!({"q1": {}, "q2": {}})), Ok(ParamValue::List(vec!["q1".into(), "q2".into()])));
+        assert_eq!(
+            list(json!({"q1": {}, "q2": {}})),
+            Ok(ParamValue::List(vec!["q1".into(), "q2".into()]))
+        );
         assert!(list(json!([["a"]])).is_err());
         let map = |v| coerce(&param(Shape::Map), &v);
-        assert_eq!(map(json!({"A": "b=c"})), Ok(ParamValue::Map(vec![("A".into(), "b=c".into())])));
+        assert_eq!(
+            map(json!({"A": "b=c"})),
+            Ok(ParamValue::Map(vec![("A".into(), "b=c".into())]))
+        );
         assert!(map(json!({"A=": "b"})).is_err());
         assert!(map(json!(["A"])).is_err());
     }
 
     #[test]
     fn nothing_is_the_default_or_absent_or_an_error() {
-        assert_eq!(coerce(&param(Shape::Map), &Value::Null), Ok(ParamValue::Map(Vec::new())));
-        let with_default = Param { default: Some(json!("30d")), ..param(Shape::Duration) };
-        assert_eq!(coerce(&with_default, &Value::Null), Ok(ParamValue::Text("2592000".into())));
-        let required = Param { required: true, ..param(Shape::String) };
+        assert_eq!(
+            coerce(&param(Shape::Map), &Value::Null),
+            Ok(ParamValue::Map(Vec::new()))
+        );
+        let with_default = Param {
+            default: Some(json!("30d")),
+            ..param(Shape::Duration)
+        };
+        assert_eq!(
+            coerce(&with_default, &Value::Null),
+            Ok(ParamValue::Text("2592000".into()))
+        );
+        let required = Param {
+            required: true,
+            ..param(Shape::String)
+        };
         assert!(coerce(&required, &Value::Null).is_err());
     }
 
     #[test]
     fn a_secret_is_not_repeated() {
-        let secret = Param { secret: true, pattern: Some("^x$".into()), ..param(Shape::String) };
+        let secret = Param {
+            secret: true,
+            pattern: Some("^x$".into()),
+            ..param(Shape::String)
+        };
         let message = coerce(&secret, &json!("hunter2")).unwrap_err();
         assert!(!message.contains("hunter2"));
-        let number = Param { secret: true, ..param(Shape::Int) };
-        assert!(!coerce(&number, &json!("hunter2")).unwrap_err().contains("hunter2"));
-        let kept = coerce(&Param { pattern: None, ..secret }, &json!("hunter2")).unwrap();
+        let number = Param {
+            secret: true,
+            ..param(Shape::Int)
+        };
+        assert!(
+            !coerce(&number, &json!("hunter2"))
+                .unwrap_err()
+                .contains("hunter2")
+        );
+        let kept = coerce(
+            &Param {
+                pattern: None,
+                ..secret
+            },
+            &json!("hunter2"),
+        )
+        .unwrap();
         assert!(!format!("{kept:?}").contains("hunter2"));
     }
 

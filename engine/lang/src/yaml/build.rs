@@ -48,7 +48,11 @@ struct Open {
 
 enum Items {
     Seq(Vec<Node>),
-    Map { entries: Vec<Entry>, names: HashSet<String>, key: Pending },
+    Map {
+        entries: Vec<Entry>,
+        names: HashSet<String>,
+        key: Pending,
+    },
 }
 
 /// Where a map stands between a key and its value.
@@ -61,7 +65,13 @@ enum Pending {
 
 impl<'a> Builder<'a> {
     pub(super) fn new(source: &'a Source, diagnostics: &'a mut Diagnostics) -> Self {
-        Self { source, diagnostics, anchors: HashMap::new(), nodes: 0, broken: false }
+        Self {
+            source,
+            diagnostics,
+            anchors: HashMap::new(),
+            nodes: 0,
+            broken: false,
+        }
     }
 
     /// Reads from byte `from`. After a syntax error the root holds what was complete; the item in
@@ -75,7 +85,15 @@ impl<'a> Builder<'a> {
         };
         let text = &self.source.text()[from..];
         let mut parser = Parser::new_from_str_with_options(text, options);
-        Stretch { builder: self, from, stack: Vec::new(), root: None, ids: HashMap::new(), aside: None }.read(&mut parser)
+        Stretch {
+            builder: self,
+            from,
+            stack: Vec::new(),
+            root: None,
+            ids: HashMap::new(),
+            aside: None,
+        }
+        .read(&mut parser)
     }
 }
 
@@ -94,8 +112,7 @@ struct Stretch<'b, 'a> {
 impl Stretch<'_, '_> {
     fn read<'t>(mut self, parser: &mut Parser<'t, StrInput<'t>>) -> (Node, End) {
         let mut documents = 0;
-        loop {
-            let Some(next) = parser.next_event() else { break };
+        while let Some(next) = parser.next_event() {
             let (event, place) = match next {
                 Ok(pair) => pair,
                 Err(error) => {
@@ -113,7 +130,13 @@ impl Stretch<'_, '_> {
                 Event::DocumentStart(..) => {
                     documents += 1;
                     if documents > 1 {
-                        self.report(Code::SecondDocument, "a second document in one file", span, "it starts here", Some("one runbook, one file"));
+                        self.report(
+                            Code::SecondDocument,
+                            "a second document in one file",
+                            span,
+                            "it starts here",
+                            Some("one runbook, one file"),
+                        );
                         return self.finish(End::Stop);
                     }
                 }
@@ -133,10 +156,8 @@ impl Stretch<'_, '_> {
                         return self.finish(End::Stop);
                     }
                 }
-                Event::UnresolvedAlias(name) => {
-                    if !self.alias(&name, span) {
-                        return self.finish(End::Stop);
-                    }
+                Event::UnresolvedAlias(name) if !self.alias(&name, span) => {
+                    return self.finish(End::Stop);
                 }
                 Event::SequenceStart(style, _, tag) => {
                     let bad = tag.is_some();
@@ -149,17 +170,23 @@ impl Stretch<'_, '_> {
                 }
                 Event::MappingStart(style, _, tag) => {
                     let bad = tag.is_some();
-                    if !self.open(span, style, Items::Map { entries: Vec::new(), names: HashSet::new(), key: Pending::None }) {
+                    if !self.open(
+                        span,
+                        style,
+                        Items::Map {
+                            entries: Vec::new(),
+                            names: HashSet::new(),
+                            key: Pending::None,
+                        },
+                    ) {
                         return self.finish(End::Broken);
                     }
                     if bad {
                         self.tagged(span, &place);
                     }
                 }
-                Event::SequenceEnd | Event::MappingEnd => {
-                    if !self.close(span) {
-                        return self.finish(End::Stop);
-                    }
+                Event::SequenceEnd | Event::MappingEnd if !self.close(span) => {
+                    return self.finish(End::Stop);
                 }
                 _ => {}
             }
@@ -170,18 +197,30 @@ impl Stretch<'_, '_> {
     /// A span of the parser, moved to the whole text and held inside it.
     fn span(&self, place: &granit_parser::Span) -> Span {
         let text = self.builder.source.text();
-        let bound = |offset: Option<usize>| text.floor_char_boundary((self.from + offset.unwrap_or(0)).min(text.len()));
-        Span::new(bound(place.start.byte_offset()), bound(place.end.byte_offset()))
+        let bound = |offset: Option<usize>| {
+            text.floor_char_boundary((self.from + offset.unwrap_or(0)).min(text.len()))
+        };
+        Span::new(
+            bound(place.start.byte_offset()),
+            bound(place.end.byte_offset()),
+        )
     }
 
     fn report(&mut self, code: Code, message: &str, span: Span, label: &str, help: Option<&str>) {
-        let diagnostic = error(self.builder.source, code, message, span, label).maybe_help(help.map(str::to_owned));
+        let diagnostic = error(self.builder.source, code, message, span, label)
+            .maybe_help(help.map(str::to_owned));
         self.builder.diagnostics.push(diagnostic);
     }
 
     fn tagged(&mut self, span: Span, place: &granit_parser::Span) -> Node {
         let at = place.tag_span().map_or(span, |tag| self.span(&tag));
-        self.report(Code::Tag, "tags are not used here", at, "", Some("a text that starts with `!` needs quotes"));
+        self.report(
+            Code::Tag,
+            "tags are not used here",
+            at,
+            "",
+            Some("a text that starts with `!` needs quotes"),
+        );
         Node::error(span)
     }
 
@@ -196,7 +235,13 @@ impl Stretch<'_, '_> {
             ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => Style::Quoted,
             ScalarStyle::Literal | ScalarStyle::Folded => Style::Block,
         };
-        Node::new(Kind::Str { text: text.to_owned(), style }, span)
+        Node::new(
+            Kind::Str {
+                text: text.to_owned(),
+                style,
+            },
+            span,
+        )
     }
 
     /// Counts nodes; false when there are too many.
@@ -206,7 +251,13 @@ impl Stretch<'_, '_> {
             return true;
         }
         let message = format!("more than {MAX_NODES} values");
-        self.report(Code::TooMany, &message, span, "reading stopped here", Some("aliases count as often as they are used"));
+        self.report(
+            Code::TooMany,
+            &message,
+            span,
+            "reading stopped here",
+            Some("aliases count as often as they are used"),
+        );
         // What was read so far is no runbook: nobody complains about what it lacks.
         self.stack.clear();
         self.aside = None;
@@ -231,9 +282,17 @@ impl Stretch<'_, '_> {
 
     /// Puts the scalar aside into its place.
     fn flush(&mut self, anchor: Option<String>) {
-        let Some(node) = self.aside.take() else { return };
+        let Some(node) = self.aside.take() else {
+            return;
+        };
         if let Some(name) = anchor {
-            self.builder.anchors.insert(name, Anchor { node: node.clone(), size: 1 });
+            self.builder.anchors.insert(
+                name,
+                Anchor {
+                    node: node.clone(),
+                    size: 1,
+                },
+            );
         }
         self.put(node);
     }
@@ -241,14 +300,23 @@ impl Stretch<'_, '_> {
     /// False when there are too many nodes.
     fn alias(&mut self, name: &str, span: Span) -> bool {
         if self.stack.iter().any(|o| o.anchor.as_deref() == Some(name)) {
-            self.report(Code::UnknownAnchor, &format!("`*{name}` is used inside itself"), span, "here", None);
+            self.report(
+                Code::UnknownAnchor,
+                &format!("`*{name}` is used inside itself"),
+                span,
+                "here",
+                None,
+            );
             self.put(Node::error(span));
             return true;
         }
         let Some(anchor) = self.builder.anchors.get(name).cloned() else {
             // The anchor may stand in what a syntax error made unreadable.
             if !self.builder.broken {
-                let help = crate::diagnostic::did_you_mean(name, self.builder.anchors.keys().map(String::as_str));
+                let help = crate::diagnostic::did_you_mean(
+                    name,
+                    self.builder.anchors.keys().map(String::as_str),
+                );
                 let message = format!("no anchor `&{name}` before this");
                 self.report(Code::UnknownAnchor, &message, span, "here", help.as_deref());
             }
@@ -260,36 +328,58 @@ impl Stretch<'_, '_> {
         }
         let depth = self.stack.len() + depth(&anchor.node);
         if depth > MAX_DEPTH {
-            self.builder.diagnostics.push(syntax::too_deep(self.builder.source, span));
+            self.builder
+                .diagnostics
+                .push(syntax::too_deep(self.builder.source, span));
             self.put(Node::error(span));
             return true;
         }
-        self.put(Node { alias: Some(span), ..anchor.node });
+        self.put(Node {
+            alias: Some(span),
+            ..anchor.node
+        });
         true
     }
 
     /// False when nested too deeply.
     fn open(&mut self, span: Span, style: StructureStyle, items: Items) -> bool {
         if self.stack.len() >= MAX_DEPTH {
-            self.builder.diagnostics.push(syntax::too_deep(self.builder.source, Span::new(span.start, span.start)));
+            self.builder.diagnostics.push(syntax::too_deep(
+                self.builder.source,
+                Span::new(span.start, span.start),
+            ));
             return false;
         }
-        self.stack.push(Open { span, flow: style == StructureStyle::Flow, anchor: None, before: self.builder.nodes, items });
+        self.stack.push(Open {
+            span,
+            flow: style == StructureStyle::Flow,
+            anchor: None,
+            before: self.builder.nodes,
+            items,
+        });
         true
     }
 
     /// False when there are too many nodes.
     fn close(&mut self, end: Span) -> bool {
-        let Some(open) = self.stack.pop() else { return true };
+        let Some(open) = self.stack.pop() else {
+            return true;
+        };
         if !self.count(1, open.span) {
             return false;
         }
         let last = match &open.items {
             Items::Seq(items) => items.last().map(|n| n.site().end),
-            Items::Map { entries, .. } => entries.last().map(|e| e.value.site().end.max(e.key.span.end)),
+            Items::Map { entries, .. } => entries
+                .last()
+                .map(|e| e.value.site().end.max(e.key.span.end)),
         };
         // The parser ends a block where the next thing begins; it ends with its last child.
-        let end = if open.flow { end.end } else { last.unwrap_or(open.span.end) };
+        let end = if open.flow {
+            end.end
+        } else {
+            last.unwrap_or(open.span.end)
+        };
         let span = Span::new(open.span.start, end.max(open.span.end));
         let kind = match open.items {
             Items::Seq(items) => Kind::Seq(items),
@@ -298,7 +388,13 @@ impl Stretch<'_, '_> {
         let node = Node::new(kind, span);
         if let Some(name) = open.anchor {
             let size = self.builder.nodes - open.before;
-            self.builder.anchors.insert(name, Anchor { node: node.clone(), size });
+            self.builder.anchors.insert(
+                name,
+                Anchor {
+                    node: node.clone(),
+                    size,
+                },
+            );
         }
         self.put(node);
         true
@@ -315,7 +411,11 @@ impl Stretch<'_, '_> {
             Items::Map { entries, key, .. } => match std::mem::replace(key, Pending::None) {
                 Pending::None => self.key(node),
                 Pending::Bad => {}
-                Pending::Key(key) => entries.push(Entry { key, value: node, merged: None }),
+                Pending::Key(key) => entries.push(Entry {
+                    key,
+                    value: node,
+                    merged: None,
+                }),
             },
         }
     }
@@ -327,17 +427,28 @@ impl Stretch<'_, '_> {
         let (text, style) = match node.kind {
             Kind::Str { text, style } => (text, style),
             // `443: x`, `true: x`: a key is the text that is written.
-            Kind::Int(_) | Kind::Float(_) | Kind::Bool(_) => (source.slice(node.span).to_owned(), Style::Plain),
+            Kind::Int(_) | Kind::Float(_) | Kind::Bool(_) => {
+                (source.slice(node.span).to_owned(), Style::Plain)
+            }
             _ => {
-                let diagnostic = match source.text()[span.start..].starts_with("{") && source.text()[..span.start].ends_with('{') {
+                let diagnostic = match source.text()[span.start..].starts_with("{")
+                    && source.text()[..span.start].ends_with('{')
+                {
                     // `x: {{ name }}` is a map with a map as key.
                     true => {
                         let line = source.line_span(source.line_column(span.start).0);
                         let start = span.start - 1;
-                        let end = line.start + syntax::value_end(source.slice(line), start - line.start);
+                        let end =
+                            line.start + syntax::value_end(source.slice(line), start - line.start);
                         syntax::template(source, Span::new(start, end))
                     }
-                    false => error(source, Code::BadKey, &format!("a key is a text, not {}", node.noun()), span, "this key"),
+                    false => error(
+                        source,
+                        Code::BadKey,
+                        &format!("a key is a text, not {}", node.noun()),
+                        span,
+                        "this key",
+                    ),
                 };
                 if node.kind != Kind::Error {
                     self.builder.diagnostics.push(diagnostic);
@@ -346,12 +457,24 @@ impl Stretch<'_, '_> {
                 return;
             }
         };
-        let Some(Open { items: Items::Map { entries, names, .. }, .. }) = self.stack.last_mut() else { return };
+        let Some(Open {
+            items: Items::Map { entries, names, .. },
+            ..
+        }) = self.stack.last_mut()
+        else {
+            return;
+        };
         let merge = text == "<<" && style == Style::Plain;
         let again = !names.insert(text.clone()) && !merge;
         if let Some(first) = entries.iter().find(|e| again && e.key.value == text) {
-            let diagnostic = error(source, Code::DuplicateKey, &format!("`{text}` is given twice"), span, "again here")
-                .label(source.id(), first.key.span, "first here");
+            let diagnostic = error(
+                source,
+                Code::DuplicateKey,
+                &format!("`{text}` is given twice"),
+                span,
+                "again here",
+            )
+            .label(source.id(), first.key.span, "first here");
             self.builder.diagnostics.push(diagnostic);
             self.pend(Pending::Bad);
             return;
@@ -360,14 +483,19 @@ impl Stretch<'_, '_> {
     }
 
     fn pend(&mut self, pending: Pending) {
-        if let Some(Open { items: Items::Map { key, .. }, .. }) = self.stack.last_mut() {
+        if let Some(Open {
+            items: Items::Map { key, .. },
+            ..
+        }) = self.stack.last_mut()
+        {
             *key = pending;
         }
     }
 
     /// Resolves `<<`. What is written wins over what is merged, the first merged over the later.
     fn merge(&mut self, entries: Vec<Entry>) -> Vec<Entry> {
-        let is_merge = |e: &Entry| e.key.value == "<<" && self.builder.source.slice(e.key.span) == "<<";
+        let is_merge =
+            |e: &Entry| e.key.value == "<<" && self.builder.source.slice(e.key.span) == "<<";
         if !entries.iter().any(is_merge) {
             return entries;
         }
@@ -385,7 +513,10 @@ impl Stretch<'_, '_> {
                     Kind::Map(entries) => {
                         for entry in entries {
                             if names.insert(entry.key.value.clone()) {
-                                own.push(Entry { merged: Some(merge.key.span), ..entry });
+                                own.push(Entry {
+                                    merged: Some(merge.key.span),
+                                    ..entry
+                                });
                             }
                         }
                     }
@@ -395,7 +526,13 @@ impl Stretch<'_, '_> {
             }
             if wrong {
                 let help = Some("write `<<: *name` with the name of an anchor on a map");
-                self.report(Code::BadMerge, "`<<` takes a map, or a list of maps", site, "", help);
+                self.report(
+                    Code::BadMerge,
+                    "`<<` takes a map, or a list of maps",
+                    site,
+                    "",
+                    help,
+                );
             }
         }
         own
@@ -404,12 +541,17 @@ impl Stretch<'_, '_> {
     fn broken_at(mut self, kind: &granit_parser::ErrorKind, at: usize) -> (Node, End) {
         self.flush(None);
         // `[a: b]` holds a map that no brace opened.
-        let bracket = |o: &&Open| o.flow && self.builder.source.text()[o.span.start..].starts_with(['[', '{']);
+        let bracket = |o: &&Open| {
+            o.flow && self.builder.source.text()[o.span.start..].starts_with(['[', '{'])
+        };
         let open = self.stack.iter().rev().find(bracket).map(|o| o.span);
         let diagnostic = syntax::diagnostic(self.builder.source, kind, at, open);
         // A template without quotes is often seen as a key first, and then fails.
         let known = diagnostic.code == Code::UnquotedTemplate
-            && self.builder.diagnostics.iter().any(|d| d.code == diagnostic.code && d.labels[0].span.start == diagnostic.labels[0].span.start);
+            && self.builder.diagnostics.iter().any(|d| {
+                d.code == diagnostic.code
+                    && d.labels[0].span.start == diagnostic.labels[0].span.start
+            });
         if !known {
             self.builder.diagnostics.push(diagnostic);
         }
@@ -429,12 +571,20 @@ impl Stretch<'_, '_> {
         let bottom = self.stack.swap_remove(0);
         let deeper = !self.stack.is_empty();
         let node = match bottom.items {
-            Items::Map { mut entries, key, .. } => {
+            Items::Map {
+                mut entries, key, ..
+            } => {
                 if let Pending::Key(key) = key {
                     let value = Node::error(key.span);
-                    entries.push(Entry { key, value, merged: None });
+                    entries.push(Entry {
+                        key,
+                        value,
+                        merged: None,
+                    });
                 }
-                let end = entries.last().map_or(bottom.span.end, |e| e.value.site().end.max(e.key.span.end));
+                let end = entries
+                    .last()
+                    .map_or(bottom.span.end, |e| e.value.site().end.max(e.key.span.end));
                 Node::new(Kind::Map(entries), Span::new(bottom.span.start, end))
             }
             Items::Seq(mut items) => {

@@ -70,7 +70,11 @@ impl Node {
     /// A node that is written where it stands.
     #[must_use]
     pub fn new(kind: Kind, span: Span) -> Self {
-        Self { span, alias: None, kind }
+        Self {
+            span,
+            alias: None,
+            kind,
+        }
     }
 
     /// A node that was reported already.
@@ -115,7 +119,10 @@ impl Node {
     /// The value of a key, if it is a map that has it.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Node> {
-        self.as_map()?.iter().find(|e| e.key.value == key).map(|e| &e.value)
+        self.as_map()?
+            .iter()
+            .find(|e| e.key.value == key)
+            .map(|e| &e.value)
     }
 
     /// Whether it is null.
@@ -156,9 +163,12 @@ impl Node {
             Kind::Float(n) => Value::from(*n),
             Kind::Str { text, .. } => Value::String(text.clone()),
             Kind::Seq(items) => items.iter().map(Self::to_value).collect(),
-            Kind::Map(entries) => {
-                Value::Object(entries.iter().map(|e| (e.key.value.clone(), e.value.to_value())).collect())
-            }
+            Kind::Map(entries) => Value::Object(
+                entries
+                    .iter()
+                    .map(|e| (e.key.value.clone(), e.value.to_value()))
+                    .collect(),
+            ),
         }
     }
 

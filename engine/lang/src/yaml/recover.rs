@@ -22,7 +22,9 @@ pub(super) fn read(source: &Source, diagnostics: &mut Diagnostics) -> Node {
             Kind::Map(entries) => entries.last().map_or(from, |e| e.key.span.start.max(from)),
             _ => from,
         };
-        let Some(next) = next_item(source, begun) else { break };
+        let Some(next) = next_item(source, begun) else {
+            break;
+        };
         from = next;
         let (more, how) = builder.read(next);
         end = how;
@@ -38,10 +40,14 @@ fn next_item(source: &Source, after: usize) -> Option<usize> {
     while let Some(line_break) = text[at..].find('\n') {
         at += line_break + 1;
         let line = text[at..].lines().next().unwrap_or("");
-        let key = line.split_once(':').filter(|(_, rest)| rest.is_empty() || rest.starts_with(' '));
+        let key = line
+            .split_once(':')
+            .filter(|(_, rest)| rest.is_empty() || rest.starts_with(' '));
         let named = |key: &str| {
             key.starts_with(|c: char| c.is_ascii_alphabetic())
-                && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+                && key
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
         };
         if key.is_some_and(|(key, _)| named(key)) {
             return Some(at);
@@ -52,7 +58,9 @@ fn next_item(source: &Source, after: usize) -> Option<usize> {
 
 /// Adds the items of a later stretch.
 fn join(source: &Source, diagnostics: &mut Diagnostics, root: Node, more: Node) -> Node {
-    let Kind::Map(later) = more.kind else { return root };
+    let Kind::Map(later) = more.kind else {
+        return root;
+    };
     let mut entries: Vec<Entry> = match root.kind {
         Kind::Map(entries) => entries,
         _ => Vec::new(),
@@ -61,10 +69,19 @@ fn join(source: &Source, diagnostics: &mut Diagnostics, root: Node, more: Node) 
         match entries.iter().find(|e| e.key.value == entry.key.value) {
             None => entries.push(entry),
             Some(first) => diagnostics.push(
-                super::error(source, Code::DuplicateKey, &format!("`{}` is given twice", entry.key.value), entry.key.span, "again here")
-                    .label(source.id(), first.key.span, "first here"),
+                super::error(
+                    source,
+                    Code::DuplicateKey,
+                    &format!("`{}` is given twice", entry.key.value),
+                    entry.key.span,
+                    "again here",
+                )
+                .label(source.id(), first.key.span, "first here"),
             ),
         }
     }
-    Node::new(Kind::Map(entries), Span::new(root.span.start, more.span.end))
+    Node::new(
+        Kind::Map(entries),
+        Span::new(root.span.start, more.span.end),
+    )
 }

@@ -7,36 +7,79 @@ use crate::source::{Source, Span};
 
 /// The diagnostic for an error of the parser at a byte; `open` is the innermost list or map in
 /// brackets that was open there.
-pub(super) fn diagnostic(source: &Source, kind: &ErrorKind, at: usize, open: Option<Span>) -> Diagnostic {
+pub(super) fn diagnostic(
+    source: &Source,
+    kind: &ErrorKind,
+    at: usize,
+    open: Option<Span>,
+) -> Diagnostic {
     let at = source.text().floor_char_boundary(at);
     if let Some(span) = unquoted_template(source, at) {
         return template(source, span);
     }
-    let here = Span::new(at, at + source.text()[at..].chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8));
+    let here = Span::new(
+        at,
+        at + source.text()[at..]
+            .chars()
+            .next()
+            .filter(|c| *c != '\n')
+            .map_or(0, char::len_utf8),
+    );
     if matches!(kind, ErrorKind::RecursionLimitExceeded) {
         return too_deep(source, here);
     }
+    // A `:` on a line below an open bracket: what is wrong is the bracket.
+    let swallowed = matches!(
+        kind,
+        ErrorKind::InvalidColonPlacement | ErrorKind::MappingValueNotAllowed
+    ) && open
+        .is_some_and(|open| source.line_column(open.start).0 < source.line_column(at).0);
+    let kind = match open.map(|open| source.text()[open.start..].starts_with('[')) {
+        Some(true) if swallowed => &ErrorKind::ExpectedFlowSequenceSeparator,
+        Some(false) if swallowed => &ErrorKind::ExpectedFlowMappingSeparator,
+        _ => kind,
+    };
     let (message, help) = words(kind);
-    let diagnostic = Diagnostic::error(Code::Syntax, message).label(source.id(), here, "here").maybe_help(help.map(str::to_owned));
+    let diagnostic = Diagnostic::error(Code::Syntax, message)
+        .label(source.id(), here, "here")
+        .maybe_help(help.map(str::to_owned));
     match open {
-        Some(open) if in_brackets(kind) => {
-            diagnostic.label(source.id(), Span::new(open.start, open.start + 1), "opened here")
-        }
+        Some(open) if in_brackets(kind) => diagnostic.label(
+            source.id(),
+            Span::new(open.start, open.start + 1),
+            "opened here",
+        ),
         _ => diagnostic,
     }
 }
 
 /// Nested deeper than [`super::MAX_DEPTH`].
 pub(super) fn too_deep(source: &Source, here: Span) -> Diagnostic {
-    super::error(source, Code::TooDeep, &format!("nested deeper than {} levels", super::MAX_DEPTH), here, "here")
+    super::error(
+        source,
+        Code::TooDeep,
+        &format!("nested deeper than {} levels", super::MAX_DEPTH),
+        here,
+        "here",
+    )
 }
 
 /// The diagnostic for `{{ … }}` without quotes.
 pub(super) fn template(source: &Source, span: Span) -> Diagnostic {
     let text = source.slice(span);
-    let quoted = if text.contains('\'') { format!("\"{}\"", text.replace('"', "\\\"")) } else { format!("'{text}'") };
-    super::error(source, Code::UnquotedTemplate, "a template needs quotes", span, "YAML reads this as a map")
-        .help(format!("write {quoted}"))
+    let quoted = if text.contains('\'') {
+        format!("\"{}\"", text.replace('"', "\\\""))
+    } else {
+        format!("'{text}'")
+    };
+    super::error(
+        source,
+        Code::UnquotedTemplate,
+        "a template needs quotes",
+        span,
+        "YAML reads this as a map",
+    )
+    .help(format!("write {quoted}"))
 }
 
 /// The value on the line of this byte that starts with `{{`, up to its end.
@@ -44,7 +87,10 @@ fn unquoted_template(source: &Source, at: usize) -> Option<Span> {
     let (line, _) = source.line_column(at);
     let span = source.line_span(line);
     let text = source.slice(span);
-    let start = [": {{", "- {{", "[{{", ", {{"].iter().filter_map(|lead| text.find(lead).map(|n| n + lead.len() - 2)).min()?;
+    let start = [": {{", "- {{", "[{{", ", {{"]
+        .iter()
+        .filter_map(|lead| text.find(lead).map(|n| n + lead.len() - 2))
+        .min()?;
     let end = value_end(text, start);
     Some(Span::new(span.start + start, span.start + end))
 }
@@ -95,66 +141,108 @@ fn in_brackets(kind: &ErrorKind) -> bool {
 fn words(kind: &ErrorKind) -> (&'static str, Option<&'static str>) {
     use ErrorKind as E;
     match kind {
-        E::UnexpectedEofFlowSequence | E::ExpectedFlowSequenceSeparator => {
-            ("a list in brackets is not closed", Some("a `,` or a `]` is missing"))
+        E::UnexpectedEofFlowSequence | E::ExpectedFlowSequenceSeparator => (
+            "a list in brackets is not closed",
+            Some("a `,` or a `]` is missing"),
+        ),
+        E::UnexpectedEofFlowMapping
+        | E::UnexpectedEofImplicitFlowMapping
+        | E::ExpectedFlowMappingSeparator => (
+            "a map in braces is not closed",
+            Some("a `,` or a `}` is missing"),
+        ),
+        E::UnclosedFlowCollection { open: '[' } => {
+            ("a list in brackets is not closed", Some("a `]` is missing"))
         }
-        E::UnexpectedEofFlowMapping | E::UnexpectedEofImplicitFlowMapping | E::ExpectedFlowMappingSeparator => {
-            ("a map in braces is not closed", Some("a `,` or a `}` is missing"))
+        E::UnclosedFlowCollection { .. } => {
+            ("a map in braces is not closed", Some("a `}` is missing"))
         }
-        E::UnclosedFlowCollection { open: '[' } => ("a list in brackets is not closed", Some("a `]` is missing")),
-        E::UnclosedFlowCollection { .. } => ("a map in braces is not closed", Some("a `}` is missing")),
-        E::MismatchedFlowCollectionEnd { .. } => ("this bracket does not fit the one that was opened", None),
+        E::MismatchedFlowCollectionEnd { .. } => {
+            ("this bracket does not fit the one that was opened", None)
+        }
         E::MisplacedFlowCollectionEnd => ("a closing bracket without its opening one", None),
-        E::UnclosedQuotedScalar | E::DocumentIndicatorInQuotedScalar => ("a quote is not closed", None),
+        E::UnclosedQuotedScalar | E::DocumentIndicatorInQuotedScalar => {
+            ("a quote is not closed", None)
+        }
         E::InvalidTrailingSingleQuotedScalar => (
             "something follows the closing quote",
             Some("inside single quotes, a single quote is written twice: `''`"),
         ),
-        E::InvalidTrailingDoubleQuotedScalar => {
-            ("something follows the closing quote", Some("inside double quotes, a double quote is written `\\\"`"))
-        }
+        E::InvalidTrailingDoubleQuotedScalar => (
+            "something follows the closing quote",
+            Some("inside double quotes, a double quote is written `\\\"`"),
+        ),
         E::UnknownQuotedScalarEscape
         | E::InvalidQuotedScalarHexEscape
         | E::InvalidLowSurrogateHexEscape
         | E::InvalidLowSurrogate
         | E::MissingLowSurrogate
         | E::UnpairedLowSurrogate
-        | E::InvalidUnicodeEscape => ("no such escape in double quotes", Some("in single quotes a backslash is a backslash")),
-        E::TabNotAllowed | E::TabInBlockIndentation | E::TabInIndentation | E::TabAtBlockScalarStart | E::TabInPlainScalar => {
-            ("a tab cannot indent", Some("indent with spaces"))
-        }
-        E::InvalidIndentation | E::InvalidQuotedScalarIndent | E::InvalidFlowScalarIndent | E::InvalidBlockScalarIndent => {
-            ("this line is indented wrongly", None)
-        }
-        E::MappingValueNotAllowed | E::InvalidColonPlacement | E::MappingKeyNotAllowed => {
-            ("a `:` does not belong here", Some("a text with `: ` in it needs quotes"))
-        }
+        | E::InvalidUnicodeEscape => (
+            "no such escape in double quotes",
+            Some("in single quotes a backslash is a backslash"),
+        ),
+        E::TabNotAllowed
+        | E::TabInBlockIndentation
+        | E::TabInIndentation
+        | E::TabAtBlockScalarStart
+        | E::TabInPlainScalar => ("a tab cannot indent", Some("indent with spaces")),
+        E::InvalidIndentation
+        | E::InvalidQuotedScalarIndent
+        | E::InvalidFlowScalarIndent
+        | E::InvalidBlockScalarIndent => ("this line is indented wrongly", None),
+        E::MappingValueNotAllowed | E::InvalidColonPlacement | E::MappingKeyNotAllowed => (
+            "a `:` does not belong here",
+            Some("a text with `: ` in it needs quotes"),
+        ),
         E::SimpleKeyExpected | E::InvalidSimpleKey => ("a key without its `:`", None),
-        E::InvalidMappingValueWhitespace | E::FlowMappingValueAdjacentCollection => ("a space is missing after `:`", None),
-        E::ExpectedBlockMappingKey => ("a key was expected here", Some("is the line indented like the keys above it?")),
-        E::ExpectedBlockSequenceEntry | E::BlockSequenceEntryNotAllowed | E::BlockEntryInFlowCollection => {
-            ("a `-` does not belong here", None)
+        E::InvalidMappingValueWhitespace | E::FlowMappingValueAdjacentCollection => {
+            ("a space is missing after `:`", None)
         }
-        E::InvalidBlockEntryWhitespace | E::PlainScalarStartsWithDashFlowIndicator => ("a space is missing after `-`", None),
-        E::UnexpectedCharacter { .. } => ("a text cannot start with this character", Some("put it in quotes")),
+        E::ExpectedBlockMappingKey => (
+            "a key was expected here",
+            Some("is the line indented like the keys above it?"),
+        ),
+        E::ExpectedBlockSequenceEntry
+        | E::BlockSequenceEntryNotAllowed
+        | E::BlockEntryInFlowCollection => ("a `-` does not belong here", None),
+        E::InvalidBlockEntryWhitespace | E::PlainScalarStartsWithDashFlowIndicator => {
+            ("a space is missing after `-`", None)
+        }
+        E::UnexpectedCharacter { .. } => (
+            "a text cannot start with this character",
+            Some("put it in quotes"),
+        ),
         E::ExpectedNodeContent => ("a value was expected here", None),
-        E::CommentInterceptedScalar | E::CommentNotSeparated => {
-            ("a comment does not belong here", Some("a text with `#` in it needs quotes"))
+        E::CommentInterceptedScalar | E::CommentNotSeparated => (
+            "a comment does not belong here",
+            Some("a text with `#` in it needs quotes"),
+        ),
+        E::ZeroBlockScalarIndent | E::InvalidBlockScalarHeader => {
+            ("only a line break can follow `|` or `>`", None)
         }
-        E::ZeroBlockScalarIndent | E::InvalidBlockScalarHeader => ("only a line break can follow `|` or `>`", None),
-        E::MissingAnchorOrAliasName => ("a name is missing after `&` or `*`", Some("a text that starts with `*` or `&` needs quotes")),
+        E::MissingAnchorOrAliasName => (
+            "a name is missing after `&` or `*`",
+            Some("a text that starts with `*` or `&` needs quotes"),
+        ),
         E::DirectiveDisallowed
         | E::DuplicateVersionDirective
         | E::UnsupportedYamlMajorVersion
         | E::DuplicateTagDirective
         | E::MissingDocumentEndBeforeDirective
-        | E::InvalidDirectiveTerminator => ("directives (`%…`) are not used here", Some("remove the line")),
+        | E::InvalidDirectiveTerminator => (
+            "directives (`%…`) are not used here",
+            Some("remove the line"),
+        ),
         E::UndeclaredTagHandle
         | E::ExpectedTagBang
         | E::InvalidTagTerminator
         | E::InvalidGlobalTagCharacter
         | E::UnclosedVerbatimTag
-        | E::InvalidTagEscape => ("tags are not used here", Some("a text that starts with `!` needs quotes")),
+        | E::InvalidTagEscape => (
+            "tags are not used here",
+            Some("a text that starts with `!` needs quotes"),
+        ),
         _ => ("this is not valid YAML", None),
     }
 }
