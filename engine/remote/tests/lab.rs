@@ -1,10 +1,10 @@
-//! Real hosts, and sudo on them. Needs the lab (`tests/lab/lab up`), so only on demand:
-//! `eval "$(tests/lab/lab env)"; LAB_TOOL=$PWD/tests/lab/lab cargo test -p runbook-remote --test lab -- --ignored --test-threads 1`
+//! Real hosts, and sudo on them. Needs the lab: `tests/lab/lab up`.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod support;
 
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use runbook_model::{Account, Connection, Epoch, HostName, RunId};
@@ -29,19 +29,33 @@ impl Drop for Broken {
     }
 }
 
+/// The lab's command.
+fn lab(arguments: &[&str]) -> String {
+    let tool = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/lab/lab");
+    let output = Command::new(tool).args(arguments).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "lab {arguments:?}: {said}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// There is one lab: one test at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static LAB: Mutex<()> = Mutex::new(());
+    LAB.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn switch(name: &str, to: &str) {
-    let tool = std::env::var("LAB_TOOL").expect("LAB_TOOL names the lab's command");
-    assert!(
-        Command::new(tool)
-            .args(["fault", name, to, HOST])
-            .status()
-            .unwrap()
-            .success()
-    );
+    lab(&["fault", name, to, HOST]);
+}
+
+fn ssh_config() -> String {
+    let env = lab(&["env"]);
+    let line = env.lines().find_map(|line| line.strip_prefix("SSH_CONFIG="));
+    line.expect("the lab names its ssh_config").to_owned()
 }
 
 async fn connect(account: Account) -> Result<Host, RemoteError> {
-    let ssh_config = Some(std::env::var("SSH_CONFIG").expect("the lab's environment is set"));
+    let ssh_config = Some(ssh_config());
     let connection = Connection {
         address: HOST.to_owned(),
         ssh_config,
@@ -149,21 +163,21 @@ async fn works_as_root() {
 }
 
 #[test]
-#[ignore = "needs the lab"]
 fn detached_work_through_sudo() {
+    let _alone = alone();
     block(works_as_root());
 }
 
 #[test]
-#[ignore = "needs the lab"]
 fn detached_work_through_sudo_with_a_terminal_of_its_own() {
+    let _alone = alone();
     let _broken = Broken::on("use-pty");
     block(works_as_root());
 }
 
 #[test]
-#[ignore = "needs the lab"]
 fn refusals_of_sudo_are_told_apart() {
+    let _alone = alone();
     for (name, right) in [
         (
             "requiretty",
@@ -182,8 +196,8 @@ fn refusals_of_sudo_are_told_apart() {
 }
 
 #[test]
-#[ignore = "needs the lab"]
 fn another_host_key_is_refused() {
+    let _alone = alone();
     let _broken = Broken::on("wrong-key");
     let error = block(connect(Account::Login)).unwrap_err();
     assert!(matches!(error.fault, Fault::HostKeyChanged(_)), "{error}");
