@@ -56,6 +56,7 @@ async fn a_killed_wrapper_is_told_from_a_killed_payload(shell: &str) {
         bench.host.wait(&bench.run, &id("a-1"), LONG).await.unwrap(),
         JobState::LostKilled
     );
+    bench.unwatched("a-1").await;
     let script = body("while :; do sleep 0.1; done");
     bench.host.start(&bench.job("a-3", script)).await.unwrap();
     kill("KILL", &running_pid(&bench, "a-3").await);

@@ -125,7 +125,7 @@ rb_check() { # seconds bytes: records as they come, ended by NUL; what it prints
     # for the case that the controller is gone; while it is there, it ends the check itself
     rb_i=0
     while [ "$rb_i" -lt "$1" ]; do
-      sleep 1
+      sleep 1 || exit
       rb_i=$((rb_i + 1))
     done
     kill -s TERM -- "-$rb_p"

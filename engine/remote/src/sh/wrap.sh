@@ -22,10 +22,13 @@ rb_over() { # whether the output is larger than it may be
   [ "$rb_total" -gt "$rb_max" ]
 }
 
-rb_watchdog() { # group: ends what takes too long or prints too much
+rb_watchdog() { # group: ends what takes too long or prints too much; ends itself when nothing is left to watch
   rb_i=0
   while :; do
-    sleep 1
+    # without a second between two looks this would burn the host
+    sleep 1 || return
+    # the process first: its group is there only a moment later
+    kill -s 0 "$1" 2>/dev/null || kill -s 0 -- "-$1" 2>/dev/null || return
     rb_i=$((rb_i + 1))
     if [ "$rb_limit" -gt 0 ] && [ "$rb_i" -ge "$rb_limit" ]; then rb_cause=timeout; break; fi
     if rb_over; then rb_cause=output; break; fi

@@ -126,6 +126,21 @@ impl Bench {
         }
         panic!("{} never came", path.as_ref().display());
     }
+
+    /// Waits until no process of the attempt's wrapper is left, its watchdog included.
+    pub async fn unwatched(&self, attempt: &str) {
+        let words = format!("\0wrap\0{}\0{attempt}\0", self.run);
+        for _ in 0..3000 {
+            if !std::fs::read_dir("/proc").unwrap().flatten().any(|process| {
+                let line = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+                String::from_utf8_lossy(&line).contains(&words)
+            }) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("something still watches {attempt}");
+    }
 }
 
 pub fn id(attempt: &str) -> AttemptId {
