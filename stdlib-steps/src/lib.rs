@@ -5,6 +5,7 @@
 
 /// The shipped types, sorted by name: the name (`podman.image`) and the text of its file.
 pub const TYPES: &[(&str, &str)] = &[
+    ("file", include_str!("../types/file.yaml")),
     (
         "host.disk_free",
         include_str!("../types/host.disk_free.yaml"),

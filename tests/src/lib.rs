@@ -1,4 +1,12 @@
-//! What the suites over the whole share: the house itself, and its compiler.
+//! What the suites over the whole share: the house itself, its compiler, and what drives the
+//! binary on the lab: a terminal, the journal as it grows, and the proofs.
+
+pub mod chance;
+pub mod lab;
+pub mod operator;
+pub mod proof;
+pub mod tail;
+pub mod terminal;
 
 use std::path::{Path, PathBuf};
 
@@ -14,18 +22,30 @@ use runbook_model::Plan;
 #[must_use]
 pub fn root() -> PathBuf {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
-    tests.parent().expect("the tests lie inside the house").to_path_buf()
+    tests
+        .parent()
+        .expect("the tests lie inside the house")
+        .to_path_buf()
 }
 
 /// Compiles texts with the shipped step types.
 ///
 /// # Errors
 /// All diagnostics, as text.
-pub fn compile_texts(runbook: &str, inventory: &str, given: &Given, allow_missing: bool) -> Result<Plan, String> {
+pub fn compile_texts(
+    runbook: &str,
+    inventory: &str,
+    given: &Given,
+    allow_missing: bool,
+) -> Result<Plan, String> {
     let mut sources = Sources::new();
     let refused = |diagnostic: Diagnostic| diagnostic.message;
-    let source = sources.add("runbook.yaml", runbook.as_bytes()).map_err(refused)?;
-    let inventory = sources.add("inventory.yaml", inventory.as_bytes()).map_err(refused)?;
+    let source = sources
+        .add("runbook.yaml", runbook.as_bytes())
+        .map_err(refused)?;
+    let inventory = sources
+        .add("inventory.yaml", inventory.as_bytes())
+        .map_err(refused)?;
     let mut catalog = Catalog::new();
     let mut types = Sources::new();
     let (runbook, mut diagnostics) = parse_runbook(&source);

@@ -1,5 +1,6 @@
 //! The house rules that a machine is able to hold: which crate may depend on which, and that every
 //! file says what it answers for.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,10 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("runbook-model", &[]),
     ("runbook-lang", &["runbook-model"]),
     ("runbook-remote", &["runbook-model"]),
-    ("runbook-exec", &["runbook-model", "runbook-lang", "runbook-remote"]),
+    (
+        "runbook-exec",
+        &["runbook-model", "runbook-lang", "runbook-remote"],
+    ),
     ("runbook-report", &["runbook-model"]),
     ("runbook-steps", &[]),
     (
@@ -27,7 +31,10 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
 ];
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_path_buf()
 }
 
 fn metadata() -> serde_json::Value {
@@ -37,7 +44,11 @@ fn metadata() -> serde_json::Value {
         .current_dir(root())
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
@@ -52,7 +63,9 @@ fn dependencies_point_one_way() {
             continue;
         }
         seen += 1;
-        let allowed = allowed.get(name).unwrap_or_else(|| panic!("`{name}` has no place in the table"));
+        let allowed = allowed
+            .get(name)
+            .unwrap_or_else(|| panic!("`{name}` has no place in the table"));
         for dependency in package["dependencies"].as_array().unwrap() {
             let on = dependency["name"].as_str().unwrap();
             let test_only = dependency["kind"] == "dev";
@@ -70,7 +83,12 @@ fn only_the_command_line_prints() {
         for file in rust_files(&root().join("engine").join(crate_name).join("src")) {
             let text = std::fs::read_to_string(&file).unwrap();
             let code = text.split("#[cfg(test)]").next().unwrap();
-            for word in ["println!(", "eprintln!(", "std::env::var", "std::process::exit"] {
+            for word in [
+                "println!(",
+                "eprintln!(",
+                "std::env::var",
+                "std::process::exit",
+            ] {
                 assert!(!code.contains(word), "{} uses `{word}`", file.display());
             }
         }
@@ -83,12 +101,20 @@ fn every_module_says_what_it_answers_for() {
     for folder in ["engine", "stdlib-steps", "tests"] {
         for file in rust_files(&root().join(folder)) {
             let text = std::fs::read_to_string(&file).unwrap();
-            assert!(text.starts_with("//!"), "{} has no module documentation", file.display());
+            assert!(
+                text.starts_with("//!"),
+                "{} has no module documentation",
+                file.display()
+            );
             sizes.push(text.lines().count());
         }
     }
     sizes.sort_unstable();
-    assert!(sizes[sizes.len() / 2] < 250, "the median file has {} lines", sizes[sizes.len() / 2]);
+    assert!(
+        sizes[sizes.len() / 2] < 250,
+        "the median file has {} lines",
+        sizes[sizes.len() / 2]
+    );
 }
 
 fn rust_files(folder: &Path) -> Vec<PathBuf> {

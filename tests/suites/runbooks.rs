@@ -1,4 +1,5 @@
 //! The shipped runbooks compile, and their graphs have the order that the procedures demand.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::collections::BTreeSet;
 
@@ -8,7 +9,12 @@ use runbook_tests::{compile_texts, root};
 
 fn upgrade() -> Plan {
     let read = |name: &str| std::fs::read_to_string(root().join("runbooks").join(name)).unwrap();
-    let plan = compile_texts(&read("upgrade-geo.yaml"), &read("inventory.example.yaml"), &Given::default(), true);
+    let plan = compile_texts(
+        &read("upgrade-geo.yaml"),
+        &read("inventory.example.yaml"),
+        &Given::default(),
+        true,
+    );
     plan.unwrap_or_else(|diagnostics| panic!("{diagnostics}"))
 }
 
@@ -27,7 +33,10 @@ fn before(plan: &Plan, node: NodeIx) -> BTreeSet<NodeIx> {
 }
 
 fn precedes(plan: &Plan, first: &str, then: &str) -> bool {
-    let node = |id: &str| plan.node(id).unwrap_or_else(|| panic!("the plan has no `{id}`"));
+    let node = |id: &str| {
+        plan.node(id)
+            .unwrap_or_else(|| panic!("the plan has no `{id}`"))
+    };
     before(plan, node(then)).contains(&node(first))
 }
 
@@ -61,7 +70,12 @@ fn the_upgrade_has_its_order() {
         "record@control",
     ];
     for pair in chain.windows(2) {
-        assert!(precedes(&plan, pair[0], pair[1]), "{} must come before {}", pair[0], pair[1]);
+        assert!(
+            precedes(&plan, pair[0], pair[1]),
+            "{} must come before {}",
+            pair[0],
+            pair[1]
+        );
     }
 }
 
@@ -69,7 +83,11 @@ fn the_upgrade_has_its_order() {
 fn nodes_stop_and_are_cleared_side_by_side() {
     let plan = upgrade();
     for step in ["stop", "clear"] {
-        for (a, b) in [("quay01", "quay02"), ("quay02", "quay03"), ("quay03", "quay01")] {
+        for (a, b) in [
+            ("quay01", "quay02"),
+            ("quay02", "quay03"),
+            ("quay03", "quay01"),
+        ] {
             let (a, b) = (format!("{step}@{a}"), format!("{step}@{b}"));
             assert!(!precedes(&plan, &a, &b), "{a} must not hold up {b}");
         }
@@ -81,6 +99,10 @@ fn all_nodes_are_stopped_before_anything_migrates() {
     let plan = upgrade();
     for host in ["quay01", "quay02", "quay03"] {
         assert!(precedes(&plan, &format!("stop@{host}"), "migrate@quay01"));
-        assert!(precedes(&plan, &format!("none_runs@{host}"), "migrate@quay01"));
+        assert!(precedes(
+            &plan,
+            &format!("none_runs@{host}"),
+            "migrate@quay01"
+        ));
     }
 }

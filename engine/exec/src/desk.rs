@@ -31,7 +31,8 @@ pub struct Answer {
 pub trait Desk {
     /// Asks one question; resolves when it is answered. Dropping the future withdraws it. Without a
     /// person to ask, the answer is no.
-    fn ask(&mut self, question: GateQuestion, plan: &Plan) -> Pin<Box<dyn Future<Output = Answer>>>;
+    fn ask(&mut self, question: GateQuestion, plan: &Plan)
+    -> Pin<Box<dyn Future<Output = Answer>>>;
 }
 
 /// A wish of the person at the controller.

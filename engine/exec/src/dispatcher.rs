@@ -97,16 +97,17 @@ enum Role {
 struct Note {
     /// Predecessors that have not ended well.
     missing: usize,
-    /// When it was able to start; a fresh look must not be older than this.
-    since: Option<Millis>,
+    /// The last event when it was able to start. A look that began later is fresh for it, whatever
+    /// the clock says: clocks are set back.
+    since: Option<u64>,
+    /// The event that its last look of this generation began with; of an assert, its end.
+    seen: u64,
     /// What the last look was for.
     purpose: Option<Purpose>,
     /// State captured by the last look.
     before: BTreeMap<String, String>,
     /// Looks in a row that were satisfied and as expected.
     passes: u32,
-    /// This controller has dispatched it in this generation.
-    dispatched: bool,
     /// Attempts that were lost or never began under this controller, in a row.
     vain: u32,
 }

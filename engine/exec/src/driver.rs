@@ -12,10 +12,12 @@
 //! durable. If the journal fails, nothing is started any more.
 
 mod attempt;
+mod content;
 pub(crate) mod look;
 mod reach;
 mod record;
 mod transfer;
+pub(crate) mod veil;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -37,6 +39,7 @@ use crate::journal::{Journal, JournalError};
 use crate::meaning::Meaning;
 use crate::store::Home;
 use attempt::Followed;
+use veil::Veil;
 
 pub use reach::Reach;
 
@@ -108,13 +111,14 @@ struct Shared {
     epoch: Epoch,
     reach: Rc<Reach>,
     home: Home,
+    veil: Rc<Veil>,
     messages: mpsc::UnboundedSender<Message>,
 }
 
 impl Shared {
     /// Brings an input back; the loop that listens outlives every task.
     fn send(&self, input: Input) {
-        let _ = self.messages.send(Message::Input(input));
+        let _ = self.messages.send(Message::Input(self.veil.input(input)));
     }
 }
 
@@ -126,12 +130,18 @@ pub fn now() -> Millis {
 
 /// Attempt ids of one controller: never used twice in a run, because the epoch is in them.
 fn attempt_ids(run: &RunId, epoch: Epoch) -> AttemptIds {
-    let prefix = format!("a-{run}-{epoch}");
+    let prefix = attempt_prefix(run, epoch);
     let mut count = 0u64;
     Box::new(move || {
         count += 1;
-        AttemptId::new(format!("{prefix}-{count}")).expect("a run id and two numbers make an attempt id")
+        AttemptId::new(format!("{prefix}{count}"))
+            .expect("a run id and two numbers make an attempt id")
     })
+}
+
+/// How the attempt ids of one controller begin.
+fn attempt_prefix(run: &RunId, epoch: Epoch) -> String {
+    format!("a-{run}-{epoch}-")
 }
 
 impl Drive<'_> {
@@ -143,7 +153,8 @@ impl Drive<'_> {
         let meaning = Meaning::new(Arc::clone(&self.plan), Rc::clone(&self.evaluator));
         let ids = attempt_ids(&self.run, self.epoch);
         let state = std::mem::take(&mut self.state);
-        let mut dispatcher = Dispatcher::resume(Arc::clone(&self.plan), meaning, options, ids, state)?;
+        let mut dispatcher =
+            Dispatcher::resume(Arc::clone(&self.plan), meaning, options, ids, state)?;
         let (messages, mut inbox) = mpsc::unbounded_channel();
         let shared = Shared {
             plan: Arc::clone(&self.plan),
@@ -151,34 +162,50 @@ impl Drive<'_> {
             epoch: self.epoch,
             reach: Rc::clone(&self.reach),
             home: self.home.clone(),
+            veil: Rc::new(Veil::new(self.evaluator.secrets())),
             messages,
         };
         let mut tasks = tokio::task::JoinSet::new();
         let mut questions: BTreeMap<NodeIx, tokio::task::AbortHandle> = BTreeMap::new();
+        let mut followers: BTreeMap<NodeIx, tokio::task::AbortHandle> = BTreeMap::new();
         let mut wake: Option<Millis> = None;
+        let mut synced = dispatcher.state().seq;
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut actions = dispatcher.open(now(), self.run.clone(), self.controller.clone(), self.epoch);
+        let mut actions =
+            dispatcher.open(now(), self.run.clone(), self.controller.clone(), self.epoch);
         loop {
             for action in actions {
                 match action {
                     Action::Record(record) => self.record(&record, dispatcher.state())?,
                     Action::Ready { host } => {
-                        tasks.spawn_local(reach::ready(shared.clone(), host));
+                        let known = dispatcher.state().attempts.keys().cloned().collect();
+                        tasks.spawn_local(reach::ready(shared.clone(), host, known));
                     }
                     Action::Look { look, node, .. } => {
-                        let work = look::prepare(&self.plan, &self.evaluator, dispatcher.state(), node);
+                        let work =
+                            look::prepare(&self.plan, &self.evaluator, dispatcher.state(), node);
                         tasks.spawn_local(look::look(shared.clone(), look, node, work));
                     }
-                    Action::Launch { unit, node, host, .. } => {
+                    Action::Launch {
+                        unit, node, host, ..
+                    } => {
                         self.journal.sync()?;
-                        let work = look::prepare(&self.plan, &self.evaluator, dispatcher.state(), node);
+                        let work =
+                            look::prepare(&self.plan, &self.evaluator, dispatcher.state(), node);
                         let followed = followed(dispatcher.state(), unit, node, host);
-                        tasks.spawn_local(attempt::launch(shared.clone(), followed, work));
+                        followers.insert(
+                            node,
+                            tasks.spawn_local(attempt::launch(shared.clone(), followed, work)),
+                        );
                     }
                     Action::Attend { unit, node, host } => {
                         let followed = followed(dispatcher.state(), unit, node, host);
-                        tasks.spawn_local(attempt::attend(shared.clone(), followed));
+                        let handle = tasks.spawn_local(attempt::attend(shared.clone(), followed));
+                        // Who followed it over the lost link may not know yet that it is lost: one is enough.
+                        if let Some(before) = followers.insert(node, handle) {
+                            before.abort();
+                        }
                     }
                     Action::Perform { node, attempt } => {
                         self.journal.sync()?;
@@ -190,7 +217,11 @@ impl Drive<'_> {
                             let shared = shared.clone();
                             let handle = tasks.spawn_local(async move {
                                 let answer = answer.await;
-                                shared.send(Input::Answered { node, approved: answer.approved, by: answer.by });
+                                shared.send(Input::Answered {
+                                    node,
+                                    approved: answer.approved,
+                                    by: answer.by,
+                                });
                             });
                             questions.insert(node, handle);
                         }
@@ -206,12 +237,16 @@ impl Drive<'_> {
                             question.abort();
                         }
                         tasks.shutdown().await;
-                        return Ok(Ending { result, state: dispatcher.state().clone() });
+                        return Ok(Ending {
+                            result,
+                            state: dispatcher.state().clone(),
+                        });
                     }
                 }
             }
             actions = loop {
-                let sleep = wake.map(|at| Duration::from_millis(u64::try_from(at - now()).unwrap_or(0)));
+                let sleep =
+                    wake.map(|at| Duration::from_millis(u64::try_from(at - now()).unwrap_or(0)));
                 tokio::select! {
                     Some(message) = inbox.recv() => match message {
                         Message::Input(input) => break dispatcher.handle(now(), input),
@@ -235,11 +270,22 @@ impl Drive<'_> {
                         break dispatcher.handle(now(), Input::Tick);
                     }
                     _ = ticks.tick() => {
+                        // What no effect has made durable yet: a person's answer must not be lost.
+                        if dispatcher.state().seq > synced {
+                            self.journal.sync()?;
+                            synced = dispatcher.state().seq;
+                        }
                         for watcher in &mut self.watchers {
                             watcher.tick(now(), &self.plan, dispatcher.state());
                         }
                     }
-                    Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
+                    Some(ended) = tasks.join_next(), if !tasks.is_empty() => {
+                        // What it was asked would never be answered.
+                        if ended.is_err_and(|error| error.is_panic()) {
+                            self.journal.sync()?;
+                            return Err(DriveError::Fault("a task ended without an answer".to_owned()));
+                        }
+                    }
                 }
             };
         }
@@ -254,7 +300,10 @@ impl Drive<'_> {
         node: NodeIx,
         attempt: AttemptId,
     ) {
-        let is_record = self.plan.instance(node).and_then(|(step, _)| self.plan.type_of(step));
+        let is_record = self
+            .plan
+            .instance(node)
+            .and_then(|(step, _)| self.plan.type_of(step));
         if is_record.is_some_and(|step_type| step_type.kind == TypeKind::Record) {
             let end = record::write(self.home.dir(), &record::content(&self.plan, state, node));
             return shared.send(Input::Performed { node, attempt, end });
@@ -280,12 +329,22 @@ impl Drive<'_> {
 }
 
 fn followed(state: &RunState, unit: AttemptId, node: NodeIx, host: HostName) -> Followed {
-    Followed { known: state.attempts.get(&unit).cloned(), unit, node, host }
+    Followed {
+        known: state.attempts.get(&unit).cloned(),
+        unit,
+        node,
+        host,
+    }
 }
 
 /// The question as it was recorded.
 fn asked(plan: &Plan, state: &RunState, node: NodeIx) -> Option<GateQuestion> {
     let gate = plan.nodes.get(node.at())?.id.clone();
     let (message, shown) = state.node(node)?.question.clone()?;
-    Some(GateQuestion { node, gate, message, shown })
+    Some(GateQuestion {
+        node,
+        gate,
+        message,
+        shown,
+    })
 }

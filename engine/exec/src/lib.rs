@@ -3,12 +3,12 @@
 pub mod journal;
 pub mod store;
 
+pub mod desk;
 pub mod dispatcher;
+pub mod driver;
 pub mod graph;
+pub mod meaning;
+mod outputs;
 pub mod preview;
 pub mod rules;
 pub mod world;
-pub mod desk;
-pub mod driver;
-pub mod meaning;
-mod outputs;

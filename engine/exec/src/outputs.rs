@@ -5,6 +5,10 @@ use std::collections::BTreeMap;
 use runbook_model::step_type::{Output, Shape};
 use runbook_model::{StepType, Value};
 
+/// How deep lists and objects of an output may nest: the journal has a limit of its own, and a
+/// host must not be able to reach it.
+const DEEPEST: usize = 48;
+
 /// Typed outputs: what may be journaled, and what may not.
 #[derive(Clone, PartialEq, Default)]
 pub(crate) struct Outputs {
@@ -23,13 +27,20 @@ pub(crate) fn typed(step_type: &StepType, raw: &[(String, String)]) -> Result<Ou
     let mut outputs = Outputs::default();
     for (name, text) in raw {
         let Some(schema) = step_type.outputs.get(name) else {
-            return Err(format!("`{}` wrote an output `{name}`, which it does not declare", step_type.name));
+            return Err(format!(
+                "`{}` wrote an output `{name}`, which it does not declare",
+                step_type.name
+            ));
         };
         let value = one(schema, text).map_err(|wanted| match schema.secret {
             true => format!("output `{name}` is not {wanted}"),
             false => format!("output `{name}` is not {wanted}: `{}`", clipped(text)),
         })?;
-        let target = if schema.secret { &mut outputs.secret } else { &mut outputs.plain };
+        let target = if schema.secret {
+            &mut outputs.secret
+        } else {
+            &mut outputs.plain
+        };
         target.insert(name.clone(), value);
     }
     Ok(outputs)
@@ -37,22 +48,38 @@ pub(crate) fn typed(step_type: &StepType, raw: &[(String, String)]) -> Result<Ou
 
 fn one(schema: &Output, text: &str) -> Result<Value, &'static str> {
     match schema.shape {
-        Shape::Int | Shape::Size => text.trim().parse::<i64>().map(Value::from).map_err(|_| "a whole number"),
+        Shape::Int | Shape::Size => text
+            .trim()
+            .parse::<i64>()
+            .map(Value::from)
+            .map_err(|_| "a whole number"),
         Shape::Bool => match text.trim() {
             "true" => Ok(Value::Bool(true)),
             "false" => Ok(Value::Bool(false)),
             _ => Err("`true` or `false`"),
         },
-        Shape::Json => serde_json::from_str(text).map_err(|_| "JSON"),
+        Shape::Json => match serde_json::from_str(text) {
+            Ok(value) if !is_deep(&value, DEEPEST) => Ok(value),
+            Ok(_) => Err("JSON that anybody reads: it nests too deep"),
+            Err(_) => Err("JSON"),
+        },
         Shape::List => match serde_json::from_str(text) {
-            Ok(list @ Value::Array(_)) => Ok(list),
+            Ok(list @ Value::Array(_)) if !is_deep(&list, DEEPEST) => Ok(list),
             _ => Err("a JSON list"),
         },
         Shape::Map => match serde_json::from_str(text) {
-            Ok(map @ Value::Object(_)) => Ok(map),
+            Ok(map @ Value::Object(_)) if !is_deep(&map, DEEPEST) => Ok(map),
             _ => Err("a JSON object"),
         },
         Shape::String | Shape::Enum | Shape::Path | Shape::Duration => Ok(Value::from(text)),
+    }
+}
+
+fn is_deep(value: &Value, left: usize) -> bool {
+    match value {
+        Value::Array(items) => left == 0 || items.iter().any(|item| is_deep(item, left - 1)),
+        Value::Object(map) => left == 0 || map.values().any(|item| is_deep(item, left - 1)),
+        _ => false,
     }
 }
 
@@ -87,7 +114,10 @@ mod tests {
     #[test]
     fn texts_become_typed_values() {
         assert_eq!(run("count", "12\n").unwrap().plain["count"], 12);
-        assert_eq!(run("all", "[\"a\"]").unwrap().plain["all"], serde_json::json!(["a"]));
+        assert_eq!(
+            run("all", "[\"a\"]").unwrap().plain["all"],
+            serde_json::json!(["a"])
+        );
         assert_eq!(run("on", "true").unwrap().plain["on"], true);
     }
 
@@ -95,7 +125,19 @@ mod tests {
     fn what_is_not_of_its_type_is_an_error() {
         assert!(run("count", "many").err().unwrap().contains("`many`"));
         assert!(run("all", "{}").is_err());
-        assert!(run("other", "1").err().unwrap().contains("does not declare"));
+        assert!(
+            run("other", "1")
+                .err()
+                .unwrap()
+                .contains("does not declare")
+        );
+    }
+
+    #[test]
+    fn what_nests_too_deep_is_an_error() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(run("all", &nested(40)).is_ok());
+        assert!(run("all", &nested(60)).is_err());
     }
 
     #[test]

@@ -11,12 +11,13 @@ use runbook_model::preview::Finding;
 use runbook_model::step_type::TypeKind;
 use runbook_model::transition::Stage;
 use runbook_model::{
-    Edge, EdgeKind, Epoch, Event, Forecast, HostName, NodeIx, NodeKind, Outcome, Plan, Preview, Record, RunId,
-    RunState, Step,
+    Edge, EdgeKind, Epoch, Event, Forecast, HostName, NodeIx, NodeKind, Outcome, Plan, Preview,
+    Record, RunId, RunState, Step,
 };
 
 use crate::driver::Reach;
 use crate::driver::look::{self, Prepared};
+use crate::driver::veil::Veil;
 
 /// Looks at every host and says what a run would do now.
 pub async fn live(plan: &Arc<Plan>, evaluator: &Evaluator, reach: &Reach) -> Preview {
@@ -29,7 +30,9 @@ pub async fn live(plan: &Arc<Plan>, evaluator: &Evaluator, reach: &Reach) -> Pre
                 None => asked.extend(forecaster.prepare(node).map(|prepared| (node, prepared))),
             }
         }
-        let looks = asked.iter().map(|(_, prepared)| forecaster.look(reach, prepared));
+        let looks = asked
+            .iter()
+            .map(|(_, prepared)| forecaster.look(reach, prepared));
         let found = futures_util::future::join_all(looks).await;
         for ((node, prepared), found) in asked.into_iter().zip(found) {
             forecaster.found(node, &prepared, found);
@@ -47,7 +50,10 @@ pub fn offline(plan: &Arc<Plan>, evaluator: &Evaluator) -> Preview {
         let forecast = forecaster.without_host(node).unwrap_or(Forecast::Unknown);
         forecaster.set(node, forecast);
     }
-    Preview { live: false, ..forecaster.finish() }
+    Preview {
+        live: false,
+        ..forecaster.finish()
+    }
 }
 
 /// Nodes by the longest chain of requirements before them: what is in one level can be asked at
@@ -113,6 +119,7 @@ struct Keys {
 struct Forecaster<'a> {
     plan: &'a Arc<Plan>,
     evaluator: &'a Evaluator,
+    veil: Veil,
     state: RunState,
     forecasts: Vec<Forecast>,
     keys: Vec<Keys>,
@@ -122,7 +129,11 @@ struct Forecaster<'a> {
 
 impl<'a> Forecaster<'a> {
     fn new(plan: &'a Arc<Plan>, evaluator: &'a Evaluator) -> Self {
-        let nodes = plan.nodes.iter().map(|node| NodeSummary { id: node.id.clone(), phase: String::new(), host: None });
+        let nodes = plan.nodes.iter().map(|node| NodeSummary {
+            id: node.id.clone(),
+            phase: String::new(),
+            host: None,
+        });
         let created = Event::RunCreated {
             run: RunId::new("plan").expect("a word of letters is a run id"),
             runbook: plan.runbook.clone(),
@@ -130,11 +141,17 @@ impl<'a> Forecaster<'a> {
             nodes: nodes.collect(),
         };
         let mut state = RunState::default();
-        let first = state.apply(&Record { seq: 1, epoch: Epoch(1), at: 0, event: created });
+        let first = state.apply(&Record {
+            seq: 1,
+            epoch: Epoch(1),
+            at: 0,
+            event: created,
+        });
         debug_assert_eq!(first, Ok(()));
         let mut forecaster = Self {
             plan,
             evaluator,
+            veil: Veil::new(evaluator.secrets()),
             state,
             forecasts: vec![Forecast::None; plan.nodes.len()],
             keys: plan.nodes.iter().map(|_| Keys::default()).collect(),
@@ -153,7 +170,10 @@ impl<'a> Forecaster<'a> {
         // A variable may read another one.
         for _ in 0..=self.plan.vars.len() {
             let new = self.evaluator.new_vars(&self.state);
-            let known: Vec<_> = new.into_iter().filter_map(|(name, value)| Some((name, value.ok()?))).collect();
+            let known: Vec<_> = new
+                .into_iter()
+                .filter_map(|(name, value)| Some((name, value.ok()?)))
+                .collect();
             if known.is_empty() {
                 return;
             }
@@ -166,8 +186,15 @@ impl<'a> Forecaster<'a> {
         match &self.plan.nodes[node.at()].kind {
             NodeKind::Barrier => Some(Forecast::None),
             NodeKind::PhaseBegin { phase } => {
-                let when = self.plan.phases.get(*phase as usize).and_then(|phase| phase.when.as_ref());
-                let truth = when.map(|expr| self.evaluator.truth("when", &expr.text, Context::default(), &self.state));
+                let when = self
+                    .plan
+                    .phases
+                    .get(*phase as usize)
+                    .and_then(|phase| phase.when.as_ref());
+                let truth = when.map(|expr| {
+                    self.evaluator
+                        .truth("when", &expr.text, Context::default(), &self.state)
+                });
                 Some(match truth {
                     Some(Ok(false)) => Forecast::Skipped("the phase's `when` is false".to_owned()),
                     _ => Forecast::None,
@@ -175,7 +202,9 @@ impl<'a> Forecaster<'a> {
             }
             NodeKind::DoneWhen => {
                 let expr = self.plan.done_when.as_ref()?;
-                let truth = self.evaluator.truth("done_when", &expr.text, Context::default(), &self.state);
+                let truth =
+                    self.evaluator
+                        .truth("done_when", &expr.text, Context::default(), &self.state);
                 self.already_there = truth.ok();
                 Some(Forecast::None)
             }
@@ -191,9 +220,15 @@ impl<'a> Forecaster<'a> {
         if let Some(problem) = self.unusable.get(host) {
             return Some(Forecast::Unreachable(problem.clone()));
         }
-        let context = Context { host: Some(host), outputs: None };
+        let context = Context {
+            host: Some(host),
+            outputs: None,
+        };
         if let Some(when) = &step.when
-            && self.evaluator.truth("when", &when.text, context, &self.state) == Ok(false)
+            && self
+                .evaluator
+                .truth("when", &when.text, context, &self.state)
+                == Ok(false)
         {
             return Some(Forecast::Skipped("its `when` is false".to_owned()));
         }
@@ -206,7 +241,11 @@ impl<'a> Forecaster<'a> {
     }
 
     fn skipped_by_phase(&self, step: &Step) -> Option<Forecast> {
-        let begin = self.plan.nodes.iter().position(|n| n.kind == NodeKind::PhaseBegin { phase: step.phase })?;
+        let begin = self
+            .plan
+            .nodes
+            .iter()
+            .position(|n| n.kind == NodeKind::PhaseBegin { phase: step.phase })?;
         match &self.forecasts[begin] {
             skipped @ Forecast::Skipped(_) => Some(skipped.clone()),
             _ => None,
@@ -219,24 +258,44 @@ impl<'a> Forecaster<'a> {
             match self.evaluator.truth("check", check, context, &self.state) {
                 Ok(true) => {}
                 Ok(false) => {
-                    let message = self.evaluator.render("message", message, context, &self.state);
-                    broken.push(message.ok().and_then(|text| text.as_str().map(str::to_owned)).unwrap_or_default());
+                    let message = self
+                        .evaluator
+                        .render("message", message, context, &self.state);
+                    broken.push(
+                        message
+                            .ok()
+                            .and_then(|text| text.as_str().map(str::to_owned))
+                            .unwrap_or_default(),
+                    );
                 }
                 Err(_) => return "not known before the run".to_owned(),
             }
         }
-        if broken.is_empty() { "holds now".to_owned() } else { format!("does not hold now: {}", broken.join("; ")) }
+        if broken.is_empty() {
+            "holds now".to_owned()
+        } else {
+            format!("does not hold now: {}", broken.join("; "))
+        }
     }
 
     /// What its check needs; sets the forecast itself if that is not known.
     fn prepare(&mut self, node: NodeIx) -> Option<Prepared> {
         match look::prepare(self.plan, self.evaluator, &self.state, node) {
             Ok(prepared) => {
-                let fill = |keys: &[String]| keys.iter().map(|key| filled(key, &prepared.arguments)).collect();
-                let (reads, writes): (BTreeSet<_>, BTreeSet<_>) =
-                    (fill(&prepared.step_type.reads), fill(&prepared.step_type.writes));
+                let fill = |keys: &[String]| {
+                    keys.iter()
+                        .map(|key| filled(key, &prepared.arguments))
+                        .collect()
+                };
+                let (reads, writes): (BTreeSet<_>, BTreeSet<_>) = (
+                    fill(&prepared.step_type.reads),
+                    fill(&prepared.step_type.writes),
+                );
                 let touched = reads.union(&writes).cloned().collect();
-                self.keys[node.at()] = Keys { touched, written: writes };
+                self.keys[node.at()] = Keys {
+                    touched,
+                    written: writes,
+                };
                 Some(prepared)
             }
             Err(failure) => {
@@ -246,14 +305,26 @@ impl<'a> Forecaster<'a> {
         }
     }
 
-    async fn look(&self, reach: &Reach, prepared: &Prepared) -> Result<look::Finding, (HostName, String)> {
-        look::run(reach, prepared).await.map_err(|error| {
+    async fn look(
+        &self,
+        reach: &Reach,
+        prepared: &Prepared,
+    ) -> Result<look::Finding, (HostName, String)> {
+        let mut found = look::run(reach, prepared).await.map_err(|error| {
             let host = HostName::new(error.host.clone()).unwrap_or_else(|_| prepared.host.clone());
             (host, error.fault.to_string())
-        })
+        })?;
+        self.veil
+            .looked(&mut found.verdict, &mut found.outputs, &mut found.before);
+        Ok(found)
     }
 
-    fn found(&mut self, node: NodeIx, prepared: &Prepared, found: Result<look::Finding, (HostName, String)>) {
+    fn found(
+        &mut self,
+        node: NodeIx,
+        prepared: &Prepared,
+        found: Result<look::Finding, (HostName, String)>,
+    ) {
         let is_probe = prepared.step_type.kind == TypeKind::Probe;
         let found = match found {
             Ok(found) => found,
@@ -282,10 +353,21 @@ impl<'a> Forecaster<'a> {
     }
 
     fn expected(&self, node: NodeIx, outputs: &BTreeMap<String, runbook_model::Value>) -> Forecast {
-        let Some((step, host)) = self.plan.instance(node) else { return Forecast::Unknown };
-        let context = Context { host: Some(host), outputs: Some(outputs) };
+        let Some((step, host)) = self.plan.instance(node) else {
+            return Forecast::Unknown;
+        };
+        let context = Context {
+            host: Some(host),
+            outputs: Some(outputs),
+        };
         let expect = step.expect.as_ref();
-        match expect.map(|expr| (expr, self.evaluator.truth("expect", &expr.text, context, &self.state))) {
+        match expect.map(|expr| {
+            (
+                expr,
+                self.evaluator
+                    .truth("expect", &expr.text, context, &self.state),
+            )
+        }) {
             None | Some((_, Ok(true))) => Forecast::Probe(Finding::Content),
             Some((expr, Ok(false))) => {
                 Forecast::Probe(Finding::Differs(vec![format!("`{}` is false", expr.text)]))
@@ -298,29 +380,44 @@ impl<'a> Forecaster<'a> {
     fn finish(mut self) -> Preview {
         let order = topological(self.plan);
         let mut requires: BTreeMap<NodeIx, Vec<NodeIx>> = BTreeMap::new();
-        for edge in self.plan.edges.iter().filter(|edge| edge.kind == EdgeKind::Requires) {
+        for edge in self
+            .plan
+            .edges
+            .iter()
+            .filter(|edge| edge.kind == EdgeKind::Requires)
+        {
             requires.entry(edge.to).or_default().push(edge.from);
         }
         let mut changed_before: Vec<Option<NodeIx>> = vec![None; self.plan.nodes.len()];
         let mut writers: BTreeMap<(HostName, String), NodeIx> = BTreeMap::new();
         for node in order {
             let ancestors = requires.get(&node).into_iter().flatten();
-            let by_ancestor = ancestors.clone().find_map(|from| match self.changes(*from) {
-                true => Some(*from),
-                false => changed_before[from.at()],
-            });
+            let by_ancestor = ancestors
+                .clone()
+                .find_map(|from| match self.changes(*from) {
+                    true => Some(*from),
+                    false => changed_before[from.at()],
+                });
             changed_before[node.at()] = by_ancestor;
-            let Some((_, host)) = self.plan.instance(node) else { continue };
+            let Some((_, host)) = self.plan.instance(node) else {
+                continue;
+            };
             let key = |key: &String| (host.clone(), key.clone());
-            let by_key = self.keys[node.at()].touched.iter().find_map(|k| writers.get(&key(k)).copied());
+            let by_key = self.keys[node.at()]
+                .touched
+                .iter()
+                .find_map(|k| writers.get(&key(k)).copied());
             let first = match &self.forecasts[node.at()] {
                 Forecast::NoChange | Forecast::Change(_) => by_key,
-                Forecast::Error(_) | Forecast::Probe(Finding::Differs(_) | Finding::Unknown) => by_key.or(by_ancestor),
+                Forecast::Error(_) | Forecast::Probe(Finding::Differs(_) | Finding::Unknown) => {
+                    by_key.or(by_ancestor)
+                }
                 _ => None,
             };
             if let Some(first) = first {
                 let id = &self.plan.nodes[first.at()].id;
-                self.forecasts[node.at()] = Forecast::Maybe(format!("`{id}` changes something first"));
+                self.forecasts[node.at()] =
+                    Forecast::Maybe(format!("`{id}` changes something first"));
             }
             if self.changes(node) {
                 for written in &self.keys[node.at()].written {
@@ -339,7 +436,10 @@ impl<'a> Forecaster<'a> {
 
     fn changes(&self, node: NodeIx) -> bool {
         let is_probe = || {
-            let step_type = self.plan.instance(node).and_then(|(step, _)| self.plan.type_of(step));
+            let step_type = self
+                .plan
+                .instance(node)
+                .and_then(|(step, _)| self.plan.type_of(step));
             step_type.is_some_and(|of| of.kind == TypeKind::Probe)
         };
         match &self.forecasts[node.at()] {
@@ -355,9 +455,13 @@ fn filled(key: &str, arguments: &[Argument]) -> String {
     let mut out = String::new();
     let mut rest = key;
     while let Some((before, after)) = rest.split_once("{{") {
-        let Some((name, after)) = after.split_once("}}") else { break };
+        let Some((name, after)) = after.split_once("}}") else {
+            break;
+        };
         out.push_str(before);
-        let found = arguments.iter().find(|argument| argument.name == name.trim() && !argument.secret);
+        let found = arguments
+            .iter()
+            .find(|argument| argument.name == name.trim() && !argument.secret);
         if let Some(ParamValue::Text(text)) = found.map(|argument| &argument.value) {
             out.push_str(text);
         }

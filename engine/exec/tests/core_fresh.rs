@@ -3,12 +3,13 @@
 
 mod core_bench;
 
-use core_bench::{Bench, differs, satisfied};
+use core_bench::{Bench, differs, satisfied, until};
+use runbook_exec::dispatcher::Input;
 use runbook_exec::world::Sketch;
 use runbook_model::event::Purpose;
 use runbook_model::step_type::{InDoubt, TypeKind};
 use runbook_model::transition::Stage;
-use runbook_model::{Outcome, RunResult};
+use runbook_model::{NodeIx, Outcome, RunResult};
 
 #[test]
 fn an_old_probe_is_looked_at_again_before_it_is_built_on() {
@@ -125,4 +126,64 @@ fn an_old_assert_takes_its_probes_with_it() {
         (bench.outcome(assert), bench.looking(x)),
         (Some(Outcome::Passed), Some(Purpose::Before))
     );
+}
+
+/// `p` is looked at again for `x` while `y`, which comes after it, is being looked at.
+fn overlapping(edge: fn(&mut Sketch, NodeIx, NodeIx)) -> (Bench, [NodeIx; 4]) {
+    let mut sketch = Sketch::new();
+    let p = sketch.probe("p", "h1");
+    let slow = sketch.ordinary("slow", "h2");
+    let x = sketch.ordinary("x", "h1");
+    let y = sketch.probe("y", "h1");
+    sketch.step(p).fresh_ms = Some(0);
+    sketch.step(y).until = until(2, 10_000, false);
+    sketch.requires(p, x);
+    sketch.requires(slow, x);
+    edge(&mut sketch, p, y);
+    let mut bench = Bench::open(sketch);
+    bench.ready("h1");
+    bench.ready("h2");
+    bench.looked(p, satisfied());
+    if bench.looking(p).is_some() {
+        bench.looked(p, satisfied());
+    }
+    bench.now += 1;
+    bench.looked(slow, satisfied());
+    assert_eq!(bench.looking(p), Some(Purpose::Probe));
+    assert_eq!(bench.looking(y), Some(Purpose::Probe));
+    (bench, [p, slow, x, y])
+}
+
+#[test]
+fn nothing_follows_from_a_look_while_what_it_refers_to_is_looked_at_again() {
+    let (mut bench, [p, _, _, y]) = overlapping(Sketch::requires);
+    bench.looked(y, satisfied());
+    assert_eq!(bench.stage(y), Stage::Judging);
+    bench.looked(p, satisfied());
+    assert_eq!(bench.stage(y), Stage::Pausing);
+}
+
+#[test]
+fn a_look_counts_once_as_a_pass() {
+    let (mut bench, [p, _, _, y]) = overlapping(Sketch::order);
+    bench.send(Input::Interrupt);
+    bench.looked(y, satisfied());
+    bench.looked(p, satisfied());
+    assert_eq!(bench.outcome(y), None);
+    assert_eq!(bench.end(), Some(RunResult::Stopped));
+}
+
+#[test]
+fn a_clock_that_is_set_back_does_not_make_looks_old_for_ever() {
+    let mut sketch = Sketch::new();
+    let (p, x) = (sketch.probe("p", "h1"), sketch.ordinary("x", "h1"));
+    sketch.step(p).fresh_ms = Some(0);
+    sketch.requires(p, x);
+    let mut bench = Bench::open(sketch);
+    bench.ready("h1");
+    bench.now += 5;
+    bench.looked(p, satisfied());
+    bench.now -= 3_600_000;
+    bench.looked(p, satisfied());
+    assert_eq!(bench.looking(x), Some(Purpose::Before));
 }

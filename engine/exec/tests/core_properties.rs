@@ -9,7 +9,7 @@ mod core_laws;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use runbook_exec::dispatcher::Options;
 use runbook_exec::world::{Ending, Faults, Random, Tables, World, plan};
-use runbook_model::{NodeIx, NodeKind, RunResult};
+use runbook_model::{EdgeKind, NodeIx, NodeKind, RunResult};
 
 fn world(seed: u64, faults: bool) -> World {
     let mut random = Random::new(seed);
@@ -42,6 +42,9 @@ fn tables(plan: &runbook_model::Plan, random: &mut Random) -> Tables {
             }
             _ => {}
         }
+    }
+    for edge in plan.edges.iter().filter(|e| e.kind == EdgeKind::Requires) {
+        tables.reads.entry(edge.to).or_default().push(edge.from);
     }
     tables
 }

@@ -398,3 +398,47 @@ fn the_longest_path_goes_first() {
         (Some(Purpose::Before), None)
     );
 }
+
+#[test]
+fn a_doubt_that_waits_for_a_slot_holds_up_everything_else() {
+    let mut sketch = Sketch::new();
+    let (a, b) = (sketch.ordinary("a", "h1"), sketch.ordinary("b", "h1"));
+    let c = sketch.ordinary("c", "h2");
+    let mut bench = Bench::open(sketch);
+    ready(&mut bench);
+    bench.looked(a, differs());
+    bench.looked(b, differs());
+    let (first, second) = (bench.launched(a), bench.launched(b));
+    let mut bench = bench.crash_into_limits(1, 8);
+    ready(&mut bench);
+    found(&mut bench, &first, UnitFound::Running);
+    found(&mut bench, &second, UnitFound::Lost("killed".into()));
+    assert_eq!((bench.looking(b), bench.looking(c)), (None, None));
+    bench.ended(&first, failure(FailureKind::Apply));
+    assert_eq!(bench.looking(b), Some(Purpose::Doubt));
+}
+
+#[test]
+fn a_stop_waits_for_the_link_that_a_last_look_needs() {
+    let mut sketch = Sketch::new();
+    let copy = sketch.instance("copy", "h1", TypeKind::Copy, InDoubt::Check);
+    let mut bench = Bench::open(sketch);
+    bench.ready("h1");
+    bench.looked(copy, differs());
+    let attempt = bench.performing(copy);
+    bench.send(Input::Interrupt);
+    bench.lost("h1");
+    let end = AttemptEnd::Completed {
+        outputs: Default::default(),
+    };
+    bench.send(Input::Performed {
+        node: copy,
+        attempt,
+        end,
+    });
+    assert_eq!(bench.end(), None);
+    bench.ready("h1");
+    bench.looked(copy, satisfied());
+    assert_eq!(bench.outcome(copy), Some(Outcome::Changed));
+    assert_eq!(bench.end(), Some(RunResult::Succeeded));
+}

@@ -72,6 +72,17 @@ fn a_check_may_say_that_nothing_applies() {
 }
 
 #[test]
+fn an_effect_is_not_skipped_afterwards() {
+    let (sketch, a) = one(|_, _| {});
+    let mut bench = Bench::open(sketch);
+    bench.ready("h1");
+    bench.apply(a);
+    bench.looked(a, Verdict::Skipped("no such tool".into()));
+    assert_eq!(bench.failed(a), Some(FailureKind::NotConverged));
+    assert_eq!(bench.end(), Some(RunResult::Failed));
+}
+
+#[test]
 fn nothing_happens_before_every_host_has_answered() {
     let mut sketch = Sketch::new();
     let a = sketch.ordinary("a", "h1");

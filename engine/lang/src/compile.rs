@@ -51,7 +51,11 @@ pub struct Request<'a> {
 #[must_use]
 pub fn compile(request: &Request<'_>) -> (Option<Plan>, Diagnostics) {
     let mut diagnostics = Diagnostics::new();
-    let plan = Compiler { request, diagnostics: &mut diagnostics }.plan();
+    let plan = Compiler {
+        request,
+        diagnostics: &mut diagnostics,
+    }
+    .plan();
     diagnostics.sort();
     let plan = plan.filter(|_| !diagnostics.has_errors());
     (plan, diagnostics)
@@ -80,8 +84,16 @@ impl Compiler<'_> {
         let mut plan = Plan {
             format: PLAN_FORMAT,
             runbook: runbook.name.value.clone(),
-            version: runbook.version.as_ref().map(|v| v.value.clone()).unwrap_or_default(),
-            summary: runbook.summary.as_ref().map(|s| s.value.clone()).unwrap_or_default(),
+            version: runbook
+                .version
+                .as_ref()
+                .map(|v| v.value.clone())
+                .unwrap_or_default(),
+            summary: runbook
+                .summary
+                .as_ref()
+                .map(|s| s.value.clone())
+                .unwrap_or_default(),
             digest: String::new(),
             sources: self.sources(),
             inputs: inputs.plan,
@@ -111,7 +123,10 @@ impl Compiler<'_> {
                         format!("these wait for each other: {}", walk.join(" before ")),
                         span,
                         "one of them",
-                        Some("`needs`, references and the order of phases must not lead back".to_owned()),
+                        Some(
+                            "`needs`, references and the order of phases must not lead back"
+                                .to_owned(),
+                        ),
                     );
                 }
                 None
@@ -121,15 +136,34 @@ impl Compiler<'_> {
 
     /// The first step that takes part, which is where a person can change something.
     fn cycle_span(&self, cycle: &graph::Cycle) -> crate::source::Span {
-        let is_in = |id: &str| cycle.0.iter().any(|node| node.split('@').next() == Some(id));
-        let step = self.request.runbook.steps().find(|(_, step)| step.needs.is_some() && is_in(&step.id.value));
-        let step = step.or_else(|| self.request.runbook.steps().find(|(_, step)| is_in(&step.id.value)));
+        let is_in = |id: &str| {
+            cycle
+                .0
+                .iter()
+                .any(|node| node.split('@').next() == Some(id))
+        };
+        let step = self
+            .request
+            .runbook
+            .steps()
+            .find(|(_, step)| step.needs.is_some() && is_in(&step.id.value));
+        let step = step.or_else(|| {
+            self.request
+                .runbook
+                .steps()
+                .find(|(_, step)| is_in(&step.id.value))
+        });
         step.map_or(self.request.runbook.name.span, |(_, step)| step.id.span)
     }
 
     fn sources(&self) -> Vec<plan::Source> {
         let sources = self.request.sources.iter();
-        sources.map(|source| plan::Source { name: source.name().to_owned(), text: source.text().to_owned() }).collect()
+        sources
+            .map(|source| plan::Source {
+                name: source.name().to_owned(),
+                text: source.text().to_owned(),
+            })
+            .collect()
     }
 
     fn error(
@@ -141,7 +175,9 @@ impl Compiler<'_> {
         help: Option<String>,
     ) {
         let source = self.request.source.id();
-        let diagnostic = Diagnostic::error(code, message).label(source, span, label).maybe_help(help);
+        let diagnostic = Diagnostic::error(code, message)
+            .label(source, span, label)
+            .maybe_help(help);
         self.diagnostics.push(diagnostic);
     }
 }

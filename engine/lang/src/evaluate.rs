@@ -1,18 +1,23 @@
 //! Meaning of a plan's texts during a run: conditions, templates, variables and arguments, against
 //! the state that has been reached. Pure: the same plan and state give the same answer.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod view;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use runbook_model::plan::Var;
 use runbook_model::step::Expr;
 use runbook_model::{HostName, NodeIx, Plan, RunState, Step, StepIx, Value};
 use serde_json::{Map, json};
 
 use crate::condition::Condition;
-use crate::scope::{EvalError, Inputs, Reference, Scope, Segment, Shared};
+use crate::scope::{EvalError, Inputs, Reference, Segment, Shared};
 use crate::steptype::{ParamValue, coerce};
 use crate::template::Template;
 use crate::value::InputType;
+
+use view::{groups, host_vars};
 
 /// A text that has no value now.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -49,6 +54,7 @@ impl std::fmt::Debug for Argument {
 /// Evaluates the texts of one plan.
 pub struct Evaluator {
     plan: Arc<Plan>,
+    secrets: Vec<String>,
     inputs: Inputs,
     groups: Shared,
     hosts: BTreeMap<HostName, Shared>,
@@ -81,7 +87,10 @@ impl Evaluator {
     ) -> Result<Self, EvaluateError> {
         let inputs = plan.inputs.iter().filter_map(|(name, input)| {
             let kind: InputType = serde_json::from_value(input.kind.clone()).ok()?;
-            let value = input.value.clone().or_else(|| secrets.get(name).cloned().map(Value::String))?;
+            let value = input
+                .value
+                .clone()
+                .or_else(|| secrets.get(name).cloned().map(Value::String))?;
             Some((name.clone(), (kind, value)))
         });
         let mut instances = vec![Vec::new(); plan.steps.len()];
@@ -90,10 +99,24 @@ impl Evaluator {
                 of_step.push((host.clone(), node));
             }
         }
+        let is_secret = |name: &&String| {
+            plan.inputs
+                .get(*name)
+                .is_some_and(|input| input.value.is_none())
+        };
         let mut evaluator = Self {
+            secrets: secrets
+                .keys()
+                .filter(is_secret)
+                .map(|name| secrets[name].clone())
+                .collect(),
             inputs: Inputs::new(inputs),
             groups: groups(&plan).into(),
-            hosts: plan.hosts.keys().map(|name| (name.clone(), host_vars(&plan, name).into())).collect(),
+            hosts: plan
+                .hosts
+                .keys()
+                .map(|name| (name.clone(), host_vars(&plan, name).into()))
+                .collect(),
             instances,
             run_id: run_id.to_owned(),
             run_dir: run_dir.to_owned(),
@@ -102,9 +125,17 @@ impl Evaluator {
             plan: Arc::clone(&plan),
         };
         let control = HostName::control();
-        evaluator.hosts.entry(control).or_insert_with(|| json!({ "name": "control" }).into());
+        evaluator
+            .hosts
+            .entry(control)
+            .or_insert_with(|| json!({ "name": "control" }).into());
         evaluator.parse_all(&plan)?;
         Ok(evaluator)
+    }
+
+    /// The values of secrets, for whoever takes them out of what scripts print.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        self.secrets.iter().map(String::as_str)
     }
 
     fn parse_all(&mut self, plan: &Plan) -> Result<(), EvaluateError> {
@@ -112,15 +143,22 @@ impl Evaluator {
         let of_phases = plan.phases.iter().filter_map(|phase| phase.when.as_ref());
         let of_steps = plan.steps.iter().flat_map(|step| {
             let fatal = step.until.as_ref().and_then(|until| until.fatal.as_ref());
-            [step.when.as_ref(), step.expect.as_ref(), fatal].into_iter().flatten()
+            [step.when.as_ref(), step.expect.as_ref(), fatal]
+                .into_iter()
+                .flatten()
         });
         let mut conditions: Vec<&Expr> = own.chain(of_phases).chain(of_steps).collect();
-        let mut texts: Vec<&str> = plan.steps.iter().filter_map(|s| s.no_return.as_ref()).map(|e| e.text.as_str()).collect();
+        let mut texts: Vec<&str> = plan
+            .steps
+            .iter()
+            .filter_map(|s| s.no_return.as_ref())
+            .map(|e| e.text.as_str())
+            .collect();
         for var in plan.vars.values() {
             match var {
-                runbook_model::plan::Var::Cel(expr) => conditions.push(expr),
-                runbook_model::plan::Var::Template(expr) => texts.push(&expr.text),
-                runbook_model::plan::Var::Literal(_) => {}
+                Var::Cel(expr) => conditions.push(expr),
+                Var::Template(expr) => texts.push(&expr.text),
+                Var::Literal(_) => {}
             }
         }
         for expr in conditions {
@@ -161,33 +199,57 @@ impl Evaluator {
     ///
     /// # Errors
     /// It reads what is not there, or is not a truth value.
-    pub fn truth(&self, what: &str, text: &str, context: Context<'_>, state: &RunState) -> Result<bool, EvaluateError> {
+    pub fn truth(
+        &self,
+        what: &str,
+        text: &str,
+        context: Context<'_>,
+        state: &RunState,
+    ) -> Result<bool, EvaluateError> {
         let condition = self.condition(what, text)?;
         let scope = self.scope(condition.references(), context, state);
-        condition.truth(&scope).map_err(|error| failed(what, error))
+        condition
+            .truth(&scope)
+            .map_err(|error| self.failed(what, error, state))
     }
 
     /// The value of a template.
     ///
     /// # Errors
     /// It reads what is not there.
-    pub fn render(&self, what: &str, text: &str, context: Context<'_>, state: &RunState) -> Result<Value, EvaluateError> {
+    pub fn render(
+        &self,
+        what: &str,
+        text: &str,
+        context: Context<'_>,
+        state: &RunState,
+    ) -> Result<Value, EvaluateError> {
         let Some(template) = self.templates.get(text) else {
             return Err(unparsable(what, "the text is not part of the plan"));
         };
         let scope = self.scope(template.references(), context, state);
-        template.render(&scope).map_err(|error| failed(what, error))
+        template
+            .render(&scope)
+            .map_err(|error| self.failed(what, error, state))
     }
 
     /// A value with every text in it rendered.
     ///
     /// # Errors
     /// A text reads what is not there.
-    pub fn render_all(&self, what: &str, value: &Value, context: Context<'_>, state: &RunState) -> Result<Value, EvaluateError> {
+    pub fn render_all(
+        &self,
+        what: &str,
+        value: &Value,
+        context: Context<'_>,
+        state: &RunState,
+    ) -> Result<Value, EvaluateError> {
         Ok(match value {
             Value::String(text) => self.render(what, text, context, state)?,
             Value::Array(items) => {
-                let items = items.iter().map(|item| self.render_all(what, item, context, state));
+                let items = items
+                    .iter()
+                    .map(|item| self.render_all(what, item, context, state));
                 Value::Array(items.collect::<Result<_, _>>()?)
             }
             Value::Object(map) => {
@@ -206,10 +268,21 @@ impl Evaluator {
     ///
     /// # Errors
     /// A value that is not there, or that the schema refuses.
-    pub fn arguments(&self, step: &Step, host: &HostName, state: &RunState) -> Result<Vec<Argument>, EvaluateError> {
-        let context = Context { host: Some(host), outputs: None };
+    pub fn arguments(
+        &self,
+        step: &Step,
+        host: &HostName,
+        state: &RunState,
+    ) -> Result<Vec<Argument>, EvaluateError> {
+        let context = Context {
+            host: Some(host),
+            outputs: None,
+        };
         let Some(step_type) = self.plan.type_of(step) else {
-            return Err(unparsable("uses", &format!("the plan has no type `{}`", step.uses)));
+            return Err(unparsable(
+                "uses",
+                &format!("the plan has no type `{}`", step.uses),
+            ));
         };
         let mut out = Vec::with_capacity(step_type.params.len());
         for (name, schema) in &step_type.params {
@@ -218,127 +291,129 @@ impl Evaluator {
                 Some(value) => self.render_all(&what, value, context, state)?,
                 None => schema.default.clone().unwrap_or(Value::Null),
             };
-            let value = coerce(schema, &value).map_err(|message| EvaluateError { what, message, missing: false })?;
-            out.push(Argument { name: name.clone(), value, secret: schema.secret });
+            let value = coerce(schema, &value).map_err(|message| EvaluateError {
+                what,
+                message,
+                missing: false,
+            })?;
+            out.push(Argument {
+                name: name.clone(),
+                value,
+                secret: schema.secret,
+            });
         }
         Ok(out)
     }
 
     /// Variables that are not taken yet and whose references are all known.
     pub fn new_vars(&self, state: &RunState) -> Vec<(String, Result<Value, EvaluateError>)> {
-        let mut found = Vec::new();
-        for (name, var) in &self.plan.vars {
-            if state.vars.contains_key(name) || !self.is_known(name, state) {
-                continue;
-            }
-            let what = format!("vars.{name}");
-            let value = match var {
-                runbook_model::plan::Var::Literal(value) => Ok(value.clone()),
-                runbook_model::plan::Var::Template(expr) => self.render(&what, &expr.text, Context::default(), state),
-                runbook_model::plan::Var::Cel(expr) => self.value_of(&what, &expr.text, Context::default(), state),
-            };
-            found.push((name.clone(), value));
-        }
-        found
+        let open = self
+            .plan
+            .vars
+            .iter()
+            .filter(|(name, _)| !state.vars.contains_key(*name) && self.is_known(name, state));
+        open.map(|(name, var)| (name.clone(), self.take(name, var, state)))
+            .collect()
     }
 
-    fn value_of(&self, what: &str, text: &str, context: Context<'_>, state: &RunState) -> Result<Value, EvaluateError> {
+    fn take(&self, name: &str, var: &Var, state: &RunState) -> Result<Value, EvaluateError> {
+        let what = format!("vars.{name}");
+        match var {
+            Var::Literal(value) => Ok(value.clone()),
+            Var::Template(expr) => self.render(&what, &expr.text, Context::default(), state),
+            Var::Cel(expr) => self.value_of(&what, &expr.text, Context::default(), state),
+        }
+    }
+
+    /// A variable that could not be taken says why, where it is read.
+    fn failed(&self, what: &str, error: EvalError, state: &RunState) -> EvaluateError {
+        let var = error
+            .missing
+            .as_deref()
+            .and_then(|path| path.strip_prefix("vars."));
+        let var = var.and_then(|rest| {
+            self.plan
+                .vars
+                .get_key_value(rest.split(['.', '[']).next().unwrap_or_default())
+        });
+        let cause =
+            var.filter(|(name, _)| !state.vars.contains_key(*name) && self.is_known(name, state));
+        match cause.map(|(name, var)| self.take(name, var, state)) {
+            Some(Err(cause)) => EvaluateError {
+                what: what.to_owned(),
+                message: cause.to_string(),
+                missing: cause.missing,
+            },
+            _ => EvaluateError {
+                what: what.to_owned(),
+                missing: error.missing.is_some(),
+                message: error.message,
+            },
+        }
+    }
+
+    fn value_of(
+        &self,
+        what: &str,
+        text: &str,
+        context: Context<'_>,
+        state: &RunState,
+    ) -> Result<Value, EvaluateError> {
         let condition = self.condition(what, text)?;
         let scope = self.scope(condition.references(), context, state);
-        condition.evaluate(&scope).map_err(|error| failed(what, error))
+        condition
+            .evaluate(&scope)
+            .map_err(|error| self.failed(what, error, state))
     }
 
     fn is_known(&self, var: &str, state: &RunState) -> bool {
-        self.var_references(var).iter().all(|reference| match names(reference).as_slice() {
-            ["vars", name, ..] => state.vars.contains_key(*name),
-            ["steps", step, ..] => self.plan.step(step).is_some_and(|(ix, _)| self.has_ended(ix, state)),
-            _ => true,
-        })
+        self.var_references(var)
+            .iter()
+            .all(|reference| match names(reference).as_slice() {
+                ["vars", name, ..] => state.vars.contains_key(*name),
+                ["steps", step, ..] => self
+                    .plan
+                    .step(step)
+                    .is_some_and(|(ix, _)| self.has_ended(ix, state)),
+                _ => true,
+            })
     }
 
     /// What a variable reads.
     fn var_references(&self, var: &str) -> Vec<Reference> {
         match self.plan.vars.get(var) {
-            Some(runbook_model::plan::Var::Template(expr)) => {
-                self.templates.get(&expr.text).map(|t| t.references().to_vec()).unwrap_or_default()
-            }
-            Some(runbook_model::plan::Var::Cel(expr)) => {
-                self.conditions.get(&expr.text).map(|c| c.references().to_vec()).unwrap_or_default()
-            }
+            Some(Var::Template(expr)) => self
+                .templates
+                .get(&expr.text)
+                .map(|t| t.references().to_vec())
+                .unwrap_or_default(),
+            Some(Var::Cel(expr)) => self
+                .conditions
+                .get(&expr.text)
+                .map(|c| c.references().to_vec())
+                .unwrap_or_default(),
             _ => Vec::new(),
         }
     }
 
     fn has_ended(&self, step: StepIx, state: &RunState) -> bool {
-        let instances = self.instances.get(step.at()).map(Vec::as_slice).unwrap_or_default();
-        instances.iter().all(|(_, node)| state.node(*node).is_some_and(|n| n.is_done() && n.is_success()))
+        let instances = self
+            .instances
+            .get(step.at())
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        instances.iter().all(|(_, node)| {
+            state
+                .node(*node)
+                .is_some_and(|n| n.is_done() && n.is_success())
+        })
     }
 
     fn condition(&self, what: &str, text: &str) -> Result<&Condition, EvaluateError> {
-        self.conditions.get(text).ok_or_else(|| unparsable(what, "the text is not part of the plan"))
+        self.conditions
+            .get(text)
+            .ok_or_else(|| unparsable(what, "the text is not part of the plan"))
     }
-
-    fn scope(&self, references: &[Reference], context: Context<'_>, state: &RunState) -> Scope {
-        let mut scope = Scope::new();
-        scope.set_inputs(&self.inputs);
-        scope.set_run(&self.run_id, &self.run_dir);
-        scope.set_groups(self.groups.clone());
-        let vars: Map<String, Value> = state.vars.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
-        scope.set_vars(vars);
-        if let Some(host) = context.host.and_then(|host| self.hosts.get(host)) {
-            scope.set_host(host.clone());
-        }
-        if let Some(outputs) = context.outputs {
-            let outputs: Map<String, Value> = outputs.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
-            scope.set_outputs(outputs);
-        }
-        let ids: BTreeSet<&str> = references.iter().filter_map(step_of).collect();
-        let steps: Map<String, Value> = ids
-            .into_iter()
-            .filter_map(|id| {
-                let (ix, _) = self.plan.step(id)?;
-                Some((id.to_owned(), self.step_value(ix, context.host, state)))
-            })
-            .collect();
-        scope.set_steps(steps);
-        scope
-    }
-
-    fn step_value(&self, step: StepIx, here: Option<&HostName>, state: &RunState) -> Value {
-        let instances = self.instances.get(step.at()).map(Vec::as_slice).unwrap_or_default();
-        let mut on = Map::new();
-        let mut all = Map::new();
-        for (host, node) in instances {
-            let value = instance_value(host, *node, state);
-            if here == Some(host) {
-                for (key, value) in value.as_object().into_iter().flatten() {
-                    all.insert(key.clone(), value.clone());
-                }
-            }
-            if instances.len() == 1 {
-                all.insert("only".to_owned(), value.clone());
-            }
-            on.insert(host.to_string(), value);
-        }
-        for key in ["started", "finished"] {
-            let every = instances.iter().any(|(host, _)| on.get(host.as_str()).is_some_and(|v| v[key] == true));
-            all.entry(key).or_insert(Value::Bool(every));
-        }
-        all.insert("on".to_owned(), Value::Object(on));
-        Value::Object(all)
-    }
-}
-
-fn instance_value(host: &HostName, node: NodeIx, state: &RunState) -> Value {
-    let found = state.node(node);
-    let outputs: Map<String, Value> =
-        found.map(|n| n.outputs.iter().map(|(k, v)| (k.clone(), v.clone())).collect()).unwrap_or_default();
-    json!({
-        "host": host.as_str(),
-        "outputs": outputs,
-        "started": found.is_some_and(|n| n.started_at.is_some()),
-        "finished": found.is_some_and(runbook_model::state::NodeState::is_done),
-    })
 }
 
 /// The conditions of an assert, each with its message.
@@ -347,8 +422,20 @@ pub fn assert_checks(step: &Step) -> Vec<(&str, &str)> {
     if step.uses != crate::steptype::ASSERT {
         return Vec::new();
     }
-    let all = step.with.get("all").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    all.iter().filter_map(|entry| Some((entry.get("check")?.as_str()?, entry.get("message")?.as_str()?))).collect()
+    let all = step
+        .with
+        .get("all")
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    all.iter()
+        .filter_map(|entry| {
+            Some((
+                entry.get("check")?.as_str()?,
+                entry.get("message")?.as_str()?,
+            ))
+        })
+        .collect()
 }
 
 fn strings(value: &Value) -> Vec<&str> {
@@ -371,25 +458,13 @@ fn step_of(reference: &Reference) -> Option<&str> {
     }
 }
 
-fn groups(plan: &Plan) -> Value {
-    let mut out = Map::new();
-    let all = plan.hosts.keys().cloned().collect();
-    for (name, hosts) in plan.groups.iter().chain([(&"all".to_owned(), &all)]) {
-        let members = hosts.iter().map(|host| (host.to_string(), host_vars(plan, host)));
-        out.insert(name.clone(), Value::Object(members.collect()));
-    }
-    Value::Object(out)
-}
-
-fn host_vars(plan: &Plan, name: &HostName) -> Value {
-    let vars = plan.hosts.get(name).map(|host| host.vars.clone()).unwrap_or_default();
-    Value::Object(vars.into_iter().collect())
-}
-
 fn unparsable(what: &str, message: &str) -> EvaluateError {
-    EvaluateError { what: what.to_owned(), message: message.to_owned(), missing: false }
+    EvaluateError {
+        what: what.to_owned(),
+        message: message.to_owned(),
+        missing: false,
+    }
 }
 
-fn failed(what: &str, error: EvalError) -> EvaluateError {
-    EvaluateError { what: what.to_owned(), missing: error.missing.is_some(), message: error.message }
-}
+#[cfg(test)]
+mod tests;

@@ -2,11 +2,15 @@
 //! of phases and steps, from `needs`, from references, and from `done_when`. Built by a list of
 //! passes, then checked once for cycles.
 
+mod cycle;
+mod order;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use petgraph::graph::{DiGraph, NodeIndex};
 use runbook_model::plan::Order;
 use runbook_model::{Edge, EdgeKind, HostName, Node, NodeIx, NodeKind, StepIx};
+
+pub use cycle::Cycle;
 
 /// What the graph is built from.
 #[derive(Debug, Clone, Default)]
@@ -76,10 +80,6 @@ pub struct Graph {
     pub edges: Vec<Edge>,
 }
 
-/// A circle of nodes that wait for each other; ids, the first one repeated at the end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cycle(pub Vec<String>);
-
 /// Builds the graph.
 ///
 /// # Errors
@@ -105,6 +105,8 @@ struct Builder<'a> {
     end: Vec<NodeIx>,
     done_when: Option<NodeIx>,
     instances: Vec<Vec<(HostName, NodeIx)>>,
+    /// What a step without instances would have waited for: who needs it waits for that.
+    stand_ins: Vec<Vec<NodeIx>>,
 }
 
 impl<'a> Builder<'a> {
@@ -117,6 +119,7 @@ impl<'a> Builder<'a> {
             end: Vec::new(),
             done_when: None,
             instances: vec![Vec::new(); draft.steps.len()],
+            stand_ins: vec![Vec::new(); draft.steps.len()],
         }
     }
 
@@ -143,7 +146,10 @@ impl<'a> Builder<'a> {
         }
         for (at, phase) in self.draft.phases.iter().enumerate() {
             let number = u32::try_from(at).expect("fewer than four billion phases");
-            let begin = self.node(format!("phase {}", phase.id), NodeKind::PhaseBegin { phase: number });
+            let begin = self.node(
+                format!("phase {}", phase.id),
+                NodeKind::PhaseBegin { phase: number },
+            );
             self.begin.push(begin);
             let batches = phase.batches.len().max(1);
             for batch in 0..batches {
@@ -156,7 +162,13 @@ impl<'a> Builder<'a> {
 
     fn add_instances(&mut self, phase: usize, batch: usize) {
         let hosts_of_batch = self.draft.phases[phase].batches.get(batch);
-        for (at, step) in self.draft.steps.iter().enumerate().filter(|(_, step)| step.phase == phase) {
+        for (at, step) in self
+            .draft
+            .steps
+            .iter()
+            .enumerate()
+            .filter(|(_, step)| step.phase == phase)
+        {
             for host in &step.hosts {
                 if hosts_of_batch.is_some_and(|hosts| !hosts.contains(host)) {
                     continue;
@@ -189,137 +201,64 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn add_order_edges(&mut self, phase: usize) {
-        let batches = self.draft.phases[phase].batches.clone();
-        let steps: Vec<usize> =
-            (0..self.draft.steps.len()).filter(|at| self.draft.steps[*at].phase == phase).collect();
-        if batches.is_empty() {
-            self.add_order(phase, &steps, self.begin[phase], None);
-            return;
-        }
-        let mut gate = self.begin[phase];
-        for (number, batch) in batches.iter().enumerate() {
-            self.add_order(phase, &steps, gate, Some(batch));
-            let id = format!("batch {} of {}", number + 1, self.draft.phases[phase].id);
-            let end = self.node(id, NodeKind::Barrier);
-            self.order(gate, end);
-            for at in &steps {
-                for ix in self.within(*at, Some(batch)) {
-                    self.order(ix, end);
-                    self.order(gate, ix);
-                }
-            }
-            self.order(end, self.end[phase]);
-            gate = end;
-        }
-    }
-
     fn within(&self, step: usize, batch: Option<&Vec<HostName>>) -> Vec<NodeIx> {
         let inside = |host: &HostName| batch.is_none_or(|hosts| hosts.contains(host));
-        self.instances[step].iter().filter(|(host, _)| inside(host)).map(|(_, ix)| *ix).collect()
-    }
-
-    fn add_order(&mut self, phase: usize, steps: &[usize], begin: NodeIx, batch: Option<&Vec<HostName>>) {
-        match self.draft.phases[phase].order {
-            Order::Steps => self.add_steps_order(steps, begin, batch),
-            Order::PerHost => self.add_per_host_order(steps, begin, batch),
-        }
-    }
-
-    /// A step waits for every earlier step on all hosts: one barrier between two steps, so that
-    /// edges grow with the hosts and not with their square.
-    fn add_steps_order(&mut self, steps: &[usize], begin: NodeIx, batch: Option<&Vec<HostName>>) {
-        let mut gate = begin;
-        for (position, at) in steps.iter().enumerate() {
-            let implied = self.draft.steps[*at].needs.is_none();
-            let here = self.within(*at, batch);
-            if implied {
-                for ix in &here {
-                    self.order(gate, *ix);
-                }
-                self.add_same_host(steps, position, batch);
-            }
-            if position + 1 < steps.len() && !here.is_empty() {
-                let suffix = batch.and_then(|hosts| hosts.first()).map(|host| format!(" ({host}…)"));
-                let id = format!("after {}{}", self.draft.steps[*at].id, suffix.unwrap_or_default());
-                let barrier = self.node(id, NodeKind::Barrier);
-                self.order(gate, barrier);
-                for ix in here {
-                    self.order(ix, barrier);
-                }
-                gate = barrier;
-            }
-        }
-    }
-
-    /// Each host walks the list at its own pace; steps on the controller and gates stop everybody.
-    fn add_per_host_order(&mut self, steps: &[usize], begin: NodeIx, batch: Option<&Vec<HostName>>) {
-        let mut last: BTreeMap<HostName, NodeIx> = BTreeMap::new();
-        let mut since: Vec<NodeIx> = Vec::new();
-        let mut gates: Vec<NodeIx> = vec![begin];
-        for at in steps {
-            let step = &self.draft.steps[*at];
-            let (barrier, implied) = (step.barrier, step.needs.is_none());
-            let here: Vec<(HostName, NodeIx)> = self.instances[*at]
-                .iter()
-                .filter(|(host, _)| batch.is_none_or(|hosts| hosts.contains(host)))
-                .cloned()
-                .collect();
-            if here.is_empty() {
-                continue;
-            }
-            for (host, ix) in &here {
-                if !implied {
-                    continue;
-                }
-                if barrier {
-                    let before = if since.is_empty() { gates.clone() } else { since.clone() };
-                    for from in before {
-                        self.order(from, *ix);
-                    }
-                }
-                match last.get(host).copied() {
-                    Some(from) => self.edge(from, *ix, EdgeKind::Requires),
-                    None => {
-                        for from in gates.clone() {
-                            self.order(from, *ix);
-                        }
-                    }
-                }
-            }
-            if barrier {
-                gates = here.iter().map(|(_, ix)| *ix).collect();
-                last.clear();
-                since.clear();
-            } else {
-                since.extend(here.iter().map(|(_, ix)| *ix));
-                last.extend(here);
-            }
-        }
-    }
-
-    /// The step before on the same host is required, not only earlier.
-    fn add_same_host(&mut self, steps: &[usize], position: usize, batch: Option<&Vec<HostName>>) {
-        for (host, ix) in self.instances[steps[position]].clone() {
-            if batch.is_some_and(|hosts| !hosts.contains(&host)) {
-                continue;
-            }
-            let before = steps[..position].iter().rev().find_map(|at| self.on_host(*at, &host));
-            if let Some(from) = before {
-                self.edge(from, ix, EdgeKind::Requires);
-            }
-        }
+        self.instances[step]
+            .iter()
+            .filter(|(host, _)| inside(host))
+            .map(|(_, ix)| *ix)
+            .collect()
     }
 
     fn on_host(&self, step: usize, host: &HostName) -> Option<NodeIx> {
-        self.instances[step].iter().find(|(on, _)| on == host).map(|(_, ix)| *ix)
+        self.instances[step]
+            .iter()
+            .find(|(on, _)| on == host)
+            .map(|(_, ix)| *ix)
     }
 
     fn add_needs(&mut self) {
         for at in 0..self.draft.steps.len() {
             for need in self.draft.steps[at].needs.clone().unwrap_or_default() {
-                let reference = Reference { step: need.step, same_host: need.same_host };
-                self.require(at, &reference, need.same_host);
+                match need.same_host {
+                    true => self.need_on_host(at, need.step),
+                    false => self.need_all(at, need.step),
+                }
+            }
+        }
+    }
+
+    fn need_on_host(&mut self, to: usize, needed: usize) {
+        for (host, ix) in self.instances[to].clone() {
+            if let Some(from) = self.on_host(needed, &host) {
+                self.edge(from, ix, EdgeKind::Requires);
+            }
+        }
+    }
+
+    /// All instances; in a rolling phase all of the same batch, because the list runs batch by batch.
+    fn need_all(&mut self, to: usize, needed: usize) {
+        let (phase, other) = (self.draft.steps[to].phase, self.draft.steps[needed].phase);
+        let batches = if phase == other {
+            self.draft.phases[phase].batches.clone()
+        } else {
+            Vec::new()
+        };
+        if batches.is_empty() {
+            return self.require(
+                to,
+                &Reference {
+                    step: needed,
+                    same_host: false,
+                },
+            );
+        }
+        for batch in &batches {
+            let before = self.within(needed, Some(batch));
+            for ix in self.within(to, Some(batch)) {
+                for from in &before {
+                    self.edge(*from, ix, EdgeKind::Requires);
+                }
             }
         }
     }
@@ -327,7 +266,7 @@ impl<'a> Builder<'a> {
     fn add_references(&mut self) {
         for at in 0..self.draft.steps.len() {
             for reference in self.draft.steps[at].references.clone() {
-                self.require(at, &reference, false);
+                self.require(at, &reference);
             }
         }
         for at in 0..self.draft.phases.len() {
@@ -339,23 +278,53 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn require(&mut self, to: usize, reference: &Reference, strictly_same_host: bool) {
+    fn require(&mut self, to: usize, reference: &Reference) {
+        let nobody = self.instances[reference.step].is_empty();
+        let instead = if nobody {
+            self.instead_of(reference.step)
+        } else {
+            BTreeSet::new()
+        };
         for (host, ix) in self.instances[to].clone() {
-            match self.on_host(reference.step, &host).filter(|_| reference.same_host) {
-                Some(from) => self.edge(from, ix, EdgeKind::Requires),
-                None if strictly_same_host => {}
-                None => {
-                    for (_, from) in self.instances[reference.step].clone() {
-                        self.edge(from, ix, EdgeKind::Requires);
-                    }
-                }
+            if let Some(from) = self
+                .on_host(reference.step, &host)
+                .filter(|_| reference.same_host)
+            {
+                self.edge(from, ix, EdgeKind::Requires);
+                continue;
+            }
+            for (_, from) in self.instances[reference.step].clone() {
+                self.edge(from, ix, EdgeKind::Requires);
+            }
+            for from in &instead {
+                self.order(*from, ix);
             }
         }
     }
 
+    /// What stands for a step that runs nowhere: an empty group must not undo the order of the rest.
+    fn instead_of(&self, step: usize) -> BTreeSet<NodeIx> {
+        let mut found = BTreeSet::new();
+        let mut seen = BTreeSet::from([step]);
+        let mut open = vec![step];
+        while let Some(at) = open.pop() {
+            found.extend(self.stand_ins[at].iter().copied());
+            for need in self.draft.steps[at].needs.iter().flatten() {
+                let instances = &self.instances[need.step];
+                found.extend(instances.iter().map(|(_, ix)| *ix));
+                if instances.is_empty() && seen.insert(need.step) {
+                    open.push(need.step);
+                }
+            }
+        }
+        found
+    }
+
     /// Only what `done_when` reads, and what that waits for, runs before it.
     fn add_done_when(&mut self) {
-        let (Some(node), Some(references)) = (self.done_when, self.draft.done_when.clone()) else { return };
+        let (Some(node), Some(references)) = (self.done_when, self.draft.done_when.clone()) else {
+            return;
+        };
         for reference in references {
             for (_, from) in self.instances[reference.step].clone() {
                 self.edge(from, node, EdgeKind::Requires);
@@ -388,53 +357,26 @@ impl<'a> Builder<'a> {
     }
 
     fn finish(self) -> Result<Graph, Vec<Cycle>> {
-        let edges: Vec<Edge> =
-            self.edges.iter().map(|((from, to), kind)| Edge { from: *from, to: *to, kind: *kind }).collect();
-        let cycles = cycles(&self.nodes, &edges);
-        if cycles.is_empty() { Ok(Graph { nodes: self.nodes, edges }) } else { Err(cycles) }
-    }
-}
-
-/// Every circle, one for each knot of nodes: the shortest walk from its first node back to it.
-fn cycles(nodes: &[Node], edges: &[Edge]) -> Vec<Cycle> {
-    let mut graph = DiGraph::<(), ()>::with_capacity(nodes.len(), edges.len());
-    for _ in nodes {
-        graph.add_node(());
-    }
-    for edge in edges {
-        graph.add_edge(NodeIndex::new(edge.from.at()), NodeIndex::new(edge.to.at()), ());
-    }
-    let mut found: Vec<Cycle> = petgraph::algo::tarjan_scc(&graph)
-        .into_iter()
-        .filter(|knot| knot.len() > 1 || graph.contains_edge(knot[0], knot[0]))
-        .map(|knot| walk(nodes, &graph, &knot))
-        .collect();
-    found.sort_by(|a, b| a.0.cmp(&b.0));
-    found
-}
-
-fn walk(nodes: &[Node], graph: &DiGraph<(), ()>, knot: &[NodeIndex]) -> Cycle {
-    let inside: BTreeSet<NodeIndex> = knot.iter().copied().collect();
-    let first = *inside.first().expect("a knot has a node");
-    let mut came_from: BTreeMap<NodeIndex, NodeIndex> = BTreeMap::new();
-    let mut queue = std::collections::VecDeque::from([first]);
-    while let Some(at) = queue.pop_front() {
-        for next in graph.neighbors(at).filter(|next| inside.contains(next)) {
-            if next == first {
-                let mut path = vec![first, at];
-                let mut back = at;
-                while let Some(from) = came_from.get(&back) {
-                    path.push(*from);
-                    back = *from;
-                }
-                path.reverse();
-                return Cycle(path.into_iter().map(|ix| nodes[ix.index()].id.clone()).collect());
-            }
-            if next != first && !came_from.contains_key(&next) {
-                came_from.insert(next, at);
-                queue.push_back(next);
-            }
+        let edges: Vec<Edge> = self
+            .edges
+            .iter()
+            .map(|((from, to), kind)| Edge {
+                from: *from,
+                to: *to,
+                kind: *kind,
+            })
+            .collect();
+        let cycles = cycle::all(&self.nodes, &edges);
+        if cycles.is_empty() {
+            Ok(Graph {
+                nodes: self.nodes,
+                edges,
+            })
+        } else {
+            Err(cycles)
         }
     }
-    Cycle(vec![nodes[first.index()].id.clone()])
 }
+
+#[cfg(test)]
+mod tests;

@@ -123,22 +123,43 @@ fn group(name: &str, known: Known<'_>) -> Option<Vec<HostName>> {
 fn cut(name: &str, hosts: &[HostName], slice: &str) -> Result<Vec<HostName>, SelectProblem> {
     let bad = || SelectProblem::BadSlice(format!("{name}[{slice}]"));
     let size = hosts.len();
-    let position = |text: &str| -> Result<i64, SelectProblem> { text.trim().parse::<i64>().map_err(|_| bad()) };
+    let position = |text: &str| -> Result<i64, SelectProblem> {
+        text.trim().parse::<i64>().map_err(|_| bad())
+    };
     let clamp = |at: i64| -> usize {
-        let from_start = if at < 0 { at.saturating_add(size as i64) } else { at };
+        let from_start = if at < 0 {
+            at.saturating_add(size as i64)
+        } else {
+            at
+        };
         usize::try_from(from_start).unwrap_or(0).min(size)
     };
     match slice.split_once(':') {
         Some((from, to)) => {
-            let from = if from.trim().is_empty() { 0 } else { clamp(position(from)?) };
-            let to = if to.trim().is_empty() { size } else { clamp(position(to)?) };
+            let from = if from.trim().is_empty() {
+                0
+            } else {
+                clamp(position(from)?)
+            };
+            let to = if to.trim().is_empty() {
+                size
+            } else {
+                clamp(position(to)?)
+            };
             Ok(hosts.get(from..to).unwrap_or_default().to_vec())
         }
         None => {
             let at = position(slice)?;
-            let at = if at < 0 { at.saturating_add(size as i64) } else { at };
+            let at = if at < 0 {
+                at.saturating_add(size as i64)
+            } else {
+                at
+            };
             let host = usize::try_from(at).ok().and_then(|at| hosts.get(at));
-            let out = SelectProblem::OutOfRange { name: name.to_owned(), size };
+            let out = SelectProblem::OutOfRange {
+                name: name.to_owned(),
+                size,
+            };
             host.map(|host| vec![host.clone()]).ok_or(out)
         }
     }
@@ -149,13 +170,22 @@ mod tests {
     use super::*;
 
     fn names(names: &[&str]) -> Vec<HostName> {
-        names.iter().map(|name| HostName::new(*name).unwrap()).collect()
+        names
+            .iter()
+            .map(|name| HostName::new(*name).unwrap())
+            .collect()
     }
 
     fn select(text: &str) -> Result<Vec<String>, Vec<SelectError>> {
         let hosts = names(&["db01", "q1", "q2", "q3"]);
-        let groups = BTreeMap::from([("quay".to_owned(), names(&["q1", "q2", "q3"])), ("none".to_owned(), vec![])]);
-        let known = Known { hosts: &hosts, groups: &groups };
+        let groups = BTreeMap::from([
+            ("quay".to_owned(), names(&["q1", "q2", "q3"])),
+            ("none".to_owned(), vec![]),
+        ]);
+        let known = Known {
+            hosts: &hosts,
+            groups: &groups,
+        };
         resolve(text, known).map(|hosts| hosts.iter().map(ToString::to_string).collect())
     }
 

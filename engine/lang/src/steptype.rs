@@ -5,6 +5,7 @@
 
 mod arguments;
 mod catalog;
+mod content;
 mod engine;
 mod file;
 mod param;

@@ -6,6 +6,7 @@
 //! anything but text, and of those not the ones that surprise: `no`, `0644` and `1_000` are text.
 
 mod build;
+mod collect;
 mod node;
 mod recover;
 mod scalar;

@@ -75,7 +75,9 @@ macro_rules! text_id {
 fn identifier(text: &str) -> bool {
     text.len() <= 64
         && text.starts_with(|c: char| c.is_ascii_lowercase())
-        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        && text
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
 }
 
 text_id!(
@@ -119,7 +121,9 @@ impl HostName {
 }
 
 /// Which controller owns a run: raised by every resume and take-over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Epoch(pub u32);
 
@@ -168,7 +172,10 @@ mod tests {
         assert!(StepId::new("dump-valid").is_err());
         assert!(HostName::new("-oProxyCommand=x").is_err());
         assert!(HostName::new("quay01.example.com").is_ok());
-        assert!(AttemptId::new("213235788261").is_err(), "an id must not look like a number");
+        assert!(
+            AttemptId::new("213235788261").is_err(),
+            "an id must not look like a number"
+        );
     }
 
     #[test]

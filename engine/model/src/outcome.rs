@@ -63,7 +63,12 @@ impl Failure {
     /// A failure without a script's status.
     #[must_use]
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), status: None, tail: String::new() }
+        Self {
+            kind,
+            message: message.into(),
+            status: None,
+            tail: String::new(),
+        }
     }
 }
 

@@ -151,15 +151,20 @@ impl Plan {
 
     /// Instances of a step, in plan order.
     pub fn instances_of(&self, wanted: StepIx) -> impl Iterator<Item = (NodeIx, &HostName)> {
-        self.instances().filter(move |(_, step, _)| *step == wanted).map(|(node, _, host)| (node, host))
+        self.instances()
+            .filter(move |(_, step, _)| *step == wanted)
+            .map(|(node, _, host)| (node, host))
     }
 
     /// All instances, in plan order.
     pub fn instances(&self) -> impl Iterator<Item = (NodeIx, StepIx, &HostName)> {
-        self.nodes.iter().zip(0u32..).filter_map(|(node, at)| match &node.kind {
-            NodeKind::Instance { step, host, .. } => Some((NodeIx(at), *step, host)),
-            _ => None,
-        })
+        self.nodes
+            .iter()
+            .zip(0u32..)
+            .filter_map(|(node, at)| match &node.kind {
+                NodeKind::Instance { step, host, .. } => Some((NodeIx(at), *step, host)),
+                _ => None,
+            })
     }
 
     /// The id of a step by its position.

@@ -1,10 +1,16 @@
 //! What a run's events add up to. The same fold serves the live run, `resume`, `status` and tests.
 
+mod fault;
+
 use std::collections::BTreeMap;
 
 use crate::event::{AttemptEnd, Controller, NodeSummary, StopReason, Verdict};
 use crate::transition::{self, Stage, Trigger};
-use crate::{AttemptId, Epoch, Event, HostName, Millis, NodeIx, Outcome, Record, RunId, RunResult, Value};
+use crate::{
+    AttemptId, Epoch, Event, HostName, Millis, NodeIx, Outcome, Record, RunId, RunResult, Value,
+};
+
+pub use fault::FoldError;
 
 /// The state of a run.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -64,7 +70,7 @@ pub struct NodeState {
     pub verdict: Option<Verdict>,
     /// Outputs of the last look or attempt.
     pub outputs: BTreeMap<String, Value>,
-    /// State captured before the first attempt.
+    /// State captured before the first attempt of all generations.
     pub before: BTreeMap<String, String>,
     /// When it first left `Waiting` in this generation.
     pub started_at: Option<Millis>,
@@ -130,55 +136,6 @@ pub struct AttemptState {
     pub end: Option<AttemptEnd>,
 }
 
-/// An event that cannot follow what is there.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum FoldError {
-    /// Numbers have a gap.
-    #[error("event {got} follows event {after}")]
-    Gap {
-        /// The last number.
-        after: u64,
-        /// The number found.
-        got: u64,
-    },
-    /// An event of an older controller follows one of a newer.
-    #[error("event {seq} is of epoch {got}, after epoch {have}")]
-    OldEpoch {
-        /// The event.
-        seq: u64,
-        /// Its epoch.
-        got: Epoch,
-        /// The epoch that was reached.
-        have: Epoch,
-    },
-    /// The event names a node or attempt that does not exist.
-    #[error("event {seq} names {what}, which the run does not have")]
-    Unknown {
-        /// The event.
-        seq: u64,
-        /// What it names.
-        what: String,
-    },
-    /// The table has no such transition.
-    #[error("event {seq}: `{node}` cannot go from {stage:?} by {trigger:?}")]
-    Illegal {
-        /// The event.
-        seq: u64,
-        /// The node.
-        node: String,
-        /// Where it stands.
-        stage: Stage,
-        /// What came.
-        trigger: Trigger,
-    },
-    /// The run begins twice, or not at all.
-    #[error("event {seq}: the first event, and only it, creates the run")]
-    Creation {
-        /// The event.
-        seq: u64,
-    },
-}
-
 impl NodeState {
     fn new(summary: NodeSummary) -> Self {
         Self {
@@ -235,10 +192,17 @@ impl RunState {
     pub fn apply(&mut self, record: &Record) -> Result<(), FoldError> {
         let seq = record.seq;
         if seq != self.seq + 1 {
-            return Err(FoldError::Gap { after: self.seq, got: seq });
+            return Err(FoldError::Gap {
+                after: self.seq,
+                got: seq,
+            });
         }
         if record.epoch < self.epoch {
-            return Err(FoldError::OldEpoch { seq, got: record.epoch, have: self.epoch });
+            return Err(FoldError::OldEpoch {
+                seq,
+                got: record.epoch,
+                have: self.epoch,
+            });
         }
         if self.run.is_some() == matches!(record.event, Event::RunCreated { .. }) {
             return Err(FoldError::Creation { seq });
@@ -253,7 +217,12 @@ impl RunState {
     fn fold(&mut self, record: &Record) -> Result<(), FoldError> {
         let (seq, at) = (record.seq, record.at);
         match &record.event {
-            Event::RunCreated { run, runbook, plan, nodes } => {
+            Event::RunCreated {
+                run,
+                runbook,
+                plan,
+                nodes,
+            } => {
                 self.run = Some(run.clone());
                 self.runbook.clone_from(runbook);
                 self.plan.clone_from(plan);
@@ -261,7 +230,12 @@ impl RunState {
                 self.nodes = nodes.iter().cloned().map(NodeState::new).collect();
             }
             Event::Opened { controller } => self.open(controller),
-            Event::HostReady { host, boot, machine, clock_offset_ms } => {
+            Event::HostReady {
+                host,
+                boot,
+                machine,
+                clock_offset_ms,
+            } => {
                 let ready = HostState::Ready {
                     boot: boot.clone(),
                     machine: machine.clone(),
@@ -270,7 +244,8 @@ impl RunState {
                 self.hosts.insert(host.clone(), ready);
             }
             Event::HostUnusable { host, problem } => {
-                self.hosts.insert(host.clone(), HostState::Unusable(problem.clone()));
+                self.hosts
+                    .insert(host.clone(), HostState::Unusable(problem.clone()));
             }
             Event::VarTaken { name, value } => {
                 self.vars.insert(name.clone(), value.clone());
@@ -282,13 +257,26 @@ impl RunState {
                 n.looking_since.get_or_insert(at);
                 n.looked_at = Some(at);
             }
-            Event::Looked { node, verdict, outputs } => {
+            Event::Looked {
+                node,
+                verdict,
+                outputs,
+            } => {
                 let n = self.step(seq, *node, Trigger::Looked)?;
-                n.passes = if matches!(verdict, Verdict::Satisfied) { n.passes + 1 } else { 0 };
+                n.passes = if matches!(verdict, Verdict::Satisfied) {
+                    n.passes + 1
+                } else {
+                    0
+                };
                 n.verdict = Some(verdict.clone());
                 n.outputs.clone_from(outputs);
             }
-            Event::Dispatched { unit, instances, host, boot } => {
+            Event::Dispatched {
+                unit,
+                instances,
+                host,
+                boot,
+            } => {
                 self.dispatch(record, unit, instances, host, boot)?;
             }
             Event::Launched { unit } => {
@@ -316,16 +304,27 @@ impl RunState {
             Event::Pausing { node, until, .. } => {
                 self.step(seq, *node, Trigger::Pausing)?.pausing_until = Some(*until);
             }
-            Event::Asked { node, message, shown } => {
+            Event::Asked {
+                node,
+                message,
+                shown,
+            } => {
                 let n = self.step(seq, *node, Trigger::Asked)?;
                 n.started_at.get_or_insert(at);
                 n.question = Some((message.clone(), shown.clone()));
             }
             Event::Answered { node, approved, by } => {
-                let answer = GateAnswer { approved: *approved, by: by.clone() };
+                let answer = GateAnswer {
+                    approved: *approved,
+                    by: by.clone(),
+                };
                 self.step(seq, *node, Trigger::Answered)?.answer = Some(answer);
             }
-            Event::Finished { node, outcome, outputs } => {
+            Event::Finished {
+                node,
+                outcome,
+                outputs,
+            } => {
                 let epoch = record.epoch;
                 let n = self.step(seq, *node, Trigger::Finished)?;
                 n.outcome = Some(outcome.clone());
@@ -337,8 +336,14 @@ impl RunState {
             }
             Event::Reopened { node, .. } => {
                 let n = self.step(seq, *node, Trigger::Reopened)?;
+                let before = std::mem::take(&mut n.before);
                 let fresh = NodeState::new(n.summary.clone());
-                *n = NodeState { generation: n.generation + 1, decided: n.decided, ..fresh };
+                *n = NodeState {
+                    generation: n.generation + 1,
+                    decided: n.decided,
+                    before,
+                    ..fresh
+                };
             }
             Event::Stopping { reason } => {
                 self.stopping.get_or_insert_with(|| reason.clone());
@@ -377,11 +382,15 @@ impl RunState {
         let seq = record.seq;
         for intent in instances {
             if self.attempts.contains_key(&intent.attempt) {
-                return Err(FoldError::Unknown { seq, what: format!("attempt {} again", intent.attempt) });
+                return Err(FoldError::Unknown {
+                    seq,
+                    what: format!("attempt {} again", intent.attempt),
+                });
             }
             let n = self.step(seq, intent.node, Trigger::Dispatched)?;
             n.started_at.get_or_insert(record.at);
-            if n.attempts.is_empty() {
+            // An attempt that failed may have changed half of it: what was before all attempts stays.
+            if n.attempts.is_empty() && n.before.is_empty() {
                 n.before.clone_from(&intent.before);
             }
             n.attempts.push(intent.attempt.clone());
@@ -403,118 +412,55 @@ impl RunState {
     }
 
     fn of_unit(&self, seq: u64, unit: &AttemptId) -> Result<Vec<(AttemptId, NodeIx)>, FoldError> {
-        let found: Vec<_> =
-            self.attempts.iter().filter(|(_, a)| a.unit == *unit).map(|(id, a)| (id.clone(), a.node)).collect();
+        let found: Vec<_> = self
+            .attempts
+            .iter()
+            .filter(|(_, a)| a.unit == *unit)
+            .map(|(id, a)| (id.clone(), a.node))
+            .collect();
         if found.is_empty() {
-            return Err(FoldError::Unknown { seq, what: format!("unit {unit}") });
+            return Err(FoldError::Unknown {
+                seq,
+                what: format!("unit {unit}"),
+            });
         }
         Ok(found)
     }
 
     fn attempt(&mut self, seq: u64, id: &AttemptId) -> Result<&mut AttemptState, FoldError> {
-        self.attempts
-            .get_mut(id)
-            .ok_or_else(|| FoldError::Unknown { seq, what: format!("attempt {id}") })
+        self.attempts.get_mut(id).ok_or_else(|| FoldError::Unknown {
+            seq,
+            what: format!("attempt {id}"),
+        })
     }
 
-    fn step(&mut self, seq: u64, node: NodeIx, trigger: Trigger) -> Result<&mut NodeState, FoldError> {
+    fn step(
+        &mut self,
+        seq: u64,
+        node: NodeIx,
+        trigger: Trigger,
+    ) -> Result<&mut NodeState, FoldError> {
         let n = self
             .nodes
             .get_mut(node.at())
-            .ok_or_else(|| FoldError::Unknown { seq, what: format!("node {}", node.0) })?;
+            .ok_or_else(|| FoldError::Unknown {
+                seq,
+                what: format!("node {}", node.0),
+            })?;
         match transition::next(n.stage, trigger) {
             Some(to) => {
                 n.stage = to;
                 Ok(n)
             }
-            None => Err(FoldError::Illegal { seq, node: n.summary.id.clone(), stage: n.stage, trigger }),
+            None => Err(FoldError::Illegal {
+                seq,
+                node: n.summary.id.clone(),
+                stage: n.stage,
+                trigger,
+            }),
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::event::{Intent, Purpose};
-
-    fn created() -> Event {
-        let node = |id: &str| NodeSummary { id: id.into(), phase: "one".into(), host: None };
-        Event::RunCreated {
-            run: RunId::new("r1").unwrap(),
-            runbook: "test".into(),
-            plan: "digest".into(),
-            nodes: vec![node("a@h"), node("b@h")],
-        }
-    }
-
-    fn fold(events: Vec<Event>) -> Result<RunState, FoldError> {
-        let mut state = RunState::default();
-        for (seq, event) in (1..).zip(events) {
-            state.apply(&Record { seq, epoch: Epoch(1), at: 1_000 + seq as i64, event })?;
-        }
-        Ok(state)
-    }
-
-    fn opened() -> Event {
-        let controller = Controller { host: "c".into(), pid: 1, user: "u".into(), engine: "0".into() };
-        Event::Opened { controller }
-    }
-
-    fn dispatched(attempt: &str) -> Event {
-        let attempt = AttemptId::new(attempt).unwrap();
-        Event::Dispatched {
-            unit: attempt.clone(),
-            instances: vec![Intent { node: NodeIx(0), attempt, number: 1, before: BTreeMap::new() }],
-            host: HostName::new("h").unwrap(),
-            boot: "b".into(),
-        }
-    }
-
-    #[test]
-    fn an_open_attempt_survives_a_new_controller() {
-        let looked = Event::Looked {
-            node: NodeIx(0),
-            verdict: Verdict::Differs(vec!["missing".into()]),
-            outputs: BTreeMap::new(),
-        };
-        let looking = Event::Looking { node: NodeIx(0), purpose: Purpose::Before };
-        let state = fold(vec![created(), opened(), looking, looked, dispatched("a1"), opened()]).unwrap();
-        assert_eq!(state.nodes[0].stage, Stage::Intended);
-        assert_eq!(state.open_attempts().count(), 1);
-    }
-
-    #[test]
-    fn a_look_does_not_survive_a_new_controller() {
-        let looking = Event::Looking { node: NodeIx(0), purpose: Purpose::Before };
-        let state = fold(vec![created(), opened(), looking, opened()]).unwrap();
-        assert_eq!(state.nodes[0].stage, Stage::Waiting);
-    }
-
-    #[test]
-    fn an_effect_without_an_intent_is_refused() {
-        let unit = AttemptId::new("a1").unwrap();
-        let error = fold(vec![created(), opened(), Event::Launched { unit }]).unwrap_err();
-        assert_eq!(error, FoldError::Unknown { seq: 3, what: "unit a1".into() });
-    }
-
-    #[test]
-    fn an_attempt_id_is_never_used_twice() {
-        let end = Event::Ended { attempt: AttemptId::new("a1").unwrap(), end: AttemptEnd::NeverBegan };
-        assert!(fold(vec![created(), opened(), dispatched("a1"), end, dispatched("a1")]).is_err());
-    }
-
-    #[test]
-    fn an_older_controller_is_refused() {
-        let mut state = fold(vec![created(), opened()]).unwrap();
-        let late = Record { seq: 3, epoch: Epoch(0), at: 0, event: opened() };
-        assert!(matches!(state.apply(&late), Err(FoldError::OldEpoch { .. })));
-        assert_eq!(state.seq, 2);
-    }
-
-    #[test]
-    fn a_gap_is_refused() {
-        let mut state = fold(vec![created()]).unwrap();
-        let late = Record { seq: 3, epoch: Epoch(1), at: 0, event: opened() };
-        assert_eq!(state.apply(&late), Err(FoldError::Gap { after: 1, got: 3 }));
-    }
-}
+mod tests;

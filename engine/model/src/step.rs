@@ -87,7 +87,12 @@ pub struct Retry {
 
 impl Default for Retry {
     fn default() -> Self {
-        Self { attempts: 1, delay_ms: 1_000, backoff: 2.0, max_delay_ms: 60_000 }
+        Self {
+            attempts: 1,
+            delay_ms: 1_000,
+            backoff: 2.0,
+            max_delay_ms: 60_000,
+        }
     }
 }
 
@@ -95,7 +100,10 @@ impl Retry {
     /// Milliseconds to wait after attempt `n` (from 1) failed.
     #[must_use]
     pub fn delay_after(&self, n: u32) -> u64 {
-        let factor = self.backoff.max(1.0).powi(i32::try_from(n.saturating_sub(1)).unwrap_or(i32::MAX));
+        let factor = self
+            .backoff
+            .max(1.0)
+            .powi(i32::try_from(n.saturating_sub(1)).unwrap_or(i32::MAX));
         let delay = (self.delay_ms as f64 * factor).min(self.max_delay_ms as f64);
         delay.max(0.0) as u64
     }
@@ -130,7 +138,15 @@ mod tests {
 
     #[test]
     fn delays_grow_and_stop_growing() {
-        let retry = Retry { attempts: 9, delay_ms: 100, backoff: 2.0, max_delay_ms: 350 };
-        assert_eq!([1, 2, 3, 900].map(|n| retry.delay_after(n)), [100, 200, 350, 350]);
+        let retry = Retry {
+            attempts: 9,
+            delay_ms: 100,
+            backoff: 2.0,
+            max_delay_ms: 350,
+        };
+        assert_eq!(
+            [1, 2, 3, 900].map(|n| retry.delay_after(n)),
+            [100, 200, 350, 350]
+        );
     }
 }

@@ -47,6 +47,9 @@ pub struct StepType {
     /// The scripts.
     #[serde(default)]
     pub scripts: Scripts,
+    /// The content of a file that the engine compares and swaps, instead of scripts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<Content>,
     /// Examples, each a title and the `with:` of a step.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub examples: Vec<Example>,
@@ -98,6 +101,40 @@ pub struct Scripts {
     /// Takes the change back.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub undo: String,
+}
+
+/// The wanted content of a file. The engine reads what is there, compares, and swaps the file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Content {
+    /// The file.
+    pub path: Part,
+    /// Its whole text.
+    pub text: Part,
+    /// Its owner, kept as it is unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Part>,
+    /// Its group, kept as it is unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Part>,
+    /// Its mode in octal digits, kept as it is unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Part>,
+    /// Whether a file that is there is left as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub create_only: Option<Part>,
+    /// The words of a command that looks at the new file, `{}`, before it counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validate: Option<Part>,
+}
+
+/// One value of a content.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// The same for every step.
+    Literal(Value),
+    /// The value of this parameter.
+    Param(String),
 }
 
 /// The shape of a value.
@@ -179,6 +216,9 @@ impl StepType {
     /// Whether the engine itself does this, without a script.
     #[must_use]
     pub fn is_engine(&self) -> bool {
-        matches!(self.kind, TypeKind::Gate | TypeKind::Assert | TypeKind::Record | TypeKind::Copy)
+        matches!(
+            self.kind,
+            TypeKind::Gate | TypeKind::Assert | TypeKind::Record | TypeKind::Copy
+        )
     }
 }

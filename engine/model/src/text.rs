@@ -6,7 +6,11 @@ use std::borrow::Cow;
 /// Newlines and tabs are escaped too; see [`printable_lines`] for text of several lines.
 #[must_use]
 pub fn printable(text: &str) -> Cow<'_, str> {
-    if text.chars().all(harmless) { Cow::Borrowed(text) } else { Cow::Owned(escape(text)) }
+    if text.chars().all(harmless) {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(escape(text))
+    }
 }
 
 /// The lines of a text, each made printable; a final newline does not make an empty line.

@@ -102,7 +102,10 @@ pub const TABLE: &[(Stage, Trigger, Stage)] = &[
 /// Where a node goes, or `None` if that is not legal.
 #[must_use]
 pub fn next(stage: Stage, trigger: Trigger) -> Option<Stage> {
-    TABLE.iter().find(|(from, by, _)| *from == stage && *by == trigger).map(|(_, _, to)| *to)
+    TABLE
+        .iter()
+        .find(|(from, by, _)| *from == stage && *by == trigger)
+        .map(|(_, _, to)| *to)
 }
 
 #[cfg(test)]
@@ -129,14 +132,22 @@ mod tests {
 
     #[test]
     fn only_reopening_leaves_the_end() {
-        let leaving: Vec<_> =
-            TABLE.iter().filter(|(from, _, to)| *from == Stage::Done && *to != Stage::Done).collect();
+        let leaving: Vec<_> = TABLE
+            .iter()
+            .filter(|(from, _, to)| *from == Stage::Done && *to != Stage::Done)
+            .collect();
         assert_eq!(leaving, [&(Stage::Done, Trigger::Reopened, Stage::Waiting)]);
     }
 
     #[test]
     fn a_new_controller_forgets_no_effect() {
-        for stage in [Stage::Intended, Stage::Running, Stage::InDoubt, Stage::Applied, Stage::Done] {
+        for stage in [
+            Stage::Intended,
+            Stage::Running,
+            Stage::InDoubt,
+            Stage::Applied,
+            Stage::Done,
+        ] {
             assert_eq!(next(stage, Trigger::Opened), Some(stage));
         }
     }

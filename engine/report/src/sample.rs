@@ -112,6 +112,7 @@ pub(crate) fn step_type(name: &str, summary: &str, kind: TypeKind) -> StepType {
         check_timeout_ms: 30_000,
         apply_timeout_ms: 600_000,
         scripts: Scripts::default(),
+        content: None,
         examples: Vec::new(),
     }
 }

@@ -86,6 +86,7 @@ pub(crate) fn load(args: &CompileArgs) -> Result<Loaded, Error> {
         sources,
         diagnostics,
     } = reader;
+    let inventory = inventory.map(|inventory| with_paths(inventory, &inventory_file));
     match (source, runbook, inventory, also) {
         (Some(source), Some(runbook), Some(inventory), None) => Ok(Loaded {
             sources,
@@ -103,6 +104,19 @@ pub(crate) fn load(args: &CompileArgs) -> Result<Loaded, Error> {
             also: also.map(Box::new),
         }),
     }
+}
+
+/// An `ssh_config` is named relative to the inventory, or to the home directory.
+fn with_paths(mut inventory: Inventory, file: &Path) -> Inventory {
+    let home = std::env::var("HOME").unwrap_or_default();
+    for def in &mut inventory.hosts {
+        let config = &mut def.host.connection.ssh_config;
+        *config = config.take().map(|path| match path.strip_prefix("~/") {
+            Some(rest) => format!("{home}/{rest}"),
+            None => beside(file, &path).to_string_lossy().into_owned(),
+        });
+    }
+    inventory
 }
 
 impl Loaded {
@@ -323,4 +337,19 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
         .take(MAX_BYTES as u64 + 1)
         .read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ssh_config_is_found_beside_the_inventory() {
+        let text = b"hosts: { a: {}, b: { connection: { ssh_config: /etc/x } } }\nconnection: { ssh_config: lab/config }\n";
+        let source = Sources::new().add("inventory.yaml", text).unwrap();
+        let inventory = parse_inventory(&source).0.unwrap();
+        let inventory = with_paths(inventory, Path::new("/srv/site/inventory.yaml"));
+        let found: Vec<_> = inventory.hosts.iter().filter_map(|def| def.host.connection.ssh_config.as_deref()).collect();
+        assert_eq!(found, ["/srv/site/lab/config", "/etc/x"]);
+    }
 }

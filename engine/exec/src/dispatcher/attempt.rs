@@ -61,7 +61,6 @@ impl<R: Rules> Dispatcher<R> {
             host: name.clone(),
             boot,
         });
-        self.notes[node.at()].dispatched = true;
         self.notes[node.at()].passes = 0;
         if matches!(kind, TypeKind::Copy | TypeKind::Record) {
             self.fly(node, Flight::Perform);

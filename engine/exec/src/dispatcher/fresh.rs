@@ -1,7 +1,7 @@
 //! Looks that must not be old when something is built on them.
 
 use runbook_model::step_type::TypeKind;
-use runbook_model::{Millis, NodeIx, Outcome};
+use runbook_model::{NodeIx, Outcome};
 
 use super::{Dispatcher, Role};
 use crate::rules::Rules;
@@ -9,14 +9,10 @@ use crate::rules::Rules;
 impl<R: Rules> Dispatcher<R> {
     /// Opens again what `node` is built on and what is too old for it. True if it has to wait.
     ///
-    /// An effect that this controller has already dispatched is not held up again: the look was
-    /// fresh when it began, and the effect itself may have changed what was looked at.
+    /// What was fresh once stays so for this node and generation: a look is not repeated between
+    /// its first look and its effect, nor between two attempts, however long they take.
     pub(super) fn freshen(&mut self, node: NodeIx) -> bool {
-        let note = &mut self.notes[node.at()];
-        let ready = *note.since.get_or_insert(self.now);
-        if note.dispatched {
-            return false;
-        }
+        let ready = *self.notes[node.at()].since.get_or_insert(self.state.seq);
         let stale: Vec<_> = self
             .graph
             .requires(node)
@@ -35,7 +31,7 @@ impl<R: Rules> Dispatcher<R> {
         !stale.is_empty()
     }
 
-    fn is_stale(&self, node: NodeIx, ready: Millis) -> bool {
+    fn is_stale(&self, node: NodeIx, ready: u64) -> bool {
         let Role::Instance { step, kind, .. } = self.roles[node.at()] else {
             return false;
         };
@@ -52,7 +48,7 @@ impl<R: Rules> Dispatcher<R> {
                 return true;
             };
             let young = (0..=limit).contains(&self.now.saturating_sub(looked));
-            n.finished_in != Some(self.epoch) || !(young || looked >= ready)
+            n.finished_in != Some(self.epoch) || !(young || self.notes[part.at()].seen > ready)
         })
     }
 

@@ -50,7 +50,15 @@ impl<R: Rules> Dispatcher<R> {
             Purpose::Before | Purpose::After | Purpose::Doubt => FailureKind::NotConverged,
         };
         match (purpose, verdict) {
-            (_, Verdict::Skipped(reason)) => self.finish(node, Outcome::Skipped { reason }),
+            (Purpose::Before | Purpose::Probe, Verdict::Skipped(reason)) => {
+                self.finish(node, Outcome::Skipped { reason })
+            }
+            // Something was done here: that the check no longer applies does not undo it.
+            (Purpose::After | Purpose::Doubt, Verdict::Skipped(reason)) => {
+                let message = format!("after it was applied, its check says: {reason}");
+                let failure = Failure::new(FailureKind::NotConverged, message);
+                self.conclude(node, step, Err(failure), false);
+            }
             (Purpose::Before | Purpose::Doubt, Verdict::Differs(_)) => {
                 return self.dispatch(node, slot);
             }

@@ -172,7 +172,8 @@ pub enum Action {
         /// When.
         at: Millis,
     },
-    /// This controller's part is over.
+    /// This controller's part is over. What it performs itself must have ended before the program
+    /// does: nobody can ask for it later, so that it counts as lost.
     End(RunResult),
     /// The dispatcher itself is wrong; the run must end here. The text is for people.
     Fault(String),

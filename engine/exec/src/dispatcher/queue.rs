@@ -136,6 +136,7 @@ impl<R: Rules> Dispatcher<R> {
         }
         self.record(Event::Looking { node, purpose });
         self.notes[node.at()].purpose = Some(purpose);
+        self.notes[node.at()].seen = self.state.seq;
         self.ask_look(node, purpose);
     }
 
@@ -184,6 +185,9 @@ impl<R: Rules> Dispatcher<R> {
             outcome,
             outputs,
         });
+        if self.state.nodes[node.at()].looked_at.is_none() {
+            self.notes[node.at()].seen = self.state.seq;
+        }
         if self.mode == Mode::Ended {
             return;
         }
@@ -210,7 +214,7 @@ impl<R: Rules> Dispatcher<R> {
         let missing = self.notes[node.at()].missing;
         self.notes[node.at()] = super::Note {
             missing,
-            since: Some(self.now),
+            since: Some(self.state.seq),
             ..super::Note::default()
         };
         if success {

@@ -1,6 +1,7 @@
 //! How a controller's part ends: nothing new starts, what runs finishes, and then it closes.
 
 use runbook_model::event::StopReason;
+use runbook_model::state::NodeState;
 use runbook_model::transition::Stage;
 use runbook_model::{Event, Failure, FailureKind, NodeIx, Outcome, RunResult};
 
@@ -79,6 +80,10 @@ impl<R: Rules> Dispatcher<R> {
     }
 
     fn result(&self) -> RunResult {
+        let already = self.state.stopping == Some(StopReason::AlreadyThere);
+        if !already && self.state.nodes.iter().all(NodeState::is_success) {
+            return RunResult::Succeeded;
+        }
         match &self.state.stopping {
             Some(StopReason::Failure(node)) => match &self.state.nodes[node.at()].outcome {
                 Some(Outcome::Failed(Failure {

@@ -10,7 +10,7 @@ use runbook_model::{AttemptId, Failure, FailureKind, HostName, NodeIx, Plan};
 use runbook_remote::{Ended, Fault, Host, Job, JobState, Offsets, RemoteError, Why};
 
 use super::look::{Work, failure, is_of_script, script};
-use super::{Message, Shared, now};
+use super::{Message, Shared, content, now};
 use crate::dispatcher::{Input, UnitFound};
 use crate::outputs;
 use crate::store::{AttemptLog, Stream};
@@ -19,6 +19,8 @@ use crate::store::{AttemptLog, Stream};
 const NEWS: Duration = Duration::from_secs(1);
 /// How much output is fetched at once, in bytes.
 const CHUNK: u64 = 256 * 1024;
+/// How long something launched may take to be claimed.
+const CLAIM: Duration = Duration::from_secs(20);
 /// What an attempt that never began is given to end.
 const NO_GRACE: Duration = Duration::ZERO;
 
@@ -41,9 +43,14 @@ struct Limit {
 impl Limit {
     fn of(plan: &Plan, node: NodeIx) -> Self {
         let step = plan.instance(node).map(|(step, _)| step);
-        let of_type = step.and_then(|step| plan.type_of(step)).map_or(0, |of| of.apply_timeout_ms);
+        let of_type = step
+            .and_then(|step| plan.type_of(step))
+            .map_or(0, |of| of.apply_timeout_ms);
         let time = step.and_then(|step| step.timeout_ms).unwrap_or(of_type);
-        Self { time: Duration::from_millis(time), critical: step.is_some_and(|step| step.critical) }
+        Self {
+            time: Duration::from_millis(time),
+            critical: step.is_some_and(|step| step.critical),
+        }
     }
 }
 
@@ -56,8 +63,14 @@ pub(super) async fn launch(shared: Shared, followed: Followed, work: Work) {
             shared.send(Input::Launched { unit });
             follow(&shared, &followed, host, limit).await;
         }
-        Err(Trouble::Refused(failure)) => shared.send(Input::Ended { unit, end: AttemptEnd::Failed(failure) }),
-        Err(Trouble::Host(problem)) => shared.send(Input::HostLost { host: followed.host, problem }),
+        Err(Trouble::Refused(failure)) => shared.send(Input::Ended {
+            unit,
+            end: AttemptEnd::Failed(failure),
+        }),
+        Err(Trouble::Host(problem)) => shared.send(Input::HostLost {
+            host: followed.host,
+            problem,
+        }),
     }
 }
 
@@ -68,18 +81,33 @@ enum Trouble {
     Host(String),
 }
 
-async fn try_launch(shared: &Shared, followed: &Followed, limit: Limit, work: Work) -> Result<Host, Trouble> {
+async fn try_launch(
+    shared: &Shared,
+    followed: &Followed,
+    limit: Limit,
+    work: Work,
+) -> Result<Host, Trouble> {
     let prepared = work.map_err(Trouble::Refused)?;
+    let script = match &prepared.step_type.content {
+        Some(content) => content::swap(&prepared, content).map_err(Trouble::Refused)?,
+        None => script(&prepared, &prepared.step_type.scripts.apply),
+    };
     let job = Job {
         run: shared.run.clone(),
         attempt: followed.unit.clone(),
         epoch: shared.epoch,
-        boot_id: followed.known.as_ref().map(|known| known.boot.clone()).unwrap_or_default(),
-        script: script(&prepared, &prepared.step_type.scripts.apply),
+        boot_id: followed
+            .known
+            .as_ref()
+            .map(|known| known.boot.clone())
+            .unwrap_or_default(),
+        script,
         timeout: (!limit.critical).then_some(limit.time),
     };
     let trouble = |error: RemoteError| match &error.fault {
-        fault if is_of_script(fault) => Trouble::Refused(Failure::new(FailureKind::Apply, fault.to_string())),
+        fault if is_of_script(fault) => {
+            Trouble::Refused(Failure::new(FailureKind::Apply, fault.to_string()))
+        }
         fault => Trouble::Host(fault.to_string()),
     };
     let host = shared.reach.host(&prepared.host).await.map_err(trouble)?;
@@ -91,7 +119,9 @@ async fn try_launch(shared: &Shared, followed: &Followed, limit: Limit, work: Wo
 pub(super) async fn attend(shared: Shared, followed: Followed) {
     let unit = followed.unit.clone();
     let found = match shared.reach.host(&followed.host).await {
-        Ok(host) => found(&shared, &unit, &host).await.map(|found| (host, found)),
+        Ok(host) => found(&shared, &unit, &host)
+            .await
+            .map(|found| (host, found)),
         Err(error) => Err(error),
     };
     match found {
@@ -103,7 +133,10 @@ pub(super) async fn attend(shared: Shared, followed: Followed) {
                 follow(&shared, &followed, host, limit).await;
             }
         }
-        Err(error) => shared.send(Input::HostLost { host: followed.host, problem: error.fault.to_string() }),
+        Err(error) => shared.send(Input::HostLost {
+            host: followed.host,
+            problem: error.fault.to_string(),
+        }),
     }
 }
 
@@ -111,14 +144,22 @@ async fn found(shared: &Shared, unit: &AttemptId, host: &Host) -> Result<UnitFou
     let state = match host.state(&shared.run, unit).await? {
         // Nobody has claimed it. Its claim is taken first, so that a launch still on its way is
         // harmless.
-        JobState::Absent | JobState::Staging | JobState::Prepared => host.cancel(&shared.run, unit, NO_GRACE).await?,
+        JobState::Absent | JobState::Staging | JobState::Prepared => {
+            host.cancel(&shared.run, unit, NO_GRACE).await?
+        }
         state => state,
     };
     Ok(match state {
-        JobState::Running { .. } | JobState::Orphaned { .. } | JobState::Done { .. } => UnitFound::Running,
+        JobState::Running { .. } | JobState::Orphaned { .. } | JobState::Done { .. } => {
+            UnitFound::Running
+        }
         JobState::LostBeforeStart => UnitFound::Ended(AttemptEnd::NeverBegan),
-        JobState::Absent | JobState::Staging | JobState::Prepared | JobState::Aborted => UnitFound::NoTrace,
-        lost @ (JobState::LostKilled | JobState::LostReboot) => UnitFound::Lost(lost_words(lost).to_owned()),
+        JobState::Absent | JobState::Staging | JobState::Prepared | JobState::Aborted => {
+            UnitFound::NoTrace
+        }
+        lost @ (JobState::LostKilled | JobState::LostReboot) => {
+            UnitFound::Lost(lost_words(lost).to_owned())
+        }
     })
 }
 
@@ -132,11 +173,17 @@ fn lost_words(state: JobState) -> &'static str {
 /// Waits for the end of a unit, brings its output and its end back.
 async fn follow(shared: &Shared, followed: &Followed, host: Host, limit: Limit) {
     let unit = &followed.unit;
-    let since = followed.known.as_ref().map_or(0, |known| now() - known.intended_at);
-    let left = limit.time.saturating_sub(Duration::from_millis(u64::try_from(since).unwrap_or(0)));
+    let since = followed
+        .known
+        .as_ref()
+        .map_or(0, |known| now() - known.intended_at);
+    let left = limit
+        .time
+        .saturating_sub(Duration::from_millis(u64::try_from(since).unwrap_or(0)));
     let over = tokio::time::Instant::now() + left;
     let mut told = !limit.critical || followed.known.as_ref().is_some_and(|known| known.over_time);
     let mut log = Log::new(shared, followed);
+    let begun = tokio::time::Instant::now();
     let lost = |error: RemoteError| Input::HostLost {
         host: followed.host.clone(),
         problem: error.fault.to_string(),
@@ -151,16 +198,35 @@ async fn follow(shared: &Shared, followed: &Followed, host: Host, limit: Limit) 
         }
         match state {
             JobState::Done { .. } => break,
+            // Launched, and nobody claims it: it is made sure that nobody will, so that the wait has an end.
+            JobState::Staging | JobState::Prepared if begun.elapsed() >= CLAIM => {
+                let found = match self::found(shared, unit, &host).await {
+                    Ok(UnitFound::Running) => continue,
+                    Ok(found) => found,
+                    Err(error) => return shared.send(lost(error)),
+                };
+                return shared.send(Input::UnitState {
+                    unit: unit.clone(),
+                    found,
+                });
+            }
             state if state.is_over() || matches!(state, JobState::Absent) => {
                 let found = match state {
+                    // It was there: what became of it cannot be seen any more.
+                    JobState::Absent => UnitFound::NoTrace,
                     JobState::LostBeforeStart => UnitFound::Ended(AttemptEnd::NeverBegan),
-                    JobState::LostKilled | JobState::LostReboot => UnitFound::Lost(lost_words(state).to_owned()),
+                    JobState::LostKilled | JobState::LostReboot => {
+                        UnitFound::Lost(lost_words(state).to_owned())
+                    }
                     _ => UnitFound::Ended(AttemptEnd::Failed(Failure::new(
                         FailureKind::Cancelled,
                         "it was cancelled before it began",
                     ))),
                 };
-                return shared.send(Input::UnitState { unit: unit.clone(), found });
+                return shared.send(Input::UnitState {
+                    unit: unit.clone(),
+                    found,
+                });
             }
             _ => {}
         }
@@ -169,11 +235,23 @@ async fn follow(shared: &Shared, followed: &Followed, host: Host, limit: Limit) 
             shared.send(Input::OverTime { unit: unit.clone() });
         }
     }
+    log.take(shared, followed, [&[], &[]], true);
     shared.send(match host.collect(&shared.run, unit).await {
-        Ok(ended) => Input::Ended { unit: unit.clone(), end: end(&shared.plan, followed.node, &ended) },
-        Err(RemoteError { fault: fault @ Fault::Protocol(_), .. }) => {
-            let failure = Failure::new(FailureKind::Apply, fault.to_string());
-            Input::Ended { unit: unit.clone(), end: AttemptEnd::Failed(failure) }
+        Ok(ended) => Input::Ended {
+            unit: unit.clone(),
+            end: end(&shared.plan, followed.node, &ended),
+        },
+        Err(RemoteError {
+            fault: fault @ Fault::Protocol(_),
+            ..
+        }) => {
+            let found = UnitFound::Lost(format!(
+                "it ended, and what it left behind cannot be read: {fault}"
+            ));
+            Input::UnitState {
+                unit: unit.clone(),
+                found,
+            }
         }
         Err(error) => lost(error),
     });
@@ -183,57 +261,93 @@ async fn follow(shared: &Shared, followed: &Followed, host: Host, limit: Limit) 
 struct Log {
     file: AttemptLog,
     at: Offsets,
+    /// What is not written yet of each, because it could be the begin of a secret.
+    kept: [Vec<u8>; 2],
 }
 
 impl Log {
     fn new(shared: &Shared, followed: &Followed) -> Self {
         let file = shared.home.log(&followed.unit);
         let size = |stream| file.size(stream).unwrap_or(0);
-        let at = Offsets { out: size(Stream::Out), err: size(Stream::Err) };
-        Self { file, at }
+        let at = Offsets {
+            out: size(Stream::Out),
+            err: size(Stream::Err),
+        };
+        Self {
+            file,
+            at,
+            kept: Default::default(),
+        }
     }
 
-    async fn fetch(&mut self, shared: &Shared, followed: &Followed, host: &Host) -> Result<(), RemoteError> {
+    async fn fetch(
+        &mut self,
+        shared: &Shared,
+        followed: &Followed,
+        host: &Host,
+    ) -> Result<(), RemoteError> {
         loop {
-            let poll = host.poll(&shared.run, &followed.unit, self.at, CHUNK).await?;
+            let poll = host
+                .poll(&shared.run, &followed.unit, self.at, CHUNK)
+                .await?;
             let (out, err) = (poll.out.len() as u64, poll.err.len() as u64);
             self.at.out += out;
             self.at.err += err;
-            for (stream, bytes) in [(Stream::Out, poll.out), (Stream::Err, poll.err)] {
-                if bytes.is_empty() {
-                    continue;
-                }
-                // A log that cannot be written must not stop a run: the host keeps the output too.
-                let _ = self.file.append(stream, &bytes);
-                let _ = shared.messages.send(Message::Output(followed.node, bytes));
-            }
+            self.take(shared, followed, [&poll.out, &poll.err], false);
             if out < CHUNK && err < CHUNK {
                 return Ok(());
             }
+        }
+    }
+
+    fn take(&mut self, shared: &Shared, followed: &Followed, pieces: [&[u8]; 2], is_last: bool) {
+        for ((stream, kept), piece) in [Stream::Out, Stream::Err]
+            .into_iter()
+            .zip(&mut self.kept)
+            .zip(pieces)
+        {
+            let bytes = shared.veil.output(kept, piece, is_last);
+            if bytes.is_empty() {
+                continue;
+            }
+            // A log that cannot be written must not stop a run: the host keeps the output too.
+            let _ = self.file.append(stream, &bytes);
+            let _ = shared.messages.send(Message::Output(followed.node, bytes));
         }
     }
 }
 
 fn end(plan: &Plan, node: NodeIx, ended: &Ended) -> AttemptEnd {
     let report = &ended.report;
-    let failed = |kind, message: &str| AttemptEnd::Failed(failure(kind, message.to_owned(), report));
+    let failed =
+        |kind, message: &str| AttemptEnd::Failed(failure(kind, message.to_owned(), report));
     let why = match ended.state {
         JobState::Done { why, .. } => why,
         _ => Why::Exit,
     };
     match (why, &report.verdict) {
         (Why::Timeout, _) => failed(FailureKind::Timeout, "its time was over, so it was ended"),
-        (Why::OutputLimit, _) => failed(FailureKind::Apply, "it printed more than is allowed, so it was ended"),
+        (Why::OutputLimit, _) => failed(
+            FailureKind::Apply,
+            "it printed more than is allowed, so it was ended",
+        ),
         (Why::Cancel, _) => failed(FailureKind::Cancelled, "it was cancelled"),
-        (Why::Exit, runbook_remote::Verdict::Failed(message)) => failed(FailureKind::Apply, message),
+        (Why::Exit, runbook_remote::Verdict::Failed(message)) => {
+            failed(FailureKind::Apply, message)
+        }
         (Why::Exit, _) => match plan.instance(node).and_then(|(step, _)| plan.type_of(step)) {
             Some(step_type) if step_type.kind == TypeKind::Always => {
                 match outputs::typed(step_type, &report.outputs) {
-                    Ok(outputs) => AttemptEnd::Completed { outputs: outputs.plain },
-                    Err(message) => failed(FailureKind::Apply, &message),
+                    Ok(outputs) => AttemptEnd::Completed {
+                        outputs: outputs.plain,
+                    },
+                    // It was done: the kind is one that is not retried.
+                    Err(message) => failed(FailureKind::Value, &message),
                 }
             }
-            _ => AttemptEnd::Completed { outputs: Default::default() },
+            _ => AttemptEnd::Completed {
+                outputs: Default::default(),
+            },
         },
     }
 }

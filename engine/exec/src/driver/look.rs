@@ -10,7 +10,7 @@ use runbook_model::step_type::TypeKind;
 use runbook_model::{Failure, FailureKind, HostName, NodeIx, Plan, RunState, StepType, Value};
 use runbook_remote::{Fault, Param, RemoteError, Report, Script};
 
-use super::{Reach, Shared, transfer};
+use super::{Reach, Shared, content, transfer};
 use crate::dispatcher::Input;
 use crate::outputs;
 
@@ -23,6 +23,8 @@ pub(crate) struct Prepared {
     pub(crate) step_type: StepType,
     pub(crate) arguments: Vec<Argument>,
     pub(crate) limit: Duration,
+    /// What was found of a file before.
+    pub(super) past: content::Past,
 }
 
 /// What a check found.
@@ -33,8 +35,12 @@ pub(crate) struct Finding {
 }
 
 impl Finding {
-    fn error(failure: Failure) -> Self {
-        Self { verdict: Verdict::Error(failure), outputs: BTreeMap::new(), before: BTreeMap::new() }
+    pub(super) fn error(failure: Failure) -> Self {
+        Self {
+            verdict: Verdict::Error(failure),
+            outputs: BTreeMap::new(),
+            before: BTreeMap::new(),
+        }
     }
 }
 
@@ -46,9 +52,18 @@ pub(crate) fn prepare(plan: &Plan, evaluator: &Evaluator, state: &RunState, node
     let arguments = evaluator
         .arguments(step, host, state)
         .map_err(|error| Failure::new(FailureKind::Value, error.to_string()))?;
-    let of_probe = step.timeout_ms.filter(|_| step_type.kind == TypeKind::Probe);
+    let of_probe = step
+        .timeout_ms
+        .filter(|_| step_type.kind == TypeKind::Probe);
     let limit = Duration::from_millis(of_probe.unwrap_or(step_type.check_timeout_ms));
-    Ok(Prepared { host: host.clone(), step_type: step_type.clone(), arguments, limit })
+    let past = content::Past::of(state.node(node));
+    Ok(Prepared {
+        host: host.clone(),
+        step_type: step_type.clone(),
+        arguments,
+        limit,
+        past,
+    })
 }
 
 /// A script of a type with its arguments.
@@ -59,15 +74,18 @@ pub(crate) fn script(prepared: &Prepared, body: &str) -> Script {
         match (&argument.value, argument.secret) {
             (ParamValue::Text(text), true) => script.secret(name, text.as_str()),
             (ParamValue::List(words), true) => script.secret(name, Script::words(words)),
-            (ParamValue::Map(pairs), true) => {
-                script.secret(name, Script::words(pairs.iter().map(|(key, value)| format!("{key}={value}"))))
-            }
+            (ParamValue::Map(pairs), true) => script.secret(
+                name,
+                Script::words(pairs.iter().map(|(key, value)| format!("{key}={value}"))),
+            ),
             (ParamValue::Text(text), false) => script.param(name, Param::Text(text.clone())),
             (ParamValue::List(words), false) => script.param(name, Param::List(words.clone())),
             (ParamValue::Map(pairs), false) => script.param(name, Param::Map(pairs.clone())),
         }
     });
-    script.functions(&prepared.step_type.scripts.functions).body(body)
+    script
+        .functions(&prepared.step_type.scripts.functions)
+        .body(body)
 }
 
 /// Runs a check and brings its verdict back.
@@ -84,11 +102,25 @@ pub(super) async fn look(shared: Shared, look: u64, node: NodeIx, work: Work) {
             outputs: found.outputs,
             before: found.before,
         },
-        (Err(error), Ok(prepared)) => {
-            let host = HostName::new(error.host.clone()).unwrap_or(prepared.host);
-            Input::HostLost { host, problem: error.fault.to_string() }
+        (Err(error), Ok(prepared)) if error.host == prepared.host.as_str() => Input::HostLost {
+            host: prepared.host,
+            problem: error.fault.to_string(),
+        },
+        // The other end of a copy: this look belongs to its own host, and nobody would ask again.
+        (Err(error), Ok(_)) => {
+            let found = Finding::error(Failure::new(FailureKind::Unreachable, error.to_string()));
+            Input::Looked {
+                look,
+                node,
+                verdict: found.verdict,
+                outputs: found.outputs,
+                before: found.before,
+            }
         }
-        (Err(error), Err(_)) => Input::HostLost { host: HostName::control(), problem: error.to_string() },
+        (Err(error), Err(_)) => Input::HostLost {
+            host: HostName::control(),
+            problem: error.to_string(),
+        },
     });
 }
 
@@ -100,13 +132,17 @@ pub(crate) async fn run(reach: &Reach, prepared: &Prepared) -> Result<Finding, R
     if prepared.step_type.kind == TypeKind::Copy {
         return transfer::look(reach, prepared).await;
     }
+    if let Some(content) = &prepared.step_type.content {
+        return content::look(reach, prepared, content).await;
+    }
     let script = script(prepared, &prepared.step_type.scripts.check);
     let host = reach.host(&prepared.host).await?;
     match host.check(&script, prepared.limit).await {
         Ok(report) => Ok(judge(&prepared.step_type, report)),
-        Err(error) if is_of_script(&error.fault) => {
-            Ok(Finding::error(Failure::new(FailureKind::Check, error.fault.to_string())))
-        }
+        Err(error) if is_of_script(&error.fault) => Ok(Finding::error(Failure::new(
+            FailureKind::Check,
+            error.fault.to_string(),
+        ))),
         Err(error) => Err(error),
     }
 }
@@ -126,15 +162,26 @@ fn judge(step_type: &StepType, report: Report) -> Finding {
         }
     };
     match outputs::typed(step_type, &report.outputs) {
-        Ok(outputs) => {
-            Finding { verdict, outputs: outputs.plain, before: report.before.into_iter().collect() }
-        }
+        Ok(outputs) => Finding {
+            verdict,
+            outputs: outputs.plain,
+            before: report.before.into_iter().collect(),
+        },
         Err(message) => Finding::error(Failure::new(FailureKind::Check, message)),
     }
 }
 
 /// A failure with the status and the end of the output of a script.
 pub(super) fn failure(kind: FailureKind, message: String, report: &Report) -> Failure {
-    let tail = if report.stderr.text.trim().is_empty() { &report.stdout.text } else { &report.stderr.text };
-    Failure { kind, message, status: report.status, tail: tail.clone() }
+    let tail = if report.stderr.text.trim().is_empty() {
+        &report.stdout.text
+    } else {
+        &report.stderr.text
+    };
+    Failure {
+        kind,
+        message,
+        status: report.status,
+        tail: tail.clone(),
+    }
 }

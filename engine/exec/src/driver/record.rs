@@ -15,22 +15,31 @@ const NAME: &str = "record.json";
 
 /// Everything that goes into the record: taken from the state when it is written.
 pub(super) fn content(plan: &Plan, state: &RunState, node: NodeIx) -> Value {
-    let include = plan.instance(node).and_then(|(step, _)| step.with.get("include")?.as_array().cloned());
+    let include = plan
+        .instance(node)
+        .and_then(|(step, _)| step.with.get("include")?.as_array().cloned());
     let mut steps = Map::new();
     for id in include.unwrap_or_default() {
         if let Some((id, (step, _))) = id.as_str().and_then(|id| Some((id, plan.step(id)?))) {
             steps.insert(id.to_owned(), outputs_by_host(plan, step, state));
         }
     }
-    let inputs = plan.inputs.iter().filter_map(|(name, input)| Some((name.clone(), input.value.clone()?)));
-    let nodes = state.nodes.iter().filter(|n| n.summary.host.is_some() && n.outcome.is_some()).map(|n| {
-        json!({
-            "instance": n.summary.id,
-            "outcome": n.outcome.as_ref().map(runbook_model::Outcome::word),
-            "started": n.started_at.map(time),
-            "finished": n.finished_at.map(time),
-        })
-    });
+    let inputs = plan
+        .inputs
+        .iter()
+        .filter_map(|(name, input)| Some((name.clone(), input.value.clone()?)));
+    let nodes = state
+        .nodes
+        .iter()
+        .filter(|n| n.summary.host.is_some() && n.outcome.is_some())
+        .map(|n| {
+            json!({
+                "instance": n.summary.id,
+                "outcome": n.outcome.as_ref().map(runbook_model::Outcome::word),
+                "started": n.started_at.map(time),
+                "finished": n.finished_at.map(time),
+            })
+        });
     json!({
         "format": 1,
         "run": state.run.as_ref().map(runbook_model::RunId::as_str),
@@ -48,7 +57,10 @@ pub(super) fn content(plan: &Plan, state: &RunState, node: NodeIx) -> Value {
 }
 
 fn answers(state: &RunState) -> Vec<Value> {
-    let gates = state.nodes.iter().filter_map(|n| Some((n, n.answer.as_ref()?)));
+    let gates = state
+        .nodes
+        .iter()
+        .filter_map(|n| Some((n, n.answer.as_ref()?)));
     gates
         .map(|(n, answer)| json!({ "gate": n.summary.id, "approved": answer.approved, "by": answer.by, "verified": false }))
         .collect()
@@ -63,10 +75,12 @@ pub(super) fn write(dir: &Path, content: &Value) -> AttemptEnd {
     let path = dir.join(NAME);
     let temporary = dir.join(format!(".{NAME}"));
     let text = format!("{content:#}\n");
-    let written = write_file(&temporary, text.as_bytes()).and_then(|()| std::fs::rename(&temporary, &path));
+    let written =
+        write_file(&temporary, text.as_bytes()).and_then(|()| std::fs::rename(&temporary, &path));
     match written {
         Ok(()) => {
-            let outputs = BTreeMap::from([("file".to_owned(), Value::from(path.to_string_lossy()))]);
+            let outputs =
+                BTreeMap::from([("file".to_owned(), Value::from(path.to_string_lossy()))]);
             AttemptEnd::Completed { outputs }
         }
         Err(error) => {
@@ -79,7 +93,12 @@ pub(super) fn write(dir: &Path, content: &Value) -> AttemptEnd {
 fn write_file(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }

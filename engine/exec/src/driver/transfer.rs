@@ -35,7 +35,12 @@ struct At {
 
 impl At {
     fn parse(text: &str) -> Result<Self, Failure> {
-        let bad = || Failure::new(FailureKind::Value, format!("`{text}` is neither `host:/path` nor `/path`"));
+        let bad = || {
+            Failure::new(
+                FailureKind::Value,
+                format!("`{text}` is neither `host:/path` nor `/path`"),
+            )
+        };
         let (host, path) = match text.split_once(':') {
             Some((host, path)) if !text.starts_with('/') => (host, path),
             _ => (CONTROL, text),
@@ -43,7 +48,10 @@ impl At {
         if !path.starts_with('/') {
             return Err(bad());
         }
-        Ok(Self { host: HostName::new(host).map_err(|_| bad())?, path: path.to_owned() })
+        Ok(Self {
+            host: HostName::new(host).map_err(|_| bad())?,
+            path: path.to_owned(),
+        })
     }
 
     fn name(&self) -> &str {
@@ -61,13 +69,20 @@ struct Copy {
 impl Copy {
     fn of(prepared: &Prepared) -> Result<Self, Failure> {
         let text = |name: &str| {
-            let found = prepared.arguments.iter().find(|argument| argument.name == name);
+            let found = prepared
+                .arguments
+                .iter()
+                .find(|argument| argument.name == name);
             match found.map(|argument| &argument.value) {
                 Some(ParamValue::Text(text)) => text.clone(),
                 _ => String::new(),
             }
         };
-        Ok(Self { from: At::parse(&text("from"))?, to: At::parse(&text("to"))?, sha256: text("sha256") })
+        Ok(Self {
+            from: At::parse(&text("from"))?,
+            to: At::parse(&text("to"))?,
+            sha256: text("sha256"),
+        })
     }
 
     /// The checksum that the copy must have: as given, or that of the source.
@@ -76,7 +91,9 @@ impl Copy {
             return Ok(Some(self.sha256.clone()));
         }
         let host = reach.host(&self.from.host).await?;
-        Ok(file(&host, &self.from.path, self.from.name(), limit).await?.sha256)
+        Ok(file(&host, &self.from.path, self.from.name(), limit)
+            .await?
+            .sha256)
     }
 }
 
@@ -90,13 +107,24 @@ struct Found {
 /// Looks at a file; a directory stands for a file of this name in it.
 async fn file(host: &Host, path: &str, name: &str, limit: Duration) -> Result<Found, RemoteError> {
     let text = |text: &str| Param::Text(text.to_owned());
-    let script = Script::new().param("path", text(path)).param("name", text(name)).body(LOOK);
+    let script = Script::new()
+        .param("path", text(path))
+        .param("name", text(name))
+        .body(LOOK);
     let report = host.check(&script, limit).await?;
-    let output = |wanted: &str| report.outputs.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone());
+    let output = |wanted: &str| {
+        report
+            .outputs
+            .iter()
+            .find(|(name, _)| name == wanted)
+            .map(|(_, value)| value.clone())
+    };
     Ok(Found {
         path: output("path").unwrap_or_else(|| path.to_owned()),
         sha256: output("sha256"),
-        size: output("size").and_then(|size| size.parse().ok()).unwrap_or(0),
+        size: output("size")
+            .and_then(|size| size.parse().ok())
+            .unwrap_or(0),
     })
 }
 
@@ -105,14 +133,24 @@ async fn file(host: &Host, path: &str, name: &str, limit: Duration) -> Result<Fo
 /// # Errors
 /// A host, not the copy.
 pub(super) async fn look(reach: &Reach, prepared: &Prepared) -> Result<Finding, RemoteError> {
-    let found = |verdict, outputs| Finding { verdict, outputs, before: BTreeMap::new() };
+    let found = |verdict, outputs| Finding {
+        verdict,
+        outputs,
+        before: BTreeMap::new(),
+    };
     let copy = match Copy::of(prepared) {
         Ok(copy) => copy,
         Err(failure) => return Ok(found(Verdict::Error(failure), BTreeMap::new())),
     };
     let Some(wanted) = copy.wanted(reach, prepared.limit).await? else {
-        let message = format!("there is no file `{}` on `{}`", copy.from.path, copy.from.host);
-        return Ok(found(Verdict::Error(Failure::new(FailureKind::Check, message)), BTreeMap::new()));
+        let message = format!(
+            "there is no file `{}` on `{}`",
+            copy.from.path, copy.from.host
+        );
+        return Ok(found(
+            Verdict::Error(Failure::new(FailureKind::Check, message)),
+            BTreeMap::new(),
+        ));
     };
     let host = reach.host(&copy.to.host).await?;
     let there = file(&host, &copy.to.path, copy.from.name(), prepared.limit).await?;
@@ -133,7 +171,9 @@ pub(super) async fn look(reach: &Reach, prepared: &Prepared) -> Result<Finding, 
 /// Makes the copy.
 pub(super) async fn copy(reach: &Reach, prepared: &Prepared) -> AttemptEnd {
     match try_copy(reach, prepared).await {
-        Ok(()) => AttemptEnd::Completed { outputs: BTreeMap::new() },
+        Ok(()) => AttemptEnd::Completed {
+            outputs: BTreeMap::new(),
+        },
         Err(failure) => AttemptEnd::Failed(failure),
     }
 }
@@ -143,7 +183,11 @@ async fn try_copy(reach: &Reach, prepared: &Prepared) -> Result<(), Failure> {
     let copy = Copy::of(prepared)?;
     let from = reach.host(&copy.from.host).await.map_err(failed)?;
     let to = reach.host(&copy.to.host).await.map_err(failed)?;
-    let there = file(&to, &copy.to.path, copy.from.name(), prepared.limit).await.map_err(failed)?;
-    from.copy_to(&copy.from.path, &to, &there.path, MODE).await.map_err(failed)?;
+    let there = file(&to, &copy.to.path, copy.from.name(), prepared.limit)
+        .await
+        .map_err(failed)?;
+    from.copy_to(&copy.from.path, &to, &there.path, MODE)
+        .await
+        .map_err(failed)?;
     Ok(())
 }

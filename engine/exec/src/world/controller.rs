@@ -180,6 +180,7 @@ impl World {
                 Some(Ending::Crashed) => return self.crash(),
                 Some(ending) => {
                     self.durable = self.journal.len();
+                    self.abandon();
                     return ending;
                 }
                 None => {}
@@ -214,8 +215,13 @@ impl World {
         let kept = usize::try_from(self.random.below(volatile as u64 + 1)).unwrap_or(0);
         self.journal.truncate(self.durable + kept);
         self.durable = self.journal.len();
-        // What the dead controller was copying stops, before or after its effect; a launch that has
-        // left it may still arrive, however late.
+        self.abandon();
+        Ending::Crashed
+    }
+
+    /// What the controller did itself ends with it, before or after its effect; a launch that has
+    /// left it may still arrive, however late.
+    fn abandon(&mut self) {
         let performing = self.events.iter().filter_map(|(key, coming)| match coming {
             Coming::Perform { node, attempt, .. } => Some((*key, *node, attempt.clone())),
             _ => None,
@@ -227,7 +233,6 @@ impl World {
                 self.effect(node, attempt);
             }
         }
-        Ending::Crashed
     }
 
     /// Does as told, in order; the controller may die between any two.

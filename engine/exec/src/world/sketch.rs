@@ -228,6 +228,7 @@ fn step_type(name: &str, kind: TypeKind, in_doubt: InDoubt) -> StepType {
         check_timeout_ms: 30_000,
         apply_timeout_ms: 300_000,
         scripts: Scripts::default(),
+        content: None,
         examples: Vec::new(),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use runbook_model::state::NodeState;
 use runbook_model::{Failure, FailureKind, NodeIx, RunState, Value};
 
 use crate::rules::{Question, Rules};
@@ -21,6 +22,8 @@ pub struct Tables {
     pub asserts: BTreeMap<NodeIx, Failure>,
     /// Gates whose question has no value.
     pub speechless: BTreeSet<NodeIx>,
+    /// Nodes whose outputs the conditions of a node refer to: they must have ended.
+    pub reads: BTreeMap<NodeIx, Vec<NodeIx>>,
 }
 
 /// The output that `expect` reads in a simulated world.
@@ -31,6 +34,19 @@ pub(super) const FATAL: &str = "fatal";
 fn truth(outputs: &BTreeMap<String, Value>, name: &str) -> Result<bool, Failure> {
     let known = outputs.get(name).and_then(Value::as_bool);
     known.ok_or_else(|| Failure::new(FailureKind::Value, format!("`outputs.{name}` is not known")))
+}
+
+impl Tables {
+    fn known(&self, node: NodeIx, state: &RunState) -> Result<(), Failure> {
+        let unknown = |read: &&NodeIx| !state.node(**read).is_some_and(NodeState::is_done);
+        match self.reads.get(&node).into_iter().flatten().find(unknown) {
+            Some(read) => {
+                let text = format!("the outputs of node {} are not known", read.0);
+                Err(Failure::new(FailureKind::Value, text))
+            }
+            None => Ok(()),
+        }
+    }
 }
 
 impl Rules for Tables {
@@ -63,23 +79,26 @@ impl Rules for Tables {
 
     fn expect(
         &self,
-        _: NodeIx,
+        node: NodeIx,
         outputs: &BTreeMap<String, Value>,
-        _: &RunState,
+        state: &RunState,
     ) -> Result<bool, Failure> {
+        self.known(node, state)?;
         truth(outputs, OK)
     }
 
     fn fatal(
         &self,
-        _: NodeIx,
+        node: NodeIx,
         outputs: &BTreeMap<String, Value>,
-        _: &RunState,
+        state: &RunState,
     ) -> Result<bool, Failure> {
+        self.known(node, state)?;
         truth(outputs, FATAL)
     }
 
-    fn assert(&self, node: NodeIx, _: &RunState) -> Result<(), Failure> {
+    fn assert(&self, node: NodeIx, state: &RunState) -> Result<(), Failure> {
+        self.known(node, state)?;
         self.asserts.get(&node).cloned().map_or(Ok(()), Err)
     }
 

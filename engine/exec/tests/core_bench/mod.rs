@@ -178,6 +178,12 @@ impl Bench {
         )
     }
 
+    /// Another controller takes over, with other limits.
+    pub fn crash_into_limits(mut self, per_host: usize, global: usize) -> Self {
+        self.options = Options { per_host, global };
+        self.crash()
+    }
+
     /// The same, after the run has closed.
     pub fn resume(self) -> Self {
         assert!(self.end().is_some(), "the run has not closed");

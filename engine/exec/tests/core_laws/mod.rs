@@ -107,6 +107,10 @@ fn before(
         return Err("not every host had answered".into());
     }
     let before = &state.nodes[node.at()];
+    let ended = |p: &NodeIx| state.nodes[p.at()].is_done();
+    if !matches!(record.event, Event::Finished { .. }) && !graph.requires(node).iter().all(ended) {
+        return Err("something that it refers to had not ended".into());
+    }
     let ended_well = |nodes: &[NodeIx]| nodes.iter().all(|p| state.nodes[p.at()].is_success());
     if before.stage == Stage::Waiting && !ended_well(graph.predecessors(node)) {
         return Err("a predecessor had not ended well".into());
@@ -241,6 +245,9 @@ impl Lasting {
     fn see(&mut self, world: &World, state: &RunState, record: &Record) -> Result<(), String> {
         match &record.event {
             Event::Finished { node, outcome, .. } => {
+                if matches!(outcome, Outcome::Failed(f) if f.kind == FailureKind::Value) {
+                    return Err("evaluated before what it refers to had ended".into());
+                }
                 let generation = state.nodes[node.at()].generation;
                 if !self.finished.insert((*node, generation)) {
                     return Err("ended twice in one generation".into());

@@ -23,26 +23,50 @@ impl Compiler<'_> {
         let mut by_name = BTreeMap::new();
         for host in &inventory.hosts {
             let mut host = host.host.clone();
-            host.vars.insert("name".to_owned(), Value::from(host.name.as_str()));
-            host.vars.insert("address".to_owned(), Value::from(host.connection.address.as_str()));
+            host.vars
+                .insert("name".to_owned(), Value::from(host.name.as_str()));
+            host.vars.insert(
+                "address".to_owned(),
+                Value::from(host.connection.address.as_str()),
+            );
             by_name.insert(host.name.clone(), host);
         }
         for group in &self.request.runbook.groups {
-            let members = inventory.group(&group.name.value).map(|group| group.hosts.as_slice()).unwrap_or_default();
+            let members = inventory
+                .group(&group.name.value)
+                .map(|group| group.hosts.as_slice())
+                .unwrap_or_default();
             for host in members {
                 if let Some(host) = by_name.get_mut(host) {
                     fill(group, host);
                 }
             }
         }
-        let order = inventory.hosts.iter().map(|host| host.host.name.clone()).collect();
-        let groups = inventory.groups.iter().map(|group| (group.name.value.clone(), group.hosts.clone()));
+        let order = inventory
+            .hosts
+            .iter()
+            .map(|host| host.host.name.clone())
+            .collect();
+        let groups = inventory
+            .groups
+            .iter()
+            .map(|group| (group.name.value.clone(), group.hosts.clone()));
         let mut groups: BTreeMap<String, Vec<HostName>> = groups.collect();
         // A group that may be empty need not be in the inventory.
-        for group in self.request.runbook.groups.iter().filter(|group| smallest(group) == 0) {
+        for group in self
+            .request
+            .runbook
+            .groups
+            .iter()
+            .filter(|group| smallest(group) == 0)
+        {
             groups.entry(group.name.value.clone()).or_default();
         }
-        Hosts { order, by_name, groups }
+        Hosts {
+            order,
+            by_name,
+            groups,
+        }
     }
 
     pub(super) fn check_groups(&mut self, hosts: &Hosts) {
@@ -51,7 +75,13 @@ impl Compiler<'_> {
             let Some(members) = hosts.groups.get(name) else {
                 let message = format!("the inventory has no group `{name}`");
                 let help = did_you_mean(name, hosts.groups.keys().map(String::as_str));
-                self.error(Code::MissingGroup, message, group.name.span, "wanted here", help);
+                self.error(
+                    Code::MissingGroup,
+                    message,
+                    group.name.span,
+                    "wanted here",
+                    help,
+                );
                 continue;
             };
             self.check_size(group, members.len());
@@ -63,12 +93,21 @@ impl Compiler<'_> {
 
     fn check_size(&mut self, group: &GroupDef, size: usize) {
         let wanted = match (&group.exactly, &group.min) {
-            (Some(exactly), _) if size != exactly.value as usize => format!("exactly {}", exactly.value),
+            (Some(exactly), _) if size != exactly.value as usize => {
+                format!("exactly {}", exactly.value)
+            }
             (None, Some(min)) if size < min.value as usize => format!("at least {}", min.value),
             _ => return,
         };
-        let span = group.exactly.or(group.min).map_or(group.name.span, |number| number.span);
-        let message = format!("the group `{}` has {size} hosts in the inventory, {wanted} wanted", group.name.value);
+        let span = group
+            .exactly
+            .or(group.min)
+            .map_or(group.name.span, |number| number.span);
+        let message = format!(
+            "the group `{}` has {} in the inventory, {wanted} wanted",
+            group.name.value,
+            counted(size)
+        );
         self.error(Code::GroupSize, message, span, "", None);
     }
 
@@ -82,8 +121,12 @@ impl Compiler<'_> {
                 None => None,
                 Some(value) => match var.kind.value.check(value) {
                     Err(why) => Some(format!("`{name}` of `{member}` {why}")),
-                    Ok(Value::String(text)) if !super::inputs::matches(var.pattern.as_ref(), &text) => {
-                        Some(format!("`{name}` of `{member}` does not match its `pattern`"))
+                    Ok(Value::String(text))
+                        if !super::inputs::matches(var.pattern.as_ref(), &text) =>
+                    {
+                        Some(format!(
+                            "`{name}` of `{member}` does not match its `pattern`"
+                        ))
                     }
                     Ok(_) => None,
                 },
@@ -97,11 +140,22 @@ impl Compiler<'_> {
     }
 }
 
+/// So many hosts, in words.
+pub(super) fn counted(hosts: usize) -> String {
+    if hosts == 1 {
+        "1 host".to_owned()
+    } else {
+        format!("{hosts} hosts")
+    }
+}
+
 /// Gives a host what its group says it has when the inventory is silent.
 fn fill(group: &GroupDef, host: &mut Host) {
     for var in &group.vars {
         if let Some(default) = &var.default {
-            host.vars.entry(var.name.value.clone()).or_insert_with(|| default.to_value());
+            host.vars
+                .entry(var.name.value.clone())
+                .or_insert_with(|| default.to_value());
         }
     }
 }

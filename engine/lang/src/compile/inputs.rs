@@ -43,36 +43,90 @@ impl Compiler<'_> {
         for def in &self.request.runbook.inputs {
             let name = def.name.value.clone();
             let kind = serde_json::to_value(&def.kind.value).unwrap_or_default();
+            if def.kind.value != InputType::Secret && def.kind.value.is_secret() {
+                // Its value would be written into the plan.
+                let help = Some("give each secret an input of its own".to_owned());
+                self.error(
+                    Code::NotSupportedYet,
+                    "secrets inside a list or a map are not supported yet",
+                    def.kind.span,
+                    "",
+                    help,
+                );
+                continue;
+            }
             if def.kind.value == InputType::Secret {
                 let secret = self.secret(def);
                 incomplete |= secret.is_none();
-                plan.insert(name, Input { kind, value: None, secret });
+                plan.insert(
+                    name,
+                    Input {
+                        kind,
+                        value: None,
+                        secret,
+                    },
+                );
                 continue;
             }
             let value = self.input(def, hosts);
             // A host that is not known yet is taken for the first that it could be, so that
             // everything that hangs on it is checked all the same.
-            let sample = || def.in_group.as_ref().and_then(|group| hosts.groups.get(&group.value)?.first());
-            let stand_in = || sample().filter(|_| is_host(&def.kind.value)).map(|host| Value::from(host.as_str()));
+            let sample = || {
+                def.in_group
+                    .as_ref()
+                    .and_then(|group| hosts.groups.get(&group.value)?.first())
+            };
+            let stand_in = || {
+                sample()
+                    .filter(|_| is_host(&def.kind.value))
+                    .map(|host| Value::from(host.as_str()))
+            };
             incomplete |= value.is_none();
             if let Some(value) = value.clone().or_else(stand_in) {
                 scope.push((name.clone(), (def.kind.value.clone(), value)));
             }
-            plan.insert(name, Input { kind, value, secret: None });
+            plan.insert(
+                name,
+                Input {
+                    kind,
+                    value,
+                    secret: None,
+                },
+            );
         }
-        let known = Known { plan, scope: Inputs::new(scope), incomplete };
+        let known = Known {
+            plan,
+            scope: Inputs::new(scope),
+            incomplete,
+        };
         self.check_rules(&known);
         known
     }
 
     fn refuse_unknown(&mut self) {
         let given = self.request.given;
-        let names = given.texts.keys().chain(given.values.keys()).chain(given.secrets.keys());
-        let known: Vec<&str> = self.request.runbook.inputs.iter().map(|def| def.name.value.as_str()).collect();
+        let names = given
+            .texts
+            .keys()
+            .chain(given.values.keys())
+            .chain(given.secrets.keys());
+        let known: Vec<&str> = self
+            .request
+            .runbook
+            .inputs
+            .iter()
+            .map(|def| def.name.value.as_str())
+            .collect();
         for name in names.filter(|name| !known.contains(&name.as_str())) {
             let help = did_you_mean(name, known.iter().copied());
             let span = self.request.runbook.name.span;
-            self.error(Code::UnknownInput, format!("there is no input `{name}`"), span, "in this runbook", help);
+            self.error(
+                Code::UnknownInput,
+                format!("there is no input `{name}`"),
+                span,
+                "in this runbook",
+                help,
+            );
         }
     }
 
@@ -80,14 +134,26 @@ impl Compiler<'_> {
         let name = &def.name.value;
         let given = self.request.given;
         if given.texts.contains_key(name) || given.values.contains_key(name) {
-            let help = Some(format!("write `--secret {name}=env:VARIABLE` or `--secret {name}=file:PATH`"));
-            let message = format!("the secret `{name}` must not stand on a command line or in a file of inputs");
+            let help = Some(format!(
+                "write `--secret {name}=env:VARIABLE` or `--secret {name}=file:PATH`"
+            ));
+            let message = format!(
+                "the secret `{name}` must not stand on a command line or in a file of inputs"
+            );
             self.error(Code::BadInput, message, def.name.span, "a secret", help);
         }
         let source = given.secrets.get(name).cloned();
         if source.is_none() && def.required && !self.request.allow_missing {
-            let help = Some(format!("write `--secret {name}=env:VARIABLE` or `--secret {name}=file:PATH`"));
-            self.error(Code::MissingInput, format!("the secret `{name}` is missing"), def.name.span, "wanted here", help);
+            let help = Some(format!(
+                "write `--secret {name}=env:VARIABLE` or `--secret {name}=file:PATH`"
+            ));
+            self.error(
+                Code::MissingInput,
+                format!("the secret `{name}` is missing"),
+                def.name.span,
+                "wanted here",
+                help,
+            );
         }
         source
     }
@@ -106,17 +172,35 @@ impl Compiler<'_> {
                         help => format!("{help}; give it with `--input {name}=…`"),
                     };
                     let message = format!("the input `{name}` is missing");
-                    self.error(Code::MissingInput, message, def.name.span, "wanted here", Some(help));
+                    self.error(
+                        Code::MissingInput,
+                        message,
+                        def.name.span,
+                        "wanted here",
+                        Some(help),
+                    );
                 }
                 return None;
             }
         };
         let value = value.and_then(|value| self.fits(def, hosts, value));
-        value.map_err(|why| self.error(Code::BadInput, format!("the input `{name}` {why}"), def.name.span, "", None)).ok()
+        value
+            .map_err(|why| {
+                self.error(
+                    Code::BadInput,
+                    format!("the input `{name}` {why}"),
+                    def.name.span,
+                    "",
+                    None,
+                )
+            })
+            .ok()
     }
 
     fn fits(&self, def: &InputDef, hosts: &Hosts, value: Value) -> Result<Value, String> {
-        let Some(text) = value.as_str() else { return Ok(value) };
+        let Some(text) = value.as_str() else {
+            return Ok(value);
+        };
         if !matches(def.pattern.as_ref(), text) {
             return Err("does not match its `pattern`".to_owned());
         }
@@ -125,11 +209,22 @@ impl Compiler<'_> {
         }
         if !hosts.order.iter().any(|host| host.as_str() == text) {
             let near = did_you_mean(text, hosts.order.iter().map(|host| host.as_str()));
-            return Err(format!("names `{text}`, which the inventory does not have{}", near.map_or(String::new(), |n| format!("; {n}"))));
+            return Err(format!(
+                "names `{text}`, which the inventory does not have{}",
+                near.map_or(String::new(), |n| format!("; {n}"))
+            ));
         }
         match &def.in_group {
-            Some(group) if !hosts.groups.get(&group.value).is_some_and(|of| of.iter().any(|h| h.as_str() == text)) => {
-                Err(format!("names `{text}`, which is not in the group `{}`", group.value))
+            Some(group)
+                if !hosts
+                    .groups
+                    .get(&group.value)
+                    .is_some_and(|of| of.iter().any(|h| h.as_str() == text)) =>
+            {
+                Err(format!(
+                    "names `{text}`, which is not in the group `{}`",
+                    group.value
+                ))
             }
             _ => Ok(value),
         }
@@ -140,10 +235,17 @@ impl Compiler<'_> {
         scope.set_inputs(&known.scope);
         scope.set_vars(self.literals());
         for rule in &self.request.runbook.rules {
-            let Ok(check) = Condition::parse(&rule.check.value) else { continue };
+            let Ok(check) = Condition::parse(&rule.check.value) else {
+                continue;
+            };
             let holds = check.truth(&scope);
-            let missing = holds.as_ref().is_err_and(|error| error.missing.is_some());
-            if (missing && known.incomplete) || holds == Ok(true) {
+            let missing = holds
+                .as_ref()
+                .err()
+                .and_then(|error| error.missing.as_ref());
+            let left_out =
+                missing.is_some_and(|path| known.incomplete || !self.is_open_input(path));
+            if left_out || holds == Ok(true) {
                 continue;
             }
             let message = match holds {
@@ -154,12 +256,20 @@ impl Compiler<'_> {
                     .unwrap_or_else(|| rule.message.value.clone()),
                 Err(error) => error.message,
             };
-            self.error(Code::RuleBroken, message, rule.check.span, "this rule does not hold", None);
+            self.error(
+                Code::RuleBroken,
+                message,
+                rule.check.span,
+                "this rule does not hold",
+                None,
+            );
         }
     }
 }
 
 /// Whether a text matches a pattern, where there is one.
 pub(super) fn matches(pattern: Option<&Spanned<String>>, text: &str) -> bool {
-    pattern.is_none_or(|pattern| crate::fields::pattern(&pattern.value).is_ok_and(|regex| regex.is_match(text)))
+    pattern.is_none_or(|pattern| {
+        crate::fields::pattern(&pattern.value).is_ok_and(|regex| regex.is_match(text))
+    })
 }

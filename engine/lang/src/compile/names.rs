@@ -1,19 +1,19 @@
 //! Names in texts: every `inputs.x`, `steps.x.outputs.y`, `host.z` is checked against what there
 //! is, before anything runs.
 
+mod steps;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Request;
 use super::hosts::Hosts;
 use super::inputs::Known;
 use super::select::Chosen;
-use super::texts::covers;
 use crate::ast::StepDef;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, did_you_mean};
 use crate::graph::Reference;
 use crate::scope::{self, Segment, path_text};
 use crate::source::Span;
-use crate::value::InputType;
 
 /// Whose text it is, which decides what it may read.
 #[derive(Debug, Clone, Copy)]
@@ -25,7 +25,11 @@ pub(super) enum Reader {
     /// A phase's `when`.
     Phase { number: usize },
     /// A step.
-    Step { at: usize, own_outputs: bool, secrets: bool },
+    Step {
+        at: usize,
+        own_outputs: bool,
+        secrets: bool,
+    },
 }
 
 struct StepInfo<'a> {
@@ -47,9 +51,15 @@ pub(super) struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    pub(super) fn new(request: &'a Request<'a>, hosts: &'a Hosts, inputs: &'a Known, chosen: &'a Chosen) -> Self {
+    pub(super) fn new(
+        request: &'a Request<'a>,
+        hosts: &'a Hosts,
+        inputs: &'a Known,
+        chosen: &'a Chosen,
+    ) -> Self {
         let phases = request.runbook.phases.iter().enumerate();
-        let steps = phases.flat_map(|(phase, of)| of.steps.iter().map(move |step| StepInfo { phase, step }));
+        let steps = phases
+            .flat_map(|(phase, of)| of.steps.iter().map(move |step| StepInfo { phase, step }));
         Self {
             request,
             hosts,
@@ -71,7 +81,8 @@ impl<'a> Names<'a> {
     /// Keeps what a variable reads; the variables that were met since it began are its own.
     pub(super) fn remember_var(&mut self, name: &str, read: Vec<Reference>) {
         self.vars.insert(name.to_owned(), read);
-        self.vars_of_vars.insert(name.to_owned(), std::mem::take(&mut self.reading));
+        self.vars_of_vars
+            .insert(name.to_owned(), std::mem::take(&mut self.reading));
     }
 
     /// Variables that lead back to themselves.
@@ -99,8 +110,16 @@ impl<'a> Names<'a> {
     pub(super) fn close_vars(&mut self) {
         let closed = self.vars.keys().map(|name| {
             let all = self.reach(name);
-            let all = all.iter().chain([name]).filter_map(|name| self.vars.get(name)).flatten().cloned();
-            (name.clone(), all.collect::<BTreeSet<_>>().into_iter().collect())
+            let all = all
+                .iter()
+                .chain([name])
+                .filter_map(|name| self.vars.get(name))
+                .flatten()
+                .cloned();
+            (
+                name.clone(),
+                all.collect::<BTreeSet<_>>().into_iter().collect(),
+            )
         });
         self.vars = closed.collect();
     }
@@ -112,19 +131,48 @@ impl<'a> Names<'a> {
 
     fn error(&mut self, code: Code, message: String, span: Span, help: Option<String>) {
         let source = self.request.source.id();
-        self.diagnostics.push(Diagnostic::error(code, message).label(source, span, "").maybe_help(help));
+        self.diagnostics.push(
+            Diagnostic::error(code, message)
+                .label(source, span, "")
+                .maybe_help(help),
+        );
     }
 
-    fn unknown<'n>(&mut self, what: String, name: &str, span: Span, known: impl IntoIterator<Item = &'n str>) {
+    fn unknown<'n>(
+        &mut self,
+        what: String,
+        name: &str,
+        span: Span,
+        known: impl IntoIterator<Item = &'n str>,
+    ) {
         self.error(Code::UnknownName, what, span, did_you_mean(name, known));
     }
 
     /// Checks one reference; what it reads from steps comes back.
-    pub(super) fn check(&mut self, reference: &scope::Reference, span: Span, reader: &Reader) -> Vec<Reference> {
+    pub(super) fn check(
+        &mut self,
+        reference: &scope::Reference,
+        span: Span,
+        reader: &Reader,
+    ) -> Vec<Reference> {
         let path = &reference.path;
-        let Some(root) = path.first().and_then(Segment::name) else { return Vec::new() };
+        let Some(root) = path.first().and_then(Segment::name) else {
+            return Vec::new();
+        };
+        let is_named = path.get(1).is_some_and(|segment| segment.name().is_some());
+        if matches!(root, "vars" | "steps") && !is_named {
+            // What is read decides what has to come first.
+            let message = format!("`{}` does not say which one is read", path_text(path));
+            let help = Some(format!("write the name, `{root}.…`"));
+            self.error(Code::UnknownName, message, span, help);
+            return Vec::new();
+        }
         if !self.may_read(root, reader) {
-            let message = format!("`{}` has no value here: {}", path_text(path), why_not(root, reader));
+            let message = format!(
+                "`{}` has no value here: {}",
+                path_text(path),
+                why_not(root, reader)
+            );
             self.error(Code::UnknownName, message, span, None);
             return Vec::new();
         }
@@ -137,7 +185,12 @@ impl<'a> Names<'a> {
             "outputs" => self.own_output(path, span, reader),
             "steps" => return self.step(reference, span, reader),
             "item" | "window" => {
-                self.error(Code::NotSupportedYet, format!("`{root}` is not supported yet"), span, None);
+                self.error(
+                    Code::NotSupportedYet,
+                    format!("`{root}` is not supported yet"),
+                    span,
+                    None,
+                );
             }
             other => {
                 let what = format!("there is no name `{other}`");
@@ -157,27 +210,50 @@ impl<'a> Names<'a> {
     }
 
     fn input(&mut self, path: &[Segment], span: Span, reader: &Reader) {
-        let Some(name) = path.get(1).and_then(Segment::name) else { return };
         let defs = &self.request.runbook.inputs;
+        let takes_secrets = matches!(reader, Reader::Step { secrets: true, .. });
+        let Some(name) = path.get(1).and_then(Segment::name) else {
+            if let Some(secret) = defs
+                .iter()
+                .find(|def| def.kind.value.is_secret() && !takes_secrets)
+            {
+                let message = format!(
+                    "`{}` reads any input, and `{}` is secret",
+                    path_text(path),
+                    secret.name.value
+                );
+                self.error(
+                    Code::SecretLeak,
+                    message,
+                    span,
+                    Some("write the name, `inputs.…`".to_owned()),
+                );
+            }
+            return;
+        };
         let Some(def) = defs.iter().find(|def| def.name.value == name) else {
             let known: Vec<&str> = defs.iter().map(|def| def.name.value.as_str()).collect();
             return self.unknown(format!("there is no input `{name}`"), name, span, known);
         };
-        if def.kind.value == InputType::Secret && !matches!(reader, Reader::Step { secrets: true, .. }) {
-            let message = format!("the secret `{name}` may go only into a parameter that is secret");
+        if def.kind.value.is_secret() && !takes_secrets {
+            let message =
+                format!("the secret `{name}` may go only into a parameter that is secret");
             self.error(Code::SecretLeak, message, span, None);
         }
     }
 
     fn var(&mut self, path: &[Segment], span: Span, reader: &Reader) -> Vec<Reference> {
-        let Some(name) = path.get(1).and_then(Segment::name) else { return Vec::new() };
+        let Some(name) = path.get(1).and_then(Segment::name) else {
+            return Vec::new();
+        };
         let vars = &self.request.runbook.vars;
         let Some(var) = vars.iter().find(|var| var.name.value == name) else {
             let known: Vec<&str> = vars.iter().map(|var| var.name.value.as_str()).collect();
             self.unknown(format!("there is no variable `{name}`"), name, span, known);
             return Vec::new();
         };
-        if matches!(reader, Reader::Rule) && !matches!(var.value, crate::ast::VarValue::Literal(_)) {
+        if matches!(reader, Reader::Rule) && !matches!(var.value, crate::ast::VarValue::Literal(_))
+        {
             let message = format!("`vars.{name}` has no value here: it is not a plain value");
             self.error(Code::UnknownName, message, span, None);
         }
@@ -190,16 +266,27 @@ impl<'a> Names<'a> {
     }
 
     fn host(&mut self, path: &[Segment], span: Span, reader: &Reader) {
-        let (Some(name), Reader::Step { at, .. }) = (path.get(1).and_then(Segment::name), reader) else { return };
+        let (Some(name), Reader::Step { at, .. }) = (path.get(1).and_then(Segment::name), reader)
+        else {
+            return;
+        };
         if name == "facts" {
-            return self.error(Code::NotSupportedYet, "`host.facts` is not supported yet".to_owned(), span, None);
+            return self.error(
+                Code::NotSupportedYet,
+                "`host.facts` is not supported yet".to_owned(),
+                span,
+                None,
+            );
         }
         let here = self.chosen.steps.get(*at).cloned().unwrap_or_default();
         for host in here {
             let vars = self.hosts.by_name.get(&host).map(|host| &host.vars);
-            let known = vars.is_some_and(|vars| vars.contains_key(name)) || (host.is_control() && name == "name");
+            let known = vars.is_some_and(|vars| vars.contains_key(name))
+                || (host.is_control() && name == "name");
             if !known {
-                let names: Vec<String> = vars.map(|vars| vars.keys().cloned().collect()).unwrap_or_default();
+                let names: Vec<String> = vars
+                    .map(|vars| vars.keys().cloned().collect())
+                    .unwrap_or_default();
                 let what = format!("the host `{host}` has no variable `{name}`");
                 return self.unknown(what, name, span, names.iter().map(String::as_str));
             }
@@ -207,11 +294,18 @@ impl<'a> Names<'a> {
     }
 
     fn group(&mut self, path: &[Segment], span: Span) {
-        let Some(name) = path.get(1).and_then(Segment::name) else { return };
+        let Some(name) = path.get(1).and_then(Segment::name) else {
+            return;
+        };
         if name != "all" && !self.hosts.groups.contains_key(name) {
             let known: Vec<String> = self.hosts.groups.keys().cloned().collect();
             let known = known.iter().map(String::as_str).chain(["all"]);
-            self.unknown(format!("the inventory has no group `{name}`"), name, span, known);
+            self.unknown(
+                format!("the inventory has no group `{name}`"),
+                name,
+                span,
+                known,
+            );
         }
     }
 
@@ -220,7 +314,12 @@ impl<'a> Names<'a> {
             Some("id" | "dir") => {}
             other => {
                 let name = other.unwrap_or_default();
-                self.unknown(format!("a run has no `{name}`, only `id` and `dir`"), name, span, ["id", "dir"]);
+                self.unknown(
+                    format!("a run has no `{name}`, only `id` and `dir`"),
+                    name,
+                    span,
+                    ["id", "dir"],
+                );
             }
         }
     }
@@ -230,141 +329,14 @@ impl<'a> Names<'a> {
             self.output(*at, path.get(1), span);
         }
     }
-
-    /// An output that the step's type declares.
-    fn output(&mut self, step: usize, name: Option<&Segment>, span: Span) {
-        let Some(name) = name.and_then(Segment::name) else { return };
-        let Some(info) = self.steps.get(step) else { return };
-        let (uses, id) = (&info.step.uses.value, &info.step.id.value);
-        let Some(step_type) = self.request.catalog.get(uses) else { return };
-        match step_type.outputs.get(name) {
-            Some(output) if output.secret => {
-                let message = format!("`{name}` of `{id}` is secret: reading it is not supported yet");
-                self.error(Code::NotSupportedYet, message, span, None);
-            }
-            Some(_) => {}
-            None => {
-                let known: Vec<String> = step_type.outputs.keys().cloned().collect();
-                let what = format!("`{uses}` has no output `{name}`");
-                self.unknown(what, name, span, known.iter().map(String::as_str));
-            }
-        }
-    }
-
-    fn step(&mut self, reference: &scope::Reference, span: Span, reader: &Reader) -> Vec<Reference> {
-        let path = &reference.path;
-        let Some(id) = path.get(1).and_then(Segment::name) else { return Vec::new() };
-        let Some(step) = self.steps.iter().position(|info| info.step.id.value == id) else {
-            let known: Vec<String> = self.steps.iter().map(|info| info.step.id.value.clone()).collect();
-            self.unknown(format!("there is no step `{id}`"), id, span, known.iter().map(String::as_str));
-            return Vec::new();
-        };
-        if let Reader::Step { at, .. } = reader
-            && *at == step
-        {
-            let message = format!("`{id}` cannot read its own outputs like this; write `outputs.…` in `expect` or `fatal`");
-            self.error(Code::NotAnAncestor, message, span, None);
-            return Vec::new();
-        }
-        let same_host = self.view(step, path, span, reader);
-        self.check_order(step, span, reader, None);
-        vec![Reference { step, same_host }]
-    }
-
-    /// `outputs`, `only`, `on` and what follows; whether only the instance on the same host is read.
-    fn view(&mut self, step: usize, path: &[Segment], span: Span, reader: &Reader) -> bool {
-        let id = self.steps[step].step.id.value.clone();
-        let hosts = self.chosen.steps.get(step).cloned().unwrap_or_default();
-        match path.get(2).and_then(Segment::name) {
-            Some("outputs") => {
-                self.output(step, path.get(3), span);
-                self.check_same_host(step, &id, span, reader);
-                return true;
-            }
-            Some("only") => {
-                if hosts.len() != 1 && !self.inputs.incomplete {
-                    let message = format!("`{id}` has {} instances, `only` wants exactly one", hosts.len());
-                    let help = Some(format!("write `steps.{id}.on[…]` for one host, or `steps.{id}.outputs` on the same host"));
-                    self.error(Code::NotSingle, message, span, help);
-                }
-                self.instance(step, &path[3..], span);
-            }
-            Some("on") => {
-                if let Some(host) = path.get(3).and_then(Segment::name)
-                    && !hosts.iter().any(|on| on.as_str() == host)
-                {
-                    let known: Vec<&str> = hosts.iter().map(runbook_model::HostName::as_str).collect();
-                    self.unknown(format!("`{id}` does not run on `{host}`"), host, span, known);
-                }
-                self.instance(step, path.get(4..).unwrap_or_default(), span);
-            }
-            Some("started" | "finished" | "host") => {}
-            other => {
-                let known = ["outputs", "only", "on", "started", "finished", "host"];
-                let name = other.unwrap_or_default();
-                let what = match name {
-                    "" => format!("`steps.{id}` alone is no value"),
-                    name => format!("a step has no `{name}`"),
-                };
-                let help = did_you_mean(name, known).or(Some(format!("write `steps.{id}.outputs.…`")));
-                self.error(Code::UnknownName, what, span, help);
-            }
-        }
-        false
-    }
-
-    /// What follows an instance.
-    fn instance(&mut self, step: usize, rest: &[Segment], span: Span) {
-        match rest.first().map(Segment::name) {
-            Some(Some("outputs")) => self.output(step, rest.get(1), span),
-            None | Some(None | Some("host" | "started" | "finished")) => {}
-            Some(Some(other)) => {
-                let what = format!("an instance has no `{other}`");
-                self.unknown(what, other, span, ["outputs", "host", "started", "finished"]);
-            }
-        }
-    }
-
-    fn check_same_host(&mut self, step: usize, id: &str, span: Span, reader: &Reader) {
-        let Reader::Step { at, .. } = reader else {
-            let message = format!("`steps.{id}.outputs` means the same host, and this text has no host");
-            let help = Some(format!("write `steps.{id}.only.outputs.…`, or go through `steps.{id}.on`"));
-            return self.error(Code::NotSingle, message, span, help);
-        };
-        let (of, wanted) = (self.chosen.steps.get(step), self.chosen.steps.get(*at));
-        let (Some(of), Some(wanted)) = (of, wanted) else { return };
-        if let Some(host) = covers(of, wanted) {
-            let message = format!("`{id}` does not run on `{host}`, where this is read");
-            let help = Some(format!("write `steps.{id}.only.outputs.…`, or `steps.{id}.on[…].outputs.…`"));
-            self.error(Code::NotSingle, message, span, help);
-        }
-    }
-
-    /// What is read must come before; `via` is the variable that reads it.
-    fn check_order(&mut self, step: usize, span: Span, reader: &Reader, via: Option<&str>) {
-        let read = &self.steps[step];
-        let too_late = match reader {
-            Reader::Rule | Reader::Run => false,
-            Reader::Phase { number } => read.phase >= *number,
-            Reader::Step { at, .. } => {
-                let own = &self.steps[*at];
-                read.phase > own.phase || (read.phase == own.phase && step >= *at && own.step.needs.is_none())
-            }
-        };
-        if too_late {
-            let id = &read.step.id.value;
-            let through = via.map_or(String::new(), |var| format!(", read by `vars.{var}`,"));
-            let message = format!("`{id}`{through} does not come before this");
-            let help = Some("only steps that have ended by then can be read".to_owned());
-            self.error(Code::NotAnAncestor, message, span, help);
-        }
-    }
 }
 
 fn why_not(root: &str, reader: &Reader) -> &'static str {
     match (root, reader) {
         ("outputs", _) => "only `expect` and `fatal` see a step's own outputs",
-        (_, Reader::Rule) => "this is decided before anything runs, from inputs and plain variables",
+        (_, Reader::Rule) => {
+            "this is decided before anything runs, from inputs and plain variables"
+        }
         _ => "this text belongs to no host",
     }
 }

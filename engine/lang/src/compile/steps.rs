@@ -18,7 +18,10 @@ use crate::steptype::check_params;
 
 impl Compiler<'_> {
     pub(super) fn expr(&self, text: &Spanned<String>) -> Expr {
-        Expr { text: text.value.clone(), place: self.request.source.place(text.span) }
+        Expr {
+            text: text.value.clone(),
+            place: self.request.source.place(text.span),
+        }
     }
 
     pub(super) fn steps(&mut self, chosen: &Chosen, _texts: &Texts) -> Vec<Step> {
@@ -36,9 +39,15 @@ impl Compiler<'_> {
 
     fn step(&self, def: &StepDef, phase: usize) -> Option<Step> {
         let source = self.request.source;
-        let with: BTreeMap<String, Value> =
-            def.with.iter().map(|entry| (entry.key.value.clone(), entry.value.to_value())).collect();
-        let places = def.with.iter().map(|entry| (entry.key.value.clone(), source.place(entry.key.span)));
+        let with: BTreeMap<String, Value> = def
+            .with
+            .iter()
+            .map(|entry| (entry.key.value.clone(), entry.value.to_value()))
+            .collect();
+        let places = def
+            .with
+            .iter()
+            .map(|entry| (entry.key.value.clone(), source.place(entry.key.span)));
         Some(Step {
             id: StepId::new(def.id.value.clone()).ok()?,
             uses: def.uses.value.clone(),
@@ -68,12 +77,27 @@ impl Compiler<'_> {
 
     fn check_type(&mut self, def: &StepDef, instances: usize) {
         let source = self.request.source;
-        let Some(step_type) = self.request.catalog.resolve(&def.uses, source.id(), self.diagnostics) else { return };
-        check_params(step_type, &def.with, def.uses.span, source, self.diagnostics);
+        let Some(step_type) =
+            self.request
+                .catalog
+                .resolve(&def.uses, source.id(), self.diagnostics)
+        else {
+            return;
+        };
+        check_params(
+            step_type,
+            &def.with,
+            def.uses.span,
+            source,
+            self.diagnostics,
+        );
         let is_probe = step_type.kind == TypeKind::Probe;
         let looks_again = is_probe || step_type.kind == TypeKind::Assert;
         if let Some(fresh) = def.fresh_ms.filter(|_| !looks_again) {
-            let message = format!("`fresh` is for probes and asserts, `{}` is neither", step_type.name);
+            let message = format!(
+                "`fresh` is for probes and asserts, `{}` is neither",
+                step_type.name
+            );
             self.error(Code::Conflict, message, fresh.span, "", None);
         }
         if let Some(once) = def.once.filter(|_| !is_probe) {
@@ -85,11 +109,18 @@ impl Compiler<'_> {
             let message = format!("`{}` has no outputs to expect something of", step_type.name);
             self.error(Code::Conflict, message, expect.span, "", None);
         }
-        if let Some(until) = def.until.as_ref().filter(|_| step_type.is_engine() || step_type.kind == TypeKind::Always) {
+        if let Some(until) = def
+            .until
+            .as_ref()
+            .filter(|_| step_type.is_engine() || step_type.kind == TypeKind::Always)
+        {
             let message = format!("`{}` has no check that could be repeated", step_type.name);
             self.error(Code::Conflict, message, until.span, "", None);
         }
-        let on_control = matches!(step_type.kind, TypeKind::Gate | TypeKind::Record | TypeKind::Assert);
+        let on_control = matches!(
+            step_type.kind,
+            TypeKind::Gate | TypeKind::Record | TypeKind::Assert
+        );
         if on_control && instances > 1 {
             let message = format!("`{}` is done once, on `control`", step_type.name);
             let span = def.on.as_ref().map_or(def.uses.span, |on| on.span);
@@ -98,7 +129,12 @@ impl Compiler<'_> {
     }
 
     fn check_needs(&mut self) {
-        let known: Vec<&str> = self.request.runbook.steps().map(|(_, step)| step.id.value.as_str()).collect();
+        let known: Vec<&str> = self
+            .request
+            .runbook
+            .steps()
+            .map(|(_, step)| step.id.value.as_str())
+            .collect();
         let all: Vec<&StepDef> = self.request.runbook.steps().map(|(_, step)| step).collect();
         for def in all {
             for need in def.needs.iter().flatten() {
@@ -122,14 +158,25 @@ impl Compiler<'_> {
             }
         }
         if let Some(span) = open {
-            let help = Some("mark the step that lets clients in again with `outage: end`".to_owned());
-            self.error(Code::OpenOutage, "the outage that begins here never ends", span, "", help);
+            let help =
+                Some("mark the step that lets clients in again with `outage: end`".to_owned());
+            self.error(
+                Code::OpenOutage,
+                "the outage that begins here never ends",
+                span,
+                "",
+                help,
+            );
         }
     }
 
     /// The types in use.
     pub(super) fn types(&self) -> BTreeMap<String, StepType> {
-        let used = self.request.runbook.steps().filter_map(|(_, step)| self.request.catalog.get(&step.uses.value));
+        let used = self
+            .request
+            .runbook
+            .steps()
+            .filter_map(|(_, step)| self.request.catalog.get(&step.uses.value));
         used.map(|of| (of.name.clone(), of.clone())).collect()
     }
 
@@ -162,21 +209,39 @@ impl Compiler<'_> {
     /// What the graph is built from.
     pub(super) fn draft(&self, chosen: &Chosen, texts: &Texts) -> Draft {
         let runbook = self.request.runbook;
-        let ids: Vec<&str> = runbook.steps().map(|(_, step)| step.id.value.as_str()).collect();
-        let phases = runbook.phases.iter().enumerate().map(|(at, phase)| DraftPhase {
-            id: phase.id.value.clone(),
-            order: phase.order,
-            batches: chosen.batches.get(at).cloned().unwrap_or_default(),
-            references: texts.phases.get(at).cloned().unwrap_or_default(),
-        });
-        let with_phase = runbook.phases.iter().enumerate().flat_map(|(phase, of)| of.steps.iter().map(move |s| (phase, s)));
+        let ids: Vec<&str> = runbook
+            .steps()
+            .map(|(_, step)| step.id.value.as_str())
+            .collect();
+        let phases = runbook
+            .phases
+            .iter()
+            .enumerate()
+            .map(|(at, phase)| DraftPhase {
+                id: phase.id.value.clone(),
+                order: phase.order,
+                batches: chosen.batches.get(at).cloned().unwrap_or_default(),
+                references: texts.phases.get(at).cloned().unwrap_or_default(),
+            });
+        let with_phase = runbook
+            .phases
+            .iter()
+            .enumerate()
+            .flat_map(|(phase, of)| of.steps.iter().map(move |s| (phase, s)));
         let steps = with_phase.enumerate().map(|(at, (phase, step))| {
             let hosts = chosen.steps.get(at).cloned().unwrap_or_default();
-            let is_gate = self.request.catalog.get(&step.uses.value).is_some_and(|of| of.kind == TypeKind::Gate);
+            let is_gate = self
+                .request
+                .catalog
+                .get(&step.uses.value)
+                .is_some_and(|of| of.kind == TypeKind::Gate);
             let needs = step.needs.as_ref().map(|needs| {
                 let known = needs.iter().filter_map(|need| {
                     let step = ids.iter().position(|id| *id == need.step.value)?;
-                    Some(Need { step, same_host: need.same_host })
+                    Some(Need {
+                        step,
+                        same_host: need.same_host,
+                    })
                 });
                 known.collect()
             });

@@ -66,6 +66,8 @@ sections! {
     Connection = "`connection`",
     /// The top level of a step type's file.
     Type = "a step type",
+    /// The wanted content of a file, in a step type.
+    Content = "`content`",
     /// A parameter of a step type.
     Param = "a parameter",
     /// An output of a step type.

@@ -133,6 +133,7 @@ fn engine(
         check_timeout_ms: 60_000,
         apply_timeout_ms: 3_600_000,
         scripts: Scripts::default(),
+        content: None,
         examples: Vec::new(),
     }
 }

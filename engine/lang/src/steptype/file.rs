@@ -8,6 +8,7 @@ use runbook_model::step_type::{Example, InDoubt, Output, Param, Scripts, Shape, 
 use sha2::{Digest as _, Sha256};
 
 use super::arguments::check_params;
+use super::content;
 use super::param::coerce;
 use crate::diagnostic::{Code, Diagnostics};
 use crate::fields::{Cx, Fields};
@@ -47,8 +48,13 @@ fn read(cx: &mut Cx<'_>, stem: &str, origin: &str, tree: &Node) -> Option<StepTy
             Some("both have the same name".to_owned()),
         );
     }
-    let kind = kind(cx, &fields, at);
-    let params = fields
+    let kind = if fields.entry("content").is_some() {
+        content::stands_alone(cx, &fields);
+        TypeKind::Ordinary
+    } else {
+        kind(cx, &fields, at)
+    };
+    let params: BTreeMap<_, _> = fields
         .map("params")
         .into_iter()
         .filter_map(|e| Some((e.key.value.clone(), param(cx, e)?)))
@@ -58,6 +64,7 @@ fn read(cx: &mut Cx<'_>, stem: &str, origin: &str, tree: &Node) -> Option<StepTy
         .into_iter()
         .filter_map(|e| Some((e.key.value.clone(), output(cx, e)?)))
         .collect();
+    let content = content::read(cx, &fields, &params);
     let (check_timeout_ms, apply_timeout_ms) = timeouts(cx, &fields);
     let texts = |name| fields.texts(name).into_iter().map(|t| t.value).collect();
     let mut step_type = StepType {
@@ -85,9 +92,11 @@ fn read(cx: &mut Cx<'_>, stem: &str, origin: &str, tree: &Node) -> Option<StepTy
             apply: fields.words("apply"),
             undo: fields.words("undo"),
         },
+        content,
         examples: Vec::new(),
     };
     keys_of_resources(cx, &fields, &step_type);
+    content::describe(&mut step_type);
     step_type.examples = examples(cx, &fields, &step_type);
     Some(step_type)
 }

@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use granit_parser::{Event, Parser, ScalarStyle, StrInput, StructureStyle};
 
-use super::{Entry, Key, Kind, MAX_DEPTH, MAX_NODES, Node, Style, error, scalar, syntax};
+use super::collect::{Items, Open, Pending, merge};
+use super::{Entry, Kind, MAX_DEPTH, MAX_NODES, Node, Style, error, scalar, syntax};
 use crate::diagnostic::{Code, Diagnostics};
 use crate::source::{Source, Span};
 
@@ -20,7 +21,6 @@ pub(super) struct Builder<'a> {
 }
 
 /// What an anchor stands for.
-#[derive(Clone)]
 struct Anchor {
     node: Node,
     size: usize,
@@ -34,33 +34,6 @@ pub(super) enum End {
     Broken,
     /// Nothing more is read.
     Stop,
-}
-
-/// A list or map that is being read.
-struct Open {
-    span: Span,
-    flow: bool,
-    anchor: Option<String>,
-    /// Nodes read before it.
-    before: usize,
-    items: Items,
-}
-
-enum Items {
-    Seq(Vec<Node>),
-    Map {
-        entries: Vec<Entry>,
-        names: HashSet<String>,
-        key: Pending,
-    },
-}
-
-/// Where a map stands between a key and its value.
-enum Pending {
-    None,
-    Key(Key),
-    /// The key was reported: its value is read and dropped.
-    Bad,
 }
 
 impl<'a> Builder<'a> {
@@ -98,11 +71,11 @@ impl<'a> Builder<'a> {
 }
 
 /// The reading of one stretch.
-struct Stretch<'b, 'a> {
-    builder: &'b mut Builder<'a>,
+pub(super) struct Stretch<'b, 'a> {
+    pub(super) builder: &'b mut Builder<'a>,
     from: usize,
-    stack: Vec<Open>,
-    root: Option<Node>,
+    pub(super) stack: Vec<Open>,
+    pub(super) root: Option<Node>,
     /// Names of the parser's anchor numbers.
     ids: HashMap<usize, String>,
     /// A finished scalar whose anchor, if it has one, comes with the next event.
@@ -310,7 +283,7 @@ impl Stretch<'_, '_> {
             self.put(Node::error(span));
             return true;
         }
-        let Some(anchor) = self.builder.anchors.get(name).cloned() else {
+        let Some(size) = self.builder.anchors.get(name).map(|a| a.size) else {
             // The anchor may stand in what a syntax error made unreadable.
             if !self.builder.broken {
                 let help = crate::diagnostic::did_you_mean(
@@ -323,11 +296,14 @@ impl Stretch<'_, '_> {
             self.put(Node::error(span));
             return true;
         };
-        if !self.count(anchor.size, span) {
+        // Counted before it is copied.
+        if !self.count(size, span) {
             return false;
         }
-        let depth = self.stack.len() + depth(&anchor.node);
-        if depth > MAX_DEPTH {
+        let Some(node) = self.builder.anchors.get(name).map(|a| a.node.clone()) else {
+            return true;
+        };
+        if self.stack.len() + depth(&node) > MAX_DEPTH {
             self.builder
                 .diagnostics
                 .push(syntax::too_deep(self.builder.source, span));
@@ -336,7 +312,7 @@ impl Stretch<'_, '_> {
         }
         self.put(Node {
             alias: Some(span),
-            ..anchor.node
+            ..node
         });
         true
     }
@@ -383,7 +359,11 @@ impl Stretch<'_, '_> {
         let span = Span::new(open.span.start, end.max(open.span.end));
         let kind = match open.items {
             Items::Seq(items) => Kind::Seq(items),
-            Items::Map { entries, .. } => Kind::Map(self.merge(entries)),
+            Items::Map { entries, .. } => Kind::Map(merge(
+                self.builder.source,
+                self.builder.diagnostics,
+                entries,
+            )),
         };
         let node = Node::new(kind, span);
         if let Some(name) = open.anchor {
@@ -398,144 +378,6 @@ impl Stretch<'_, '_> {
         }
         self.put(node);
         true
-    }
-
-    /// Puts a finished node where it belongs.
-    fn put(&mut self, node: Node) {
-        let Some(open) = self.stack.last_mut() else {
-            self.root = Some(node);
-            return;
-        };
-        match &mut open.items {
-            Items::Seq(items) => items.push(node),
-            Items::Map { entries, key, .. } => match std::mem::replace(key, Pending::None) {
-                Pending::None => self.key(node),
-                Pending::Bad => {}
-                Pending::Key(key) => entries.push(Entry {
-                    key,
-                    value: node,
-                    merged: None,
-                }),
-            },
-        }
-    }
-
-    /// Takes a node as a key.
-    fn key(&mut self, node: Node) {
-        let source = self.builder.source;
-        let span = node.site();
-        let (text, style) = match node.kind {
-            Kind::Str { text, style } => (text, style),
-            // `443: x`, `true: x`: a key is the text that is written.
-            Kind::Int(_) | Kind::Float(_) | Kind::Bool(_) => {
-                (source.slice(node.span).to_owned(), Style::Plain)
-            }
-            _ => {
-                let diagnostic = match source.text()[span.start..].starts_with("{")
-                    && source.text()[..span.start].ends_with('{')
-                {
-                    // `x: {{ name }}` is a map with a map as key.
-                    true => {
-                        let line = source.line_span(source.line_column(span.start).0);
-                        let start = span.start - 1;
-                        let end =
-                            line.start + syntax::value_end(source.slice(line), start - line.start);
-                        syntax::template(source, Span::new(start, end))
-                    }
-                    false => error(
-                        source,
-                        Code::BadKey,
-                        &format!("a key is a text, not {}", node.noun()),
-                        span,
-                        "this key",
-                    ),
-                };
-                if node.kind != Kind::Error {
-                    self.builder.diagnostics.push(diagnostic);
-                }
-                self.pend(Pending::Bad);
-                return;
-            }
-        };
-        let Some(Open {
-            items: Items::Map { entries, names, .. },
-            ..
-        }) = self.stack.last_mut()
-        else {
-            return;
-        };
-        let merge = text == "<<" && style == Style::Plain;
-        let again = !names.insert(text.clone()) && !merge;
-        if let Some(first) = entries.iter().find(|e| again && e.key.value == text) {
-            let diagnostic = error(
-                source,
-                Code::DuplicateKey,
-                &format!("`{text}` is given twice"),
-                span,
-                "again here",
-            )
-            .label(source.id(), first.key.span, "first here");
-            self.builder.diagnostics.push(diagnostic);
-            self.pend(Pending::Bad);
-            return;
-        }
-        self.pend(Pending::Key(Key::new(text, span)));
-    }
-
-    fn pend(&mut self, pending: Pending) {
-        if let Some(Open {
-            items: Items::Map { key, .. },
-            ..
-        }) = self.stack.last_mut()
-        {
-            *key = pending;
-        }
-    }
-
-    /// Resolves `<<`. What is written wins over what is merged, the first merged over the later.
-    fn merge(&mut self, entries: Vec<Entry>) -> Vec<Entry> {
-        let is_merge =
-            |e: &Entry| e.key.value == "<<" && self.builder.source.slice(e.key.span) == "<<";
-        if !entries.iter().any(is_merge) {
-            return entries;
-        }
-        let (merges, mut own): (Vec<_>, Vec<_>) = entries.into_iter().partition(is_merge);
-        let mut names: HashSet<String> = own.iter().map(|e| e.key.value.clone()).collect();
-        for merge in merges {
-            let site = merge.value.site();
-            let maps = match merge.value.kind {
-                Kind::Seq(items) => items,
-                _ => vec![merge.value],
-            };
-            let mut wrong = false;
-            for map in maps {
-                match map.kind {
-                    Kind::Map(entries) => {
-                        for entry in entries {
-                            if names.insert(entry.key.value.clone()) {
-                                own.push(Entry {
-                                    merged: Some(merge.key.span),
-                                    ..entry
-                                });
-                            }
-                        }
-                    }
-                    Kind::Error => {}
-                    _ => wrong = true,
-                }
-            }
-            if wrong {
-                let help = Some("write `<<: *name` with the name of an anchor on a map");
-                self.report(
-                    Code::BadMerge,
-                    "`<<` takes a map, or a list of maps",
-                    site,
-                    "",
-                    help,
-                );
-            }
-        }
-        own
     }
 
     fn broken_at(mut self, kind: &granit_parser::ErrorKind, at: usize) -> (Node, End) {

@@ -1,0 +1,33 @@
+# shellcheck shell=sh
+# shellcheck disable=SC2154 # parameters come from the engine
+# What is at a path. Parameters: `path`; `want`, the digest of the wanted text; `most`, the largest text that is sent
+# for a diff, in bytes; `hidden`.
+
+need sha256sum stat
+if [ -d "$path" ]; then fail "$path is a directory"; fi
+output seen "$(seen "$path")"
+if [ ! -e "$path" ]; then
+  output state absent
+else
+  [ -f "$path" ] || fail "$path is not a file"
+  [ -r "$path" ] || fail "$path cannot be read by this account"
+  output state file
+  # shellcheck disable=SC2046 # six words, without blanks in them
+  set -- $(stat -L -c '%a %U %u %G %g %s' -- "$path")
+  output mode "$1"
+  output owner "$2"
+  output uid "$3"
+  output group "$4"
+  output gid "$5"
+  output size "$6"
+  sum=$(digest "$path")
+  output sha256 "$sum"
+  if [ "$hidden" != true ] && [ "$sum" != "$want" ] && [ "$6" -le "$most" ]; then
+    # no shell can hold NUL
+    bare=$(tr -d '\000' <"$path" | wc -c)
+    if [ "$((bare))" -eq "$6" ]; then
+      now=$(cat -- "$path" && echo x)
+      output text "${now%x}"
+    fi
+  fi
+fi

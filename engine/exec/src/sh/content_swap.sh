@@ -1,0 +1,89 @@
+# shellcheck shell=sh
+# shellcheck disable=SC2154 # parameters come from the engine
+# Puts a text in the place of a file, if the file is still the one that was looked at. Parameters: `path`; `text`;
+# `want`, its digest; `expect`, the version that was looked at; `owner`, `group`, `mode`, empty where they are kept;
+# `validate`, words of a command; `hidden`.
+
+need sha256sum stat mktemp
+
+unchanged() {
+  # `resume` is what looks again
+  [ "$(seen "$target")" = "$expect" ] ||
+    fail "$path was changed by somebody else after it was looked at, so it was left as it is; \`resume\` looks again"
+}
+
+if [ -d "$path" ]; then fail "$path is a directory"; fi
+target=$path
+hops=0
+# not `readlink -f`: some refuse a link whose target is not there yet
+while [ -L "$target" ]; do
+  hops=$((hops + 1))
+  [ "$hops" -le 40 ] || fail "$path is a link that leads nowhere"
+  need readlink
+  next=$(readlink -- "$target" && echo x) || fail "the link $target cannot be read"
+  # the newline that readlink adds, and the x that keeps all others here
+  next=${next%?x}
+  case $next in
+  /*) target=$next ;;
+  *) target=${target%/*}/$next ;;
+  esac
+done
+dir=${target%/*}/
+[ -d "$dir" ] || fail "there is no directory $dir"
+unchanged
+
+temp=
+trap '[ -z "$temp" ] || rm -f -- "$temp"' EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+temp=$(mktemp -- "${dir}.runbook.XXXXXX") || fail "no file can be created in $dir"
+rb_text "$text" >"$temp" || fail "the text cannot be written in $dir"
+[ "$(digest "$temp")" = "$want" ] || fail "the text did not arrive as it was sent"
+
+if [ -e "$target" ]; then
+  # shellcheck disable=SC2046 # three words, without blanks in them
+  set -- $(stat -L -c '%u %g %a' -- "$target")
+  : "${owner:=$1}" "${group:=$2}" "${mode:=$3}"
+fi
+if [ -n "$owner" ]; then chown -- "$owner" "$temp" || fail "it cannot be given to the owner $owner"; fi
+if [ -n "$group" ]; then chgrp -- "$group" "$temp" || fail "it cannot be given to the group $group"; fi
+if [ -n "$mode" ]; then chmod -- "$mode" "$temp" || fail "it cannot be given the mode $mode"; fi
+if [ -e "$target" ] && [ -e /sys/fs/selinux/enforce ] && have chcon; then
+  chcon --reference="$target" -- "$temp" || fail "it cannot be given the SELinux context of $target"
+fi
+# as far as this system can: an old `sync` knows no files
+sync -- "$temp" 2>/dev/null || :
+
+eval "set -- $validate"
+if [ $# -gt 0 ]; then
+  need "$1"
+  words=$#
+  while [ "$words" -gt 0 ]; do
+    word=$1
+    shift
+    [ "$word" != '{}' ] || word=$temp
+    set -- "$@" "$word"
+    words=$((words - 1))
+  done
+  status=0
+  if [ "$hidden" = true ]; then
+    # it could print the text
+    command "$@" 3>&- >/dev/null 2>&1 || status=$?
+  else
+    command "$@" 3>&- || status=$?
+  fi
+  [ "$status" -eq 0 ] || fail "\`$1\` refused the new text with status $status, so $path was left as it is"
+  [ "$(digest "$temp")" = "$want" ] || fail "\`$1\` changed the new text, so $path was left as it is"
+fi
+
+unchanged
+if [ "$expect" = absent ] && ln -- "$temp" "$target" 2>/dev/null; then
+  # a file that came in between would have made `ln` fail
+  rm -f -- "$temp"
+else
+  unchanged
+  mv -f -- "$temp" "$target"
+fi
+temp=
+sync -- "$dir" 2>/dev/null || :

@@ -1,0 +1,383 @@
+//! Files of a directory of its own, swapped by real runs on this machine, in a shell of choice.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use runbook_exec::desk::{Answer, Desk, GateQuestion};
+use runbook_exec::dispatcher::Options;
+use runbook_exec::driver::{Drive, Reach};
+use runbook_exec::journal::Journal;
+use runbook_exec::preview;
+use runbook_exec::store::Store;
+use runbook_lang::ast::parse_runbook;
+use runbook_lang::compile::{Given, Request, compile};
+use runbook_lang::evaluate::Evaluator;
+use runbook_lang::inventory::parse_inventory;
+use runbook_lang::source::Sources;
+use runbook_lang::steptype::{Catalog, SHIPPED};
+use runbook_model::event::Controller;
+use runbook_model::plan::SecretSource;
+use runbook_model::{Event, Forecast, Outcome, Plan, Record, RunId, RunState, Value, Watcher};
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+
+/// The shipped type, and one for a text that is a secret.
+const TYPES: [(&str, &str); 2] = [
+    (
+        "file",
+        include_str!("../../../../stdlib-steps/types/file.yaml"),
+    ),
+    (
+        "test.secret",
+        "type: test.secret\nsummary: A secret in a file\nparams: { path: { type: path, required: true }, key: { type: string, secret: true, required: true } }\ncontent: { path: '{{path}}', text: '{{key}}', validate: [cat, '{}'] }\n",
+    ),
+];
+
+/// What is done when an event is recorded.
+pub(crate) type Hook = Box<dyn FnMut(&Event)>;
+
+struct Tape {
+    events: Rc<RefCell<Vec<Event>>>,
+    hook: Hook,
+}
+
+impl Watcher for Tape {
+    fn record(&mut self, record: &Record, _plan: &Plan, _state: &RunState) {
+        self.events.borrow_mut().push(record.event.clone());
+        (self.hook)(&record.event);
+    }
+}
+
+struct Nobody;
+
+impl Desk for Nobody {
+    fn ask(
+        &mut self,
+        _: GateQuestion,
+        _: &Plan,
+    ) -> std::pin::Pin<Box<dyn Future<Output = Answer>>> {
+        Box::pin(async {
+            Answer {
+                approved: false,
+                by: "nobody".to_owned(),
+            }
+        })
+    }
+}
+
+fn controller() -> Controller {
+    Controller {
+        host: "here".into(),
+        pid: std::process::id(),
+        user: "me".into(),
+        engine: "0".into(),
+    }
+}
+
+pub(crate) struct Bench {
+    dir: TempDir,
+    /// A run beside one that failed would be refused: each has a store of its own.
+    stores: Cell<u32>,
+    shell: String,
+    secret: String,
+}
+
+/// How each step ended: the word, and the message of a failure or the reason of a skip.
+pub(crate) struct Ran {
+    id: RunId,
+    store: Store,
+    pub(crate) events: Vec<Event>,
+}
+
+impl Ran {
+    pub(crate) fn words(&self) -> Vec<&'static str> {
+        self.outcomes().map(Outcome::word).collect()
+    }
+
+    fn outcomes(&self) -> impl Iterator<Item = &Outcome> {
+        self.events.iter().filter_map(|event| match event {
+            Event::Finished { outcome, .. } if *outcome != Outcome::Passed => Some(outcome),
+            _ => None,
+        })
+    }
+
+    /// The only failure.
+    pub(crate) fn failure(&self) -> String {
+        let failures: Vec<_> = self
+            .outcomes()
+            .filter_map(|outcome| match outcome {
+                Outcome::Failed(failure) => Some(failure.message.clone()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(failures.len(), 1, "{failures:?}");
+        failures[0].clone()
+    }
+
+    /// The outputs of the last step that ended.
+    pub(crate) fn outputs(&self) -> BTreeMap<String, Value> {
+        let outputs = self.events.iter().rev().find_map(|event| match event {
+            Event::Finished { outputs, .. } if !outputs.is_empty() => Some(outputs.clone()),
+            _ => None,
+        });
+        outputs.unwrap()
+    }
+
+    /// All that is stored of the run.
+    pub(crate) fn stored(&self) -> String {
+        let mut text = String::new();
+        let mut todo = vec![self.store.home(&self.id).unwrap().dir().to_owned()];
+        while let Some(path) = todo.pop() {
+            match path.is_dir() {
+                true => todo.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path())),
+                false => text += &String::from_utf8_lossy(&std::fs::read(path).unwrap()),
+            }
+        }
+        text
+    }
+
+    /// What was captured before the first change.
+    pub(crate) fn before(&self) -> BTreeMap<String, String> {
+        let before = self.events.iter().find_map(|event| match event {
+            Event::Dispatched { instances, .. } => Some(instances[0].before.clone()),
+            _ => None,
+        });
+        before.unwrap()
+    }
+}
+
+impl Bench {
+    pub(crate) fn new(shell: &str) -> Self {
+        let dir = TempDir::with_prefix("rb").unwrap();
+        std::fs::create_dir(dir.path().join("files")).unwrap();
+        let shell = if shell == "applets" {
+            applets(dir.path())
+        } else {
+            shell.to_owned()
+        };
+        Self {
+            dir,
+            stores: Cell::default(),
+            shell,
+            secret: "hunter2\n".to_owned(),
+        }
+    }
+
+    /// The secret that runs are given.
+    pub(crate) fn with_secret(self, secret: &str) -> Self {
+        Self {
+            secret: secret.to_owned(),
+            ..self
+        }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join("files").join(name)
+    }
+
+    pub(crate) fn put(&self, name: &str, text: &str, mode: u32) {
+        std::fs::write(self.path(name), text).unwrap();
+        std::fs::set_permissions(self.path(name), std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    pub(crate) fn text(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    pub(crate) fn mode(&self, name: &str) -> u32 {
+        std::fs::metadata(self.path(name))
+            .unwrap()
+            .permissions()
+            .mode()
+            & 0o7777
+    }
+
+    /// Names of all files: nothing may be left over.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let all = std::fs::read_dir(self.path("")).unwrap();
+        let mut names: Vec<_> = all
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// A plan of one step for each map of arguments; `DIR` in a path is the directory of the files.
+    pub(crate) fn plan(&self, uses: &str, steps: &[Value]) -> Plan {
+        let dir = self.path("");
+        let mut text = String::from("runbook: files\n");
+        if uses == "test.secret" {
+            text += "inputs: { password: { type: secret, required: true } }\n";
+        }
+        text += "vars:\n";
+        let mut list = String::from("steps:\n");
+        for (at, step) in steps.iter().enumerate() {
+            list += &format!("  - step: s{at}\n    uses: {uses}\n    on: control\n    with:\n");
+            for (name, value) in step.as_object().unwrap() {
+                let value = match value.as_str() {
+                    Some(path) if name == "path" => {
+                        path.replace("DIR/", dir.to_str().unwrap()).into()
+                    }
+                    _ => value.clone(),
+                };
+                match value == "{{inputs.password}}" {
+                    true => list += &format!("      {name}: {value}\n"),
+                    false => {
+                        // A literal variable is any text, braces included.
+                        text += &format!("  {name}_{at}: {value}\n");
+                        list += &format!("      {name}: '{{{{vars.{name}_{at}}}}}'\n");
+                    }
+                }
+            }
+        }
+        plan(&(text + &list), uses == "test.secret")
+    }
+
+    fn evaluator(&self, plan: &Arc<Plan>, run: &str) -> Rc<Evaluator> {
+        let secrets = [("password".to_owned(), self.secret.clone())].into();
+        Rc::new(Evaluator::new(Arc::clone(plan), &secrets, run, "/nowhere").unwrap())
+    }
+
+    fn reach(&self, plan: &Plan) -> Rc<Reach> {
+        let state_dir = Some(self.dir.path().join("hosts").to_str().unwrap().to_owned());
+        let options = runbook_remote::Options {
+            state_dir,
+            shell: self.shell.clone(),
+            ..Default::default()
+        };
+        Rc::new(Reach::new(plan, options))
+    }
+
+    /// What a run would do to the first file now, without the name of the directory.
+    pub(crate) fn forecast(&self, plan: &Plan) -> String {
+        let plan = Arc::new(plan.clone());
+        let preview = block_on(async {
+            let reach = self.reach(&plan);
+            let preview = preview::live(&plan, &self.evaluator(&plan, "preview"), &reach).await;
+            reach.close().await;
+            preview
+        });
+        let (node, _, _) = plan.instances().next().unwrap();
+        let said = match &preview.nodes[node.at()] {
+            Forecast::Change(reasons) => reasons.join("\n"),
+            Forecast::Error(message) => format!("error: {message}"),
+            other => format!("{other:?}"),
+        };
+        said.replace(self.path("").to_str().unwrap(), "DIR/")
+    }
+
+    pub(crate) fn run(&self, plan: &Plan) -> Ran {
+        self.run_with(plan, Box::new(|_| {}))
+    }
+
+    pub(crate) fn run_with(&self, plan: &Plan, hook: Hook) -> Ran {
+        self.stores.set(self.stores.get() + 1);
+        let store = Store::open(&self.dir.path().join(format!("store{}", self.stores.get()))).unwrap();
+        let run = store.create(plan, &controller()).unwrap();
+        let id = run.id.clone();
+        drop(run.lock);
+        self.drive(Ran { id, store, events: Vec::new() }, hook)
+    }
+
+    /// Another controller goes on with the run.
+    pub(crate) fn resume(&self, ran: Ran) -> Ran {
+        self.drive(ran, Box::new(|_| {}))
+    }
+
+    fn drive(&self, ran: Ran, hook: Hook) -> Ran {
+        let Ran { id, store, .. } = ran;
+        let mut run = store.take(&id, &controller()).unwrap();
+        let plan = Arc::new(run.plan.clone());
+        let events: Rc<RefCell<Vec<Event>>> = Rc::default();
+        block_on(async {
+            let reach = self.reach(&plan);
+            let (_signals, signals) = mpsc::unbounded_channel();
+            let drive = Drive {
+                evaluator: self.evaluator(&plan, id.as_str()),
+                plan,
+                run: id.clone(),
+                epoch: run.epoch,
+                controller: controller(),
+                state: run.state,
+                journal: &mut run.journal,
+                home: run.home.clone(),
+                reach: Rc::clone(&reach),
+                watchers: vec![Box::new(Tape {
+                    events: Rc::clone(&events),
+                    hook,
+                })],
+                desk: Box::new(Nobody),
+                signals,
+            };
+            drive.drive(Options::default()).await.unwrap();
+            reach.close().await;
+            run.journal.sync().unwrap();
+        });
+        Ran {
+            id,
+            store,
+            events: events.take(),
+        }
+    }
+}
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    tokio::task::LocalSet::new().block_on(&runtime, work)
+}
+
+/// busybox with its own tools in front of the system's.
+fn applets(dir: &Path) -> String {
+    let bin = dir.join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    let list = std::process::Command::new("busybox")
+        .arg("--list")
+        .output()
+        .expect("busybox is installed");
+    let list = String::from_utf8(list.stdout).unwrap();
+    for applet in list.lines().filter(|applet| *applet != "busybox").chain(["busybox"]) {
+        symlink("/bin/busybox", bin.join(applet)).unwrap();
+    }
+    format!("env PATH={} busybox sh", bin.display())
+}
+
+fn plan(text: &str, has_secret: bool) -> Plan {
+    let mut sources = Sources::new();
+    let source = sources.add("test.yaml", text.as_bytes()).unwrap();
+    let hosts = sources
+        .add(
+            "inventory.yaml",
+            b"hosts:\n  spare: { address: 192.0.2.1 }\n",
+        )
+        .unwrap();
+    let mut catalog = Catalog::new();
+    for (name, text) in TYPES {
+        let of_type = sources.add(name, text.as_bytes()).unwrap();
+        assert_eq!(catalog.add(name, SHIPPED, &of_type).render(&sources), "");
+    }
+    let (runbook, diagnostics) = parse_runbook(&source);
+    assert_eq!(diagnostics.render(&sources), "");
+    let secrets = [("password".to_owned(), SecretSource::Env("NONE".to_owned()))].into();
+    let given = Given {
+        secrets: if has_secret { secrets } else { BTreeMap::new() },
+        ..Given::default()
+    };
+    let request = Request {
+        sources: &sources,
+        source: &source,
+        runbook: &runbook.unwrap(),
+        inventory: &parse_inventory(&hosts).0.unwrap(),
+        catalog: &catalog,
+        given: &given,
+        allow_missing: false,
+    };
+    let (plan, diagnostics) = compile(&request);
+    plan.unwrap_or_else(|| panic!("{}", diagnostics.render(&sources)))
+}

@@ -1,0 +1,192 @@
+use super::*;
+use crate::event::{Intent, Purpose};
+
+fn created() -> Event {
+    let node = |id: &str| NodeSummary {
+        id: id.into(),
+        phase: "one".into(),
+        host: None,
+    };
+    Event::RunCreated {
+        run: RunId::new("r1").unwrap(),
+        runbook: "test".into(),
+        plan: "digest".into(),
+        nodes: vec![node("a@h"), node("b@h")],
+    }
+}
+
+fn fold(events: Vec<Event>) -> Result<RunState, FoldError> {
+    let mut state = RunState::default();
+    for (seq, event) in (1..).zip(events) {
+        state.apply(&Record {
+            seq,
+            epoch: Epoch(1),
+            at: 1_000 + seq as i64,
+            event,
+        })?;
+    }
+    Ok(state)
+}
+
+fn opened() -> Event {
+    let controller = Controller {
+        host: "c".into(),
+        pid: 1,
+        user: "u".into(),
+        engine: "0".into(),
+    };
+    Event::Opened { controller }
+}
+
+fn dispatched(attempt: &str) -> Event {
+    let attempt = AttemptId::new(attempt).unwrap();
+    Event::Dispatched {
+        unit: attempt.clone(),
+        instances: vec![Intent {
+            node: NodeIx(0),
+            attempt,
+            number: 1,
+            before: BTreeMap::new(),
+        }],
+        host: HostName::new("h").unwrap(),
+        boot: "b".into(),
+    }
+}
+
+#[test]
+fn an_open_attempt_survives_a_new_controller() {
+    let looked = Event::Looked {
+        node: NodeIx(0),
+        verdict: Verdict::Differs(vec!["missing".into()]),
+        outputs: BTreeMap::new(),
+    };
+    let looking = Event::Looking {
+        node: NodeIx(0),
+        purpose: Purpose::Before,
+    };
+    let state = fold(vec![
+        created(),
+        opened(),
+        looking,
+        looked,
+        dispatched("a1"),
+        opened(),
+    ])
+    .unwrap();
+    assert_eq!(state.nodes[0].stage, Stage::Intended);
+    assert_eq!(state.open_attempts().count(), 1);
+}
+
+#[test]
+fn a_look_does_not_survive_a_new_controller() {
+    let looking = Event::Looking {
+        node: NodeIx(0),
+        purpose: Purpose::Before,
+    };
+    let state = fold(vec![created(), opened(), looking, opened()]).unwrap();
+    assert_eq!(state.nodes[0].stage, Stage::Waiting);
+}
+
+#[test]
+fn an_effect_without_an_intent_is_refused() {
+    let unit = AttemptId::new("a1").unwrap();
+    let error = fold(vec![created(), opened(), Event::Launched { unit }]).unwrap_err();
+    assert_eq!(
+        error,
+        FoldError::Unknown {
+            seq: 3,
+            what: "unit a1".into()
+        }
+    );
+}
+
+#[test]
+fn an_attempt_id_is_never_used_twice() {
+    let end = Event::Ended {
+        attempt: AttemptId::new("a1").unwrap(),
+        end: AttemptEnd::NeverBegan,
+    };
+    assert!(
+        fold(vec![
+            created(),
+            opened(),
+            dispatched("a1"),
+            end,
+            dispatched("a1")
+        ])
+        .is_err()
+    );
+}
+
+#[test]
+fn what_was_before_the_first_attempt_stays_through_generations() {
+    let with = |attempt: &str, text: &str| match dispatched(attempt) {
+        Event::Dispatched {
+            unit,
+            mut instances,
+            host,
+            boot,
+        } => {
+            instances[0].before = BTreeMap::from([("state".to_owned(), text.to_owned())]);
+            Event::Dispatched {
+                unit,
+                instances,
+                host,
+                boot,
+            }
+        }
+        other => other,
+    };
+    let failure = crate::Failure::new(crate::FailureKind::Apply, "half done");
+    let end = AttemptEnd::Failed(failure.clone());
+    let events = vec![
+        created(),
+        opened(),
+        with("a1", "old"),
+        Event::Ended {
+            attempt: AttemptId::new("a1").unwrap(),
+            end,
+        },
+        Event::Finished {
+            node: NodeIx(0),
+            outcome: Outcome::Failed(failure),
+            outputs: BTreeMap::new(),
+        },
+        Event::Reopened {
+            node: NodeIx(0),
+            reason: "failed before".into(),
+        },
+        with("a2", "half"),
+    ];
+    let state = fold(events).unwrap();
+    assert_eq!(state.nodes[0].before["state"], "old");
+    assert_eq!(state.nodes[0].generation, 2);
+}
+
+#[test]
+fn an_older_controller_is_refused() {
+    let mut state = fold(vec![created(), opened()]).unwrap();
+    let late = Record {
+        seq: 3,
+        epoch: Epoch(0),
+        at: 0,
+        event: opened(),
+    };
+    assert!(matches!(
+        state.apply(&late),
+        Err(FoldError::OldEpoch { .. })
+    ));
+    assert_eq!(state.seq, 2);
+}
+
+#[test]
+fn a_gap_is_refused() {
+    let mut state = fold(vec![created()]).unwrap();
+    let late = Record {
+        seq: 3,
+        epoch: Epoch(1),
+        at: 0,
+        event: opened(),
+    };
+    assert_eq!(state.apply(&late), Err(FoldError::Gap { after: 1, got: 3 }));
+}

@@ -1,0 +1,198 @@
+//! The lab, as a test uses it: one at a time, and always from the same start.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::root;
+
+/// The nodes of the registry, the first one migrates.
+pub const NODES: [&str; 3] = ["quay01", "quay02", "quay03"];
+
+/// There is one lab.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// The lab, held by one test.
+pub struct Lab {
+    /// The inventory.
+    pub inventory: PathBuf,
+    /// The inputs of the upgrade.
+    pub inputs: PathBuf,
+    _alone: MutexGuard<'static, ()>,
+}
+
+/// What a stand-in wrote into its table of events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LabEvent {
+    /// On which node.
+    pub node: String,
+    /// The first digits of the container's id.
+    pub container: String,
+    /// The version of the stand-in.
+    pub version: String,
+    /// `registry`, `repomirror` or `migrate`.
+    pub mode: String,
+    /// What happened.
+    pub event: String,
+}
+
+/// A container of a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Container {
+    /// Its name.
+    pub name: String,
+    /// Its id.
+    pub id: String,
+    /// When it was started.
+    pub started: String,
+    /// `running`, `exited`, …
+    pub status: String,
+    /// The command that created it.
+    pub create: String,
+}
+
+/// A fault that is on.
+#[derive(Debug)]
+pub struct Fault<'a> {
+    lab: &'a Lab,
+    name: &'a str,
+    host: &'a str,
+}
+
+impl std::fmt::Debug for Lab {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Lab")
+    }
+}
+
+impl Lab {
+    /// Waits for the lab and puts it back to its start.
+    #[must_use]
+    pub fn fresh() -> Self {
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        said(&["reset"]);
+        let env = said(&["env"]);
+        let value = |name: &str| {
+            let line = env
+                .lines()
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+            PathBuf::from(line.unwrap_or_else(|| panic!("`lab env` says no {name}")))
+        };
+        Self {
+            inventory: value("INVENTORY"),
+            inputs: value("INPUTS"),
+            _alone: alone,
+        }
+    }
+
+    /// `lab ARGS…`, which must succeed; what it wrote.
+    pub fn run(&self, args: &[&str]) -> String {
+        said(args)
+    }
+
+    /// A command on a host, as root; what it wrote.
+    pub fn on(&self, host: &str, command: &str) -> String {
+        said(&["exec", host, command])
+    }
+
+    /// Makes a fault; `host` is empty for one that needs none.
+    pub fn fault<'a>(&'a self, name: &'a str, host: &'a str) -> Fault<'a> {
+        let fault = Fault {
+            lab: self,
+            name,
+            host,
+        };
+        fault.set("on");
+        fault
+    }
+
+    /// What the stand-ins did, in order.
+    #[must_use]
+    pub fn events(&self) -> Vec<LabEvent> {
+        said(&["events"]).lines().skip(1).map(event).collect()
+    }
+
+    /// The containers of a node, by name.
+    #[must_use]
+    pub fn containers(&self, host: &str) -> Vec<Container> {
+        let format = r"{{.Name}}\t{{.Id}}\t{{.State.StartedAt}}\t{{.State.Status}}\t{{json .Config.CreateCommand}}";
+        let text = self.on(
+            host,
+            &format!("podman ps -aq | xargs -r podman inspect --format '{format}'"),
+        );
+        let mut containers: Vec<_> = text.lines().map(container).collect();
+        containers.sort_by(|a, b| a.name.cmp(&b.name));
+        containers
+    }
+
+    /// The containers of all nodes.
+    #[must_use]
+    pub fn all_containers(&self) -> Vec<Vec<Container>> {
+        NODES.iter().map(|node| self.containers(node)).collect()
+    }
+}
+
+impl Fault<'_> {
+    /// Undoes it.
+    pub fn off(self) {
+        self.set("off");
+    }
+
+    fn set(&self, to: &str) {
+        let mut args = vec!["fault", self.name, to];
+        args.extend((!self.host.is_empty()).then_some(self.host));
+        self.lab.run(&args);
+    }
+}
+
+fn event(line: &str) -> LabEvent {
+    let fields: Vec<&str> = line.split('\t').collect();
+    let field = |at: usize| {
+        fields
+            .get(at)
+            .unwrap_or_else(|| panic!("not an event: {line}"))
+            .to_string()
+    };
+    LabEvent {
+        node: field(2),
+        container: field(3),
+        version: field(4),
+        mode: field(5),
+        event: field(6),
+    }
+}
+
+fn container(line: &str) -> Container {
+    let fields: Vec<&str> = line.splitn(5, '\t').collect();
+    let field = |at: usize| {
+        fields
+            .get(at)
+            .unwrap_or_else(|| panic!("not a container: {line}"))
+            .to_string()
+    };
+    Container {
+        name: field(0),
+        id: field(1),
+        started: field(2),
+        status: field(3),
+        create: field(4),
+    }
+}
+
+fn said(args: &[&str]) -> String {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = Command::new(root().join("tests/lab/lab"))
+        .args(args)
+        .output()
+        .unwrap_or_else(|e| panic!("cannot start tests/lab/lab: {e}"));
+    let errors = String::from_utf8_lossy(&stderr);
+    assert!(
+        status.success(),
+        "tests/lab/lab {} failed, is the lab up? (tests/lab/lab up)\n{errors}",
+        args.join(" ")
+    );
+    String::from_utf8_lossy(&stdout).into_owned()
+}

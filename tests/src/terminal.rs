@@ -1,0 +1,307 @@
+//! A program on a pseudo-terminal, as a person drives it: reads the screen, answers, presses
+//! Ctrl-C, and ends it by force. Every wait ends with what was waited for, or with a deadline and
+//! everything that the program wrote.
+
+use std::ffi::OsString;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::Child;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use pty_process::Size;
+use pty_process::blocking::{Command, Pty};
+
+/// After this a wait has failed. Far more than anything takes on a busy machine.
+pub const DEADLINE: Duration = Duration::from_secs(300);
+/// How long one look waits before the next.
+pub const MOMENT: Duration = Duration::from_millis(2);
+/// What a gate writes when it waits for an answer.
+const PROMPT: &str = "type yes to go on, no to stop: ";
+/// How long the rest of the output may take after the program's end, if something else holds the
+/// terminal open.
+const REST: Duration = Duration::from_secs(2);
+/// Lines that left the screen at its top and are kept.
+const HISTORY: usize = 10_000;
+
+/// A program on a pseudo-terminal.
+pub struct Terminal {
+    child: Child,
+    pty: Arc<Pty>,
+    written: Arc<Written>,
+    seen: usize,
+    columns: u16,
+}
+
+/// How a program ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its exit code; none after a signal.
+    pub code: Option<i32>,
+    /// Everything that it wrote to the terminal, without carriage returns.
+    pub text: String,
+}
+
+#[derive(Default)]
+struct Written {
+    now: Mutex<Now>,
+    more: Condvar,
+}
+
+#[derive(Default)]
+struct Now {
+    text: Vec<u8>,
+    screen: Option<vt100::Parser>,
+    closed: bool,
+}
+
+impl Terminal {
+    /// Starts a program on a new terminal of this size, as its session's leader.
+    #[must_use]
+    pub fn start(program: &Path, args: &[OsString], rows: u16, columns: u16) -> Self {
+        let (pty, pts) = pty_process::blocking::open().expect("the system has pseudo-terminals");
+        pty.resize(Size::new(rows, columns))
+            .expect("a pseudo-terminal has a size");
+        let command = Command::new(program)
+            .args(args)
+            .env("TERM", "xterm")
+            .env("NO_COLOR", "1");
+        let child = command
+            .spawn(pts)
+            .unwrap_or_else(|e| panic!("cannot start {}: {e}", program.display()));
+        let pty = Arc::new(pty);
+        let written = Arc::new(Written::default());
+        written.lock().screen = Some(vt100::Parser::new(rows, columns, HISTORY));
+        let (from, to) = (Arc::clone(&pty), Arc::clone(&written));
+        std::thread::spawn(move || read(&from, &to));
+        Self {
+            child,
+            pty,
+            written,
+            seen: 0,
+            columns,
+        }
+    }
+
+    /// Types.
+    pub fn send(&self, text: &str) {
+        (&*self.pty)
+            .write_all(text.as_bytes())
+            .expect("the terminal takes what is typed");
+    }
+
+    /// Presses Ctrl-C.
+    pub fn interrupt(&self) {
+        self.send("\x03");
+    }
+
+    /// Ends the program as `kill -9` does.
+    pub fn kill(&mut self) {
+        self.child
+            .kill()
+            .expect("the program is this process's child");
+        self.child
+            .wait()
+            .expect("the program is this process's child");
+    }
+
+    /// Whether the program still runs.
+    pub fn runs(&mut self) -> bool {
+        self.child
+            .try_wait()
+            .expect("the program is this process's child")
+            .is_none()
+    }
+
+    /// Whether this text has been written since the last text that was found.
+    pub fn appeared(&mut self, text: &str) -> bool {
+        let now = self.written.lock();
+        let found = find(&now.text[self.seen..], text.as_bytes());
+        if let Some(at) = found {
+            self.seen += at + text.len();
+        }
+        found.is_some()
+    }
+
+    /// Waits for this text.
+    pub fn wait_for(&mut self, text: &str) {
+        let written = Arc::clone(&self.written);
+        let deadline = Instant::now() + DEADLINE;
+        while !self.appeared(text) {
+            let now = written.lock();
+            let over = now.closed || Instant::now() > deadline;
+            if over && find(&now.text[self.seen..], text.as_bytes()).is_none() {
+                drop(now);
+                panic!("`{text}` was never written");
+            }
+            drop(written.wait(now));
+        }
+    }
+
+    /// Whether a gate asks now; the question counts as read.
+    pub fn asks(&mut self) -> bool {
+        self.appeared(PROMPT)
+    }
+
+    /// Waits until this gate asks, and answers.
+    pub fn answer(&mut self, gate: &str, answer: &str) {
+        self.wait_for(&format!("{gate} asks:"));
+        self.wait_for(PROMPT);
+        self.send(&format!("{answer}\n"));
+    }
+
+    /// Waits for the program's end.
+    pub fn end(&mut self) -> Ended {
+        let deadline = Instant::now() + DEADLINE;
+        let status = loop {
+            if let Some(status) = self
+                .child
+                .try_wait()
+                .expect("the program is this process's child")
+            {
+                break status;
+            }
+            assert!(Instant::now() < deadline, "the program did not end");
+            std::thread::sleep(MOMENT);
+        };
+        let rest = Instant::now() + REST;
+        let mut now = self.written.lock();
+        while !now.closed && Instant::now() < rest {
+            now = self.written.wait(now);
+        }
+        Ended {
+            code: status.code(),
+            text: String::from_utf8_lossy(&now.text).into_owned(),
+        }
+    }
+
+    /// The lines that have left the screen at its top: they can never be drawn over again.
+    #[must_use]
+    pub fn history(&self) -> Vec<String> {
+        let mut now = self.written.lock();
+        let screen = now
+            .screen
+            .as_mut()
+            .expect("every terminal has a screen")
+            .screen_mut();
+        screen.set_scrollback(usize::MAX);
+        let mut lines = Vec::new();
+        for back in (1..=screen.scrollback()).rev() {
+            screen.set_scrollback(back);
+            lines.extend(screen.rows(0, self.columns).next());
+        }
+        screen.set_scrollback(0);
+        lines
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let lines = self.history().join("\n");
+            let screen = self
+                .written
+                .lock()
+                .screen
+                .as_ref()
+                .map(|screen| screen.screen().contents());
+            say(&format!(
+                "---- the terminal ----\n{lines}\n{}\n----",
+                screen.unwrap_or_default()
+            ));
+        }
+        // It may have ended long ago.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Written {
+    fn lock(&self) -> MutexGuard<'_, Now> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Until there is more, but not for long: the program may have ended.
+    fn wait<'a>(&self, now: MutexGuard<'a, Now>) -> MutexGuard<'a, Now> {
+        let waited = self.more.wait_timeout(now, Duration::from_millis(100));
+        waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+/// Writes into the log of the test.
+#[expect(
+    clippy::print_stderr,
+    reason = "this is what a test has to say, and the test harness keeps it"
+)]
+pub fn say(text: &str) {
+    eprintln!("{text}");
+}
+
+/// Until nobody holds the other side open.
+fn read(pty: &Pty, written: &Written) {
+    let mut bytes = [0; 4096];
+    loop {
+        let n = match (&mut &*pty).read(&mut bytes) {
+            Ok(n) if n > 0 => n,
+            _ => break,
+        };
+        let mut now = written.lock();
+        if let Some(screen) = &mut now.screen {
+            screen.process(&bytes[..n]);
+        }
+        now.text.extend(bytes[..n].iter().filter(|b| **b != b'\r'));
+        written.more.notify_all();
+    }
+    written.lock().closed = true;
+    written.more.notify_all();
+}
+
+fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
+    text.windows(wanted.len())
+        .position(|window| window == wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Terminal {
+        Terminal::start(Path::new("/bin/sh"), &["-c".into(), script.into()], 5, 40)
+    }
+
+    #[test]
+    fn a_person_reads_and_answers() {
+        let mut terminal = shell(
+            "echo 'g asks:'; printf 'type yes to go on, no to stop: '; read a; echo \"got $a\"; exit 3",
+        );
+        terminal.answer("g", "yes");
+        terminal.wait_for("got yes");
+        let ended = terminal.end();
+        assert_eq!(ended.code, Some(3));
+        assert!(ended.text.ends_with("got yes\n"), "{}", ended.text);
+    }
+
+    #[test]
+    fn ctrl_c_is_a_signal_and_a_kill_is_final() {
+        let mut terminal = shell("trap 'echo heard' INT; echo ready; while :; do sleep 1; done");
+        terminal.wait_for("ready");
+        terminal.interrupt();
+        terminal.wait_for("heard");
+        assert!(terminal.runs());
+        terminal.kill();
+        assert_eq!(terminal.end().code, None);
+    }
+
+    #[test]
+    fn what_left_the_screen_is_known() {
+        let mut terminal = shell("for i in 1 2 3 4 5 6 7; do echo line $i; done");
+        assert_eq!(terminal.end().code, Some(0));
+        assert_eq!(terminal.history(), ["line 1", "line 2", "line 3"]);
+    }
+
+    #[test]
+    #[should_panic(expected = "`never` was never written")]
+    fn what_never_comes_is_not_waited_for() {
+        shell("echo something").wait_for("never");
+    }
+}

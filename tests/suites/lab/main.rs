@@ -1,0 +1,54 @@
+//! The shipped upgrade on real hosts: done at once, killed, refused, broken, stopped, cut off.
+//!
+//! It needs the lab (`tests/lab/lab up`); `LAB`, `LAB_NET` and `LAB_BRIDGE` name another one. There
+//! is one lab, so the tests wait for each other, and each begins with a reset.
+
+mod faults;
+mod kills;
+mod refusals;
+mod signals;
+mod upgrade;
+
+use runbook_tests::lab::{Lab, NODES};
+use runbook_tests::operator::Operator;
+use runbook_tests::proof;
+
+/// The upgrade is done, once and in order.
+#[track_caller]
+fn assert_upgraded(lab: &Lab, operator: &Operator) {
+    let seen = operator.seen();
+    let mut wrong = proof::of_database(&lab.events());
+    wrong.extend(proof::of_journal(
+        &seen.plan,
+        &seen.journal.records,
+        &seen.state,
+    ));
+    wrong.extend(proof::of_containers(lab));
+    assert!(
+        wrong.is_empty(),
+        "{}\n{}",
+        wrong.join("\n"),
+        lab.run(&["events"])
+    );
+}
+
+/// Nothing of the old version has been stopped, nothing of the new one started.
+#[track_caller]
+fn assert_all_serve(lab: &Lab) {
+    let events = lab.run(&["events"]);
+    assert_eq!(events.lines().count(), 1, "{events}");
+    for node in NODES {
+        let containers = lab.containers(node);
+        let running = containers.iter().filter(|c| c.status == "running");
+        let wanted = if node == NODES[0] { 2 } else { 1 };
+        assert_eq!(running.count(), wanted, "{node}: {containers:?}");
+    }
+}
+
+/// All of these are in the text.
+#[track_caller]
+fn assert_says(text: &str, wanted: &[&str]) {
+    for wanted in wanted {
+        assert!(text.contains(wanted), "nothing says `{wanted}`:\n{text}");
+    }
+}

@@ -1,0 +1,129 @@
+//! The binary at a terminal, without hosts: mistakes are found before any connection, and gates ask.
+
+use std::net::TcpListener;
+use std::path::Path;
+
+use runbook_tests::operator::{Operator, replaced};
+use runbook_tests::root;
+
+/// Mistakes as a person makes them: what is written, what it becomes, and the message about it.
+const MISTAKES: [(&str, &str, &str); 5] = [
+    (
+        "on: quay, fresh: 30m, with: { image",
+        "on: quays, fresh: 30m, with: { image",
+        "the inventory has no group and no host `quays`",
+    ),
+    (
+        "uses: name.resolves",
+        "uses: name.resolve",
+        "no step type `name.resolve`",
+    ),
+    (
+        "at_most: 0 }",
+        "at_most: none }",
+        "`at_most` should be a whole number, is `none`",
+    ),
+    (
+        "critical: true, timeout: 2h",
+        "criticl: true, timeout: 2h",
+        "unknown key `criticl` in a step",
+    ),
+    (
+        "outputs.revision == steps.schema_target.only.outputs.revision'",
+        "outputs.revision == steps.schema_tagret.only.outputs.revision'",
+        "there is no step `schema_tagret`",
+    ),
+];
+
+#[test]
+fn five_mistakes_are_five_messages_and_no_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let folder = tempfile::tempdir().unwrap();
+    let hosts: String = (1..=3)
+        .map(|n| format!("  quay0{n}: {{ address: 127.0.0.1, port: {port}, vars: {{ container: q, storage_preference: r }} }}\n"))
+        .collect();
+    let inventory = format!(
+        "hosts:\n  db01: {{ address: 127.0.0.1, port: {port} }}\n{hosts}groups:\n  quay: {{ hosts: [quay01, quay02, quay03] }}\n  mirror: {{ hosts: [] }}\n  db: {{ hosts: [db01] }}\n"
+    );
+    let inputs = format!(
+        "from: 3.7.0\nto: 3.8.0\ndigest: sha256:{}\nhostname: registry.example\nca: /etc/hostname\nfirst: quay01\ndump_copy: /tmp\n",
+        "0".repeat(64)
+    );
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let good = std::fs::read_to_string(root().join("runbooks/upgrade-geo.yaml")).unwrap();
+    let changes = MISTAKES.map(|(from, to, _)| (from, to));
+    let bad = replaced(good, &changes);
+    let mut operator = Operator::new(
+        &write("bad.yaml", &bad),
+        &write("inventory.yaml", &inventory),
+    );
+    operator.inputs = Some(write("inputs.yaml", &inputs));
+
+    for command in ["check", "plan", "run"] {
+        let mut args = operator.run_args();
+        args[0] = command.into();
+        let output = operator.alone(&args);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{command}:\n{text}");
+        assert!(text.contains("5 mistakes"), "{command}:\n{text}");
+        for (_, mistake, message) in MISTAKES {
+            let line = 1 + bad.lines().position(|line| line.contains(mistake)).unwrap();
+            let told = text
+                .split(message)
+                .nth(1)
+                .unwrap_or_else(|| panic!("{command}: nothing says {message}:\n{text}"));
+            let place = told
+                .lines()
+                .find(|line| line.contains("bad.yaml:"))
+                .unwrap();
+            assert!(
+                place.contains(&format!("bad.yaml:{line}:")),
+                "{command}: {message} at line {line}, not {place}"
+            );
+        }
+    }
+    assert_eq!(
+        listener.accept().unwrap_err().kind(),
+        std::io::ErrorKind::WouldBlock,
+        "somebody was contacted"
+    );
+    assert!(operator.runs().is_empty());
+}
+
+const QUESTION: &str = "runbook: ask\nversion: 1\nsteps:\n  - { step: sure, uses: gate.approve, with: { message: 'Really?' } }\n";
+
+fn asking() -> Operator {
+    let mut operator = Operator::new(Path::new(""), Path::new(""));
+    operator.runbook = operator.file("ask.yaml", QUESTION);
+    let nobody = "hosts:\n  nobody: { address: 192.0.2.1 }\n";
+    operator.inventory = operator.file("inventory.yaml", nobody);
+    operator
+}
+
+#[test]
+fn a_gate_takes_yes_from_a_terminal_only() {
+    let operator = asking();
+    let alone = operator.run_alone();
+    assert_eq!(alone.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&alone.stdout).contains("there is no terminal to ask at"));
+
+    let mut session = operator.resume();
+    session.terminal.answer("sure@control", "no");
+    assert_eq!(session.terminal.end().code, Some(3));
+
+    let mut session = operator.resume();
+    session.terminal.answer("sure@control", "perhaps");
+    session.terminal.wait_for("type yes to go on, no to stop: ");
+    session.terminal.interrupt();
+    assert_eq!(session.terminal.end().code, Some(4));
+
+    let mut session = operator.resume();
+    session.terminal.answer("sure@control", "yes");
+    assert_eq!(session.terminal.end().code, Some(0));
+}
