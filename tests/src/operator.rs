@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use crate::lab::Lab;
 use crate::root;
 use crate::tail::Tail;
-use crate::terminal::{DEADLINE, Ended, MOMENT, Terminal};
+use crate::terminal::{DEADLINE, Ended, MOMENT, Terminal, say};
 
 /// Rows and columns of a usual terminal.
 const SIZE: (u16, u16) = (40, 120);
@@ -165,6 +165,18 @@ impl Operator {
             terminal,
             runs,
             tail,
+        }
+    }
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            say(&format!(
+                "the state is kept in {}",
+                self.folder.path().display()
+            ));
+            self.folder.disable_cleanup(true);
         }
     }
 }

@@ -177,11 +177,13 @@ pub fn of_containers(lab: &Lab) -> Vec<String> {
 }
 
 /// An attempt whose host says that it ran. One that the engine itself made ends with its
-/// controller, and is then made again: it moves a file into place whole.
+/// controller, and is then made again: it moves a file into place whole. One that failed may be
+/// made again where the runbook says so.
 fn may_have_done_something(plan: &Plan, node: NodeIx, end: &AttemptEnd) -> bool {
     match end {
         AttemptEnd::Completed { .. } => true,
-        AttemptEnd::Failed(_) | AttemptEnd::Lost => !is_engine(plan, node),
+        AttemptEnd::Failed(_) => !is_engine(plan, node) && !is_repeated(plan, node),
+        AttemptEnd::Lost => !is_engine(plan, node),
         AttemptEnd::NeverBegan => false,
     }
 }
@@ -189,6 +191,11 @@ fn may_have_done_something(plan: &Plan, node: NodeIx, end: &AttemptEnd) -> bool 
 fn is_engine(plan: &Plan, node: NodeIx) -> bool {
     let step_type = plan.instance(node).and_then(|(step, _)| plan.type_of(step));
     step_type.is_some_and(|of| matches!(of.kind, TypeKind::Copy | TypeKind::Record))
+}
+
+fn is_repeated(plan: &Plan, node: NodeIx) -> bool {
+    plan.instance(node)
+        .is_some_and(|(step, _)| step.retry.attempts > 1)
 }
 
 fn first_alone(plan: &Plan, records: &[Record]) -> bool {

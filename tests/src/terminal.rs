@@ -29,7 +29,11 @@ pub struct Terminal {
     child: Child,
     pty: Arc<Pty>,
     written: Arc<Written>,
+    /// What the program wrote, as far as it was fetched: a search must not keep the reader waiting,
+    /// or the program would wait for its terminal.
+    text: Vec<u8>,
     seen: usize,
+    searched: (String, usize),
     columns: u16,
 }
 
@@ -78,7 +82,9 @@ impl Terminal {
             child,
             pty,
             written,
+            text: Vec::new(),
             seen: 0,
+            searched: (String::new(), 0),
             columns,
         }
     }
@@ -115,26 +121,39 @@ impl Terminal {
 
     /// Whether this text has been written since the last text that was found.
     pub fn appeared(&mut self, text: &str) -> bool {
-        let now = self.written.lock();
-        let found = find(&now.text[self.seen..], text.as_bytes());
+        let known = self.text.len();
+        self.text
+            .extend_from_slice(&self.written.lock().text[known..]);
+        // Searched once, a part is not searched again for the same.
+        let from = if self.searched.0 == text {
+            self.searched.1
+        } else {
+            self.seen
+        };
+        let found = find(&self.text[from..], text.as_bytes());
         if let Some(at) = found {
-            self.seen += at + text.len();
+            self.seen = from + at + text.len();
         }
+        let end = self.text.len().saturating_sub(text.len());
+        let next = if found.is_some() {
+            self.seen
+        } else {
+            end.max(from)
+        };
+        self.searched = (text.to_owned(), next);
         found.is_some()
     }
 
     /// Waits for this text.
     pub fn wait_for(&mut self, text: &str) {
-        let written = Arc::clone(&self.written);
         let deadline = Instant::now() + DEADLINE;
-        while !self.appeared(text) {
-            let now = written.lock();
-            let over = now.closed || Instant::now() > deadline;
-            if over && find(&now.text[self.seen..], text.as_bytes()).is_none() {
-                drop(now);
-                panic!("`{text}` was never written");
+        loop {
+            let over = self.written.lock().closed || Instant::now() > deadline;
+            if self.appeared(text) {
+                return;
             }
-            drop(written.wait(now));
+            assert!(!over, "`{text}` was never written");
+            std::thread::sleep(MOMENT);
         }
     }
 
@@ -275,7 +294,8 @@ mod tests {
             "echo 'g asks:'; printf 'type yes to go on, no to stop: '; read a; echo \"got $a\"; exit 3",
         );
         terminal.answer("g", "yes");
-        terminal.wait_for("got yes");
+        terminal.wait_for("got");
+        terminal.wait_for(" yes");
         let ended = terminal.end();
         assert_eq!(ended.code, Some(3));
         assert!(ended.text.ends_with("got yes\n"), "{}", ended.text);

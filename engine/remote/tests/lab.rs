@@ -50,7 +50,9 @@ fn switch(name: &str, to: &str) {
 
 fn ssh_config() -> String {
     let env = lab(&["env"]);
-    let line = env.lines().find_map(|line| line.strip_prefix("SSH_CONFIG="));
+    let line = env
+        .lines()
+        .find_map(|line| line.strip_prefix("SSH_CONFIG="));
     line.expect("the lab names its ssh_config").to_owned()
 }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use runbook_model::Event;
 use runbook_tests::lab::{Lab, NODES};
 use runbook_tests::operator::Operator;
+use runbook_tests::terminal::DEADLINE;
 
 use crate::{assert_says, assert_upgraded};
 
@@ -85,6 +86,10 @@ fn a_cable_pulled_while_an_attempt_runs_costs_only_time() {
     night.until("the migration runs", |record, node| {
         matches!(record.event, Event::Launched { .. }) && node.starts_with("migrate@")
     });
+    let begin = Instant::now();
+    while !lab.events().iter().any(|e| e.event == "migrate_begin") {
+        assert!(begin.elapsed() < DEADLINE, "the migration never began");
+    }
     lab.run(&["cut", NODES[0]]);
     let heal = Instant::now() + CUT;
     while Instant::now() < heal {

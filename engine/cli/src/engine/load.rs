@@ -349,7 +349,11 @@ mod tests {
         let source = Sources::new().add("inventory.yaml", text).unwrap();
         let inventory = parse_inventory(&source).0.unwrap();
         let inventory = with_paths(inventory, Path::new("/srv/site/inventory.yaml"));
-        let found: Vec<_> = inventory.hosts.iter().filter_map(|def| def.host.connection.ssh_config.as_deref()).collect();
+        let found: Vec<_> = inventory
+            .hosts
+            .iter()
+            .filter_map(|def| def.host.connection.ssh_config.as_deref())
+            .collect();
         assert_eq!(found, ["/srv/site/lab/config", "/etc/x"]);
     }
 }

@@ -256,3 +256,6 @@ fn before(wanted: &Wanted, found: &Found<'_>) -> BTreeMap<String, String> {
     }
     before
 }
+
+#[cfg(test)]
+mod tests;

@@ -133,7 +133,11 @@ impl Ran {
         let mut todo = vec![self.store.home(&self.id).unwrap().dir().to_owned()];
         while let Some(path) = todo.pop() {
             match path.is_dir() {
-                true => todo.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path())),
+                true => todo.extend(
+                    std::fs::read_dir(path)
+                        .unwrap()
+                        .map(|entry| entry.unwrap().path()),
+                ),
                 false => text += &String::from_utf8_lossy(&std::fs::read(path).unwrap()),
             }
         }
@@ -209,32 +213,34 @@ impl Bench {
     /// A plan of one step for each map of arguments; `DIR` in a path is the directory of the files.
     pub(crate) fn plan(&self, uses: &str, steps: &[Value]) -> Plan {
         let dir = self.path("");
-        let mut text = String::from("runbook: files\n");
+        let mut given = Given::default();
+        let mut inputs = String::from("runbook: files\ninputs:\n");
         if uses == "test.secret" {
-            text += "inputs: { password: { type: secret, required: true } }\n";
+            let source = SecretSource::Env("NONE".to_owned());
+            given.secrets.insert("password".to_owned(), source);
+            inputs += "  password: { type: secret, required: true }\n";
         }
-        text += "vars:\n";
         let mut list = String::from("steps:\n");
         for (at, step) in steps.iter().enumerate() {
             list += &format!("  - step: s{at}\n    uses: {uses}\n    on: control\n    with:\n");
             for (name, value) in step.as_object().unwrap() {
-                let value = match value.as_str() {
-                    Some(path) if name == "path" => {
-                        path.replace("DIR/", dir.to_str().unwrap()).into()
+                match value.as_str() {
+                    // An input is any text, braces included.
+                    Some(text) if text != "{{inputs.password}}" => {
+                        let text = match name == "path" {
+                            true => text.replace("DIR/", dir.to_str().unwrap()),
+                            false => text.to_owned(),
+                        };
+                        let input = format!("{name}_{at}");
+                        inputs += &format!("  {input}: {{ type: string, required: true }}\n");
+                        list += &format!("      {name}: '{{{{inputs.{input}}}}}'\n");
+                        given.values.insert(input, text.into());
                     }
-                    _ => value.clone(),
-                };
-                match value == "{{inputs.password}}" {
-                    true => list += &format!("      {name}: {value}\n"),
-                    false => {
-                        // A literal variable is any text, braces included.
-                        text += &format!("  {name}_{at}: {value}\n");
-                        list += &format!("      {name}: '{{{{vars.{name}_{at}}}}}'\n");
-                    }
+                    _ => list += &format!("      {name}: {value}\n"),
                 }
             }
         }
-        plan(&(text + &list), uses == "test.secret")
+        plan(&(inputs + &list), &given)
     }
 
     fn evaluator(&self, plan: &Arc<Plan>, run: &str) -> Rc<Evaluator> {
@@ -276,11 +282,19 @@ impl Bench {
 
     pub(crate) fn run_with(&self, plan: &Plan, hook: Hook) -> Ran {
         self.stores.set(self.stores.get() + 1);
-        let store = Store::open(&self.dir.path().join(format!("store{}", self.stores.get()))).unwrap();
+        let store =
+            Store::open(&self.dir.path().join(format!("store{}", self.stores.get()))).unwrap();
         let run = store.create(plan, &controller()).unwrap();
         let id = run.id.clone();
         drop(run.lock);
-        self.drive(Ran { id, store, events: Vec::new() }, hook)
+        self.drive(
+            Ran {
+                id,
+                store,
+                events: Vec::new(),
+            },
+            hook,
+        )
     }
 
     /// Another controller goes on with the run.
@@ -342,13 +356,17 @@ fn applets(dir: &Path) -> String {
         .output()
         .expect("busybox is installed");
     let list = String::from_utf8(list.stdout).unwrap();
-    for applet in list.lines().filter(|applet| *applet != "busybox").chain(["busybox"]) {
+    for applet in list
+        .lines()
+        .filter(|applet| *applet != "busybox")
+        .chain(["busybox"])
+    {
         symlink("/bin/busybox", bin.join(applet)).unwrap();
     }
     format!("env PATH={} busybox sh", bin.display())
 }
 
-fn plan(text: &str, has_secret: bool) -> Plan {
+fn plan(text: &str, given: &Given) -> Plan {
     let mut sources = Sources::new();
     let source = sources.add("test.yaml", text.as_bytes()).unwrap();
     let hosts = sources
@@ -364,18 +382,13 @@ fn plan(text: &str, has_secret: bool) -> Plan {
     }
     let (runbook, diagnostics) = parse_runbook(&source);
     assert_eq!(diagnostics.render(&sources), "");
-    let secrets = [("password".to_owned(), SecretSource::Env("NONE".to_owned()))].into();
-    let given = Given {
-        secrets: if has_secret { secrets } else { BTreeMap::new() },
-        ..Given::default()
-    };
     let request = Request {
         sources: &sources,
         source: &source,
         runbook: &runbook.unwrap(),
         inventory: &parse_inventory(&hosts).0.unwrap(),
         catalog: &catalog,
-        given: &given,
+        given,
         allow_missing: false,
     };
     let (plan, diagnostics) = compile(&request);

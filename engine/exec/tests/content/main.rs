@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod bench;
+mod scripts;
 
 use std::os::unix::fs::{MetadataExt, symlink};
 
@@ -30,6 +31,7 @@ in_every_shell!(
     any_text_arrives_as_it_is,
     drift_is_shown_and_repaired,
     a_file_that_changed_meanwhile_is_left_as_it_is,
+    a_change_during_the_validation_wins,
     a_refused_text_leaves_the_old_file,
     links_are_followed_and_directories_refused,
     what_is_only_created_is_never_changed,
@@ -166,6 +168,32 @@ fn a_file_that_changed_meanwhile_is_left_as_it_is(shell: &str) {
     }
 }
 
+fn a_change_during_the_validation_wins(shell: &str) {
+    let bench = Bench::new(shell);
+    let path = bench.path("x");
+    let validate = [
+        "sh",
+        "-c",
+        "echo other >\"$1\"",
+        "sh",
+        path.to_str().unwrap(),
+        "{}",
+    ];
+    let step = json!({ "path": "DIR/x", "text": "new\n", "validate": validate });
+    for old in [None, Some("old\n")] {
+        if let Some(old) = old {
+            bench.put("x", old, 0o644);
+        }
+        let ran = bench.run(&bench.plan("file", std::slice::from_ref(&step)));
+        let said = ran.failure();
+        assert!(said.contains("changed by somebody else"), "{said}");
+        assert_eq!(
+            (bench.text("x").as_str(), bench.names()),
+            ("other\n", vec!["x".to_owned()])
+        );
+    }
+}
+
 fn a_refused_text_leaves_the_old_file(shell: &str) {
     let bench = Bench::new(shell);
     bench.put("x", "old\n", 0o600);
@@ -234,14 +262,21 @@ fn links_are_followed_and_directories_refused(shell: &str) {
             .ends_with("dir is a directory")
     );
     let ran = bench.run(&file("circle"));
-    assert!(ran.failure().ends_with("is a link that leads nowhere"), "{}", ran.failure());
+    assert!(
+        ran.failure().ends_with("is a link that leads nowhere"),
+        "{}",
+        ran.failure()
+    );
     let ran = bench.run(&file("none/x"));
     assert!(
         ran.failure().starts_with("there is no directory "),
         "{}",
         ran.failure()
     );
-    assert_eq!(bench.names(), ["circle", "dangling", "dir", "later", "link", "real"]);
+    assert_eq!(
+        bench.names(),
+        ["circle", "dangling", "dir", "later", "link", "real"]
+    );
 }
 
 fn what_is_only_created_is_never_changed(shell: &str) {

@@ -131,10 +131,14 @@ impl Bench {
     pub async fn unwatched(&self, attempt: &str) {
         let words = format!("\0wrap\0{}\0{attempt}\0", self.run);
         for _ in 0..3000 {
-            if !std::fs::read_dir("/proc").unwrap().flatten().any(|process| {
-                let line = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
-                String::from_utf8_lossy(&line).contains(&words)
-            }) {
+            if !std::fs::read_dir("/proc")
+                .unwrap()
+                .flatten()
+                .any(|process| {
+                    let line = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+                    String::from_utf8_lossy(&line).contains(&words)
+                })
+            {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
