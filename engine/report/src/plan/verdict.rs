@@ -1,6 +1,7 @@
 //! What is known of a step's instances now: once for all of them where they agree.
 
 use runbook_model::preview::Finding;
+use runbook_model::text::printable_lines;
 use runbook_model::{Forecast, HostName, Plan, Preview};
 
 use crate::text::{bounded, names, wrap};
@@ -10,6 +11,8 @@ use crate::{Style, Tone};
 const REASON: usize = 300;
 /// Reasons of one verdict that are shown.
 const REASONS: usize = 20;
+/// Lines of a change to a file that are shown.
+const DIFF_LINES: usize = 60;
 
 /// Lines about the instances of one step; hosts with the same verdict share one.
 pub(super) fn verdicts(out: &mut String, found: &[(&HostName, &Forecast)], style: &Style) {
@@ -54,9 +57,29 @@ pub(super) fn verdicts(out: &mut String, found: &[(&HostName, &Forecast)], style
                 }
             }
         }
+        push_diff(&mut text, forecast);
         for line in text.lines() {
             out.push_str(&style.paint(tone, line));
             out.push('\n');
+        }
+    }
+}
+
+/// What stands below the first line of a reason: the change to a file, line by line.
+fn push_diff(text: &mut String, forecast: &Forecast) {
+    let (Forecast::Change(why) | Forecast::Probe(Finding::Differs(why))) = forecast else {
+        return;
+    };
+    for reason in why {
+        let lines: Vec<_> = printable_lines(reason).skip(1).collect();
+        for line in lines.iter().take(DIFF_LINES) {
+            text.push_str(&format!("            {line}\n"));
+        }
+        if lines.len() > DIFF_LINES {
+            text.push_str(&format!(
+                "            and {} more lines\n",
+                lines.len() - DIFF_LINES
+            ));
         }
     }
 }
@@ -66,7 +89,8 @@ fn said(forecast: &Forecast) -> (Tone, &'static str, Vec<String>) {
         true => Vec::new(),
         false => vec![bounded(text, REASON)],
     };
-    let all = |texts: &[String]| texts.iter().map(|t| bounded(t, REASON)).collect();
+    let first = |text: &String| bounded(text.lines().next().unwrap_or(""), REASON);
+    let all = |texts: &[String]| texts.iter().map(first).collect();
     match forecast {
         Forecast::None => (Tone::Plain, "", Vec::new()),
         Forecast::NoChange => (Tone::Quiet, "no change", Vec::new()),
@@ -130,5 +154,20 @@ pub(super) fn counts(plan: &Plan, preview: &Preview) -> String {
         "nothing to do: no step has a host".into()
     } else {
         said.join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_to_a_file_is_shown_line_by_line() {
+        let reason = "text differs\n@@ -1 +1 @@\n-old\u{1b}[2J\n+new".to_owned();
+        let change = Forecast::Change(vec![reason]);
+        let host = HostName::new("quay01").unwrap();
+        let mut out = String::new();
+        verdicts(&mut out, &[(&host, &change)], &Style::plain(80));
+        insta::assert_snapshot!(out);
     }
 }
