@@ -28,7 +28,7 @@ const LENGTH: u64 = 75_000;
 /// When the controller is killed.
 #[derive(Debug, Clone, Copy)]
 enum Moment {
-    /// Right after this many of its run's events have been written by all controllers.
+    /// Right after the event of this number was written.
     Event(u64),
     /// After this time.
     Delay(Duration),
@@ -71,7 +71,8 @@ fn upgrade(chance: &mut Chance, left: u64, figures: &mut Figures) {
     let lab = Lab::fresh();
     let operator = Operator::of_upgrade(&lab);
     let kills = left.min(MOST);
-    for moment in moments(chance, kills) {
+    for done in 0..kills {
+        let moment = moment(chance, written(&operator), kills - done);
         let mut session = begin(&operator);
         if !lives_until(&mut session, moment) {
             session.ends_with(0);
@@ -112,23 +113,25 @@ fn begin(operator: &Operator) -> Session {
     }
 }
 
-/// Half of them are events, spread over the whole upgrade; the others are times, each a part of what
-/// one controller of several has.
-fn moments(chance: &mut Chance, kills: u64) -> Vec<Moment> {
-    let mut events: Vec<u64> = (0..kills).map(|_| 1 + chance.below(EVENTS)).collect();
-    events.sort_unstable();
-    let part = 2 * LENGTH / (kills + 1);
-    let delay = |chance: &mut Chance| Moment::Delay(Duration::from_millis(chance.below(part)));
-    events
-        .into_iter()
-        .map(|event| {
-            if chance.below(2) == 0 {
-                Moment::Event(event)
-            } else {
-                delay(chance)
-            }
-        })
-        .collect()
+/// How many events the journals have.
+fn written(operator: &Operator) -> u64 {
+    operator
+        .runs()
+        .first()
+        .map_or(0, |_| operator.seen().state.seq)
+}
+
+/// The next of so many moments, which shall be spread over what is left of the upgrade.
+fn moment(chance: &mut Chance, written: u64, kills: u64) -> Moment {
+    let left = EVENTS.saturating_sub(written);
+    let part = |whole: u64| 2 * whole / (kills + 1);
+    if chance.below(2) == 0 {
+        Moment::Event(written + 1 + chance.below(part(left)))
+    } else {
+        Moment::Delay(Duration::from_millis(
+            chance.below(part(LENGTH * left / EVENTS)),
+        ))
+    }
 }
 
 /// Whether the moment came before the end; gates that ask are answered with yes.
