@@ -187,3 +187,53 @@ fn a_clock_that_is_set_back_does_not_make_looks_old_for_ever() {
     bench.looked(p, satisfied());
     assert_eq!(bench.looking(x), Some(Purpose::Before));
 }
+
+/// A probe that finds what `x` itself brings about, as *none runs* finds the node that was started.
+fn own_effect() -> (Bench, NodeIx, NodeIx) {
+    let mut sketch = Sketch::new();
+    let (p, x) = (sketch.probe("p", "h1"), sketch.ordinary("x", "h1"));
+    sketch.step(p).fresh_ms = Some(0);
+    sketch.requires(p, x);
+    let mut bench = Bench::open(sketch);
+    bench.ready("h1");
+    bench.looked(p, satisfied());
+    if bench.looking(p).is_some() {
+        bench.looked(p, satisfied());
+    }
+    (bench, p, x)
+}
+
+#[test]
+fn an_effect_that_happened_is_looked_at_before_what_it_was_built_on() {
+    let (mut bench, p, x) = own_effect();
+    bench.apply(x);
+    assert_eq!(bench.looking(x), Some(Purpose::After));
+    let mut bench = bench.crash();
+    bench.ready("h1");
+    assert_eq!(
+        (bench.looking(p), bench.looking(x)),
+        (None, Some(Purpose::After))
+    );
+    bench.looked(x, satisfied());
+    assert_eq!(bench.outcome(x), Some(Outcome::Changed));
+    assert_eq!(bench.end(), Some(RunResult::Succeeded));
+}
+
+#[test]
+fn a_failed_effect_is_looked_at_first_and_another_attempt_needs_a_fresh_look() {
+    let (mut bench, p, x) = own_effect();
+    bench.apply(x);
+    bench.looked(x, differs());
+    assert_eq!(bench.end(), Some(RunResult::Failed));
+    let mut bench = bench.resume();
+    bench.ready("h1");
+    assert_eq!(
+        (bench.looking(p), bench.looking(x)),
+        (None, Some(Purpose::Before))
+    );
+    bench.looked(x, differs());
+    assert_eq!(bench.looking(p), Some(Purpose::Probe));
+    bench.looked(p, differs());
+    assert_eq!(bench.end(), Some(RunResult::Failed));
+    assert_eq!(bench.state().attempts.len(), 1);
+}

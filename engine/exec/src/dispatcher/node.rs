@@ -57,6 +57,12 @@ impl<R: Rules> Dispatcher<R> {
         }
     }
 
+    /// Whether the node's check can tell what an attempt of any generation has done.
+    fn was_attempted(&self, node: NodeIx, kind: TypeKind) -> bool {
+        matches!(kind, TypeKind::Ordinary | TypeKind::Copy)
+            && self.state.attempts.values().any(|a| a.node == node)
+    }
+
     fn start_instance(&mut self, node: NodeIx, step: usize, kind: TypeKind, slot: bool) -> Move {
         if let Some(reason) = self.skipped_phase(step) {
             self.finish(node, Outcome::Skipped { reason });
@@ -84,7 +90,9 @@ impl<R: Rules> Dispatcher<R> {
         if needs_slot && !slot {
             return Move::NeedsSlot;
         }
-        if self.freshen(node) {
+        // An attempt may have had its effect: that is looked at before what it was built on, which
+        // the effect itself may have changed. Another attempt freshens again.
+        if !self.was_attempted(node, kind) && self.freshen(node) {
             return Move::Made;
         }
         match kind {

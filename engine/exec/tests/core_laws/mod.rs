@@ -118,9 +118,13 @@ fn before(
     if begins && !ended_well(graph.requires(node)) {
         return Err("something that it is built on had not ended well".into());
     }
+    // What an attempt has done is looked at first; only another effect is built on fresh looks again.
+    let looks_back = matches!(record.event, Event::Looking { .. })
+        && state.attempts.values().any(|a| a.node == node);
     let first = before.stage == Stage::Waiting || matches!(record.event, Event::Dispatched { .. });
     if begins
         && first
+        && !looks_back
         && !matches!(record.event, Event::Decided { .. })
         && !part.dispatched.contains(&node)
     {
