@@ -66,7 +66,11 @@ impl Terminal {
         let (pty, pts) = pty_process::blocking::open().expect("the system has pseudo-terminals");
         pty.resize(Size::new(rows, columns))
             .expect("a pseudo-terminal has a size");
-        let command = Command::new(program)
+        // What starts the tests may ignore Ctrl-C, as a shell does for what runs in its background;
+        // a program at a terminal does not inherit that.
+        let command = Command::new("env")
+            .arg("--default-signal=INT,QUIT")
+            .arg(program)
             .args(args)
             .env("TERM", "xterm")
             .env("NO_COLOR", "1");
