@@ -24,8 +24,10 @@ pub struct Options {
     pub connect_timeout: Duration,
     /// For one answer of a control shell; work never runs there, so this is for a stalled host.
     pub answer_timeout: Duration,
-    /// Where the sockets of ssh masters are made; a short path. `None`: `$XDG_RUNTIME_DIR`, else the temporary directory.
+    /// Where the sockets of ssh masters are made; a short path. `None`: `runtime_dir`, else the temporary directory.
     pub control_dir: Option<PathBuf>,
+    /// The person's directory for such things, taken where it is usable and short enough.
+    pub runtime_dir: Option<PathBuf>,
     /// Checks at the same time, per host and account. A connection carries ten channels by default.
     pub workers: usize,
     /// Bytes that an attempt may print before it is ended.
@@ -42,6 +44,7 @@ impl Default for Options {
             connect_timeout: Duration::from_secs(15),
             answer_timeout: Duration::from_secs(60),
             control_dir: None,
+            runtime_dir: None,
             workers: 2,
             output_limit: 256 << 20,
             shell: "sh".to_owned(),

@@ -56,7 +56,7 @@ pub(crate) fn preview(
         return Ok(preview::offline(plan, &evaluator));
     }
     block_on(async {
-        let reach = Reach::new(plan, runbook_remote::Options::default());
+        let reach = Reach::new(plan, remote());
         let preview = preview::live(plan, &evaluator, &reach).await;
         close(&reach).await;
         Ok(preview)
@@ -88,7 +88,7 @@ fn drive(mut run: Run, live: Live) -> Result<Ended, Error> {
         // Before anything is started: from here on Ctrl-C is a wish, not the end.
         let signals = signals::listen(Signal::Stop, Signal::Detach)
             .map_err(|e| Error::Engine(format!("signals cannot be received: {e}")))?;
-        let reach = Rc::new(Reach::new(&plan, runbook_remote::Options::default()));
+        let reach = Rc::new(Reach::new(&plan, remote()));
         let drive = Drive {
             plan: Arc::clone(&plan),
             run: run.id.clone(),
@@ -149,5 +149,13 @@ pub(crate) fn may_begin(store: &Store, plan: &Plan) -> Result<(), Error> {
         Ok(())
     } else {
         Err(StoreError::Unfinished { runs }.into())
+    }
+}
+
+/// How hosts are reached from here.
+fn remote() -> runbook_remote::Options {
+    runbook_remote::Options {
+        runtime_dir: std::env::var_os("XDG_RUNTIME_DIR").map(Into::into),
+        ..runbook_remote::Options::default()
     }
 }

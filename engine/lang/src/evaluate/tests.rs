@@ -1,3 +1,5 @@
+//! Tests of the module beside this file.
+
 use runbook_model::event::{Event, NodeSummary};
 use runbook_model::{Epoch, Outcome, Record, RunId};
 

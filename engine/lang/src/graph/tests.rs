@@ -1,3 +1,5 @@
+//! Tests of the module beside this file.
+
 use super::*;
 
 /// `a:q1,q2` is a step on two hosts, `a:q1!` one that everybody waits for, `b:q1 <a <c@` one with `needs`,

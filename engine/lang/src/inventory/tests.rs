@@ -1,3 +1,5 @@
+//! Tests of the module beside this file.
+
 use runbook_model::Account;
 use serde_json::json;
 

@@ -1,3 +1,5 @@
+//! Tests of the module beside this file.
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

@@ -1,3 +1,5 @@
+//! Tests of the module beside this file.
+
 use serde_json::{Value, json};
 
 use super::*;

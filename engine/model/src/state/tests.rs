@@ -1,3 +1,5 @@
+//! The fold: what follows, and what is refused.
+
 use super::*;
 use crate::event::{Intent, Purpose};
 

@@ -42,9 +42,10 @@ fn base(options: &Options) -> Result<PathBuf, Fault> {
             .map_err(|e| Fault::local(&format!("cannot make {}", dir.display()), &e))?;
         return Ok(dir.clone());
     }
-    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
     let usable = |dir: &PathBuf| dir.is_absolute() && fits(dir) && dir.is_dir();
-    Ok(runtime
+    Ok(options
+        .runtime_dir
+        .clone()
         .into_iter()
         .chain([std::env::temp_dir()])
         .find(usable)

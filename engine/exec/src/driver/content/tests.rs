@@ -1,3 +1,5 @@
+//! What a look at a file comes to, and which version a swap expects.
+
 use runbook_model::event::{Controller, Intent, NodeSummary, Purpose};
 use runbook_model::{AttemptId, Epoch, Event, HostName, NodeIx, Record, RunId, RunState};
 use runbook_remote::Excerpt;
