@@ -338,7 +338,7 @@ impl<R: Rules> Dispatcher<R> {
                 Some(host.clone()),
             ),
             NodeKind::PhaseBegin { phase: at } => (phase(*at), None),
-            NodeKind::Barrier | NodeKind::DoneWhen => (String::new(), None),
+            NodeKind::Barrier { .. } | NodeKind::DoneWhen => (String::new(), None),
         };
         NodeSummary {
             id: node.id.clone(),
@@ -356,7 +356,7 @@ impl Role {
     fn of(plan: &Plan, node: NodeIx, hosts: &[HostRow]) -> Result<Self, GraphError> {
         Ok(match &plan.nodes[node.at()].kind {
             NodeKind::PhaseBegin { phase } => Self::PhaseBegin(*phase),
-            NodeKind::Barrier => Self::Barrier,
+            NodeKind::Barrier { .. } => Self::Barrier,
             NodeKind::DoneWhen => Self::DoneWhen,
             NodeKind::Instance { step: at, host, .. } => {
                 let dangling = |what: &str| {

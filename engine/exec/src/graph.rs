@@ -152,7 +152,7 @@ fn weight(plan: &Plan, node: NodeIx) -> u64 {
     };
     let base = match plan.type_of(step).map(|t| t.kind) {
         Some(TypeKind::Ordinary | TypeKind::Always | TypeKind::Copy) => 4,
-        Some(TypeKind::Gate) => 20,
+        Some(TypeKind::Gate | TypeKind::Wait) => 20,
         Some(TypeKind::Probe | TypeKind::Assert | TypeKind::Record) | None => 1,
     };
     base + if step.critical { 20 } else { 0 } + if step.until.is_some() { 10 } else { 0 }

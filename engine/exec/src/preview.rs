@@ -184,7 +184,7 @@ impl<'a> Forecaster<'a> {
     /// What can be said without the host, if anything.
     fn without_host(&mut self, node: NodeIx) -> Option<Forecast> {
         match &self.plan.nodes[node.at()].kind {
-            NodeKind::Barrier => Some(Forecast::None),
+            NodeKind::Barrier { .. } => Some(Forecast::None),
             NodeKind::PhaseBegin { phase } => {
                 let when = self
                     .plan
@@ -235,7 +235,7 @@ impl<'a> Forecaster<'a> {
         match self.plan.type_of(step).map(|of| of.kind)? {
             TypeKind::Gate => Some(Forecast::Gate),
             TypeKind::Assert => Some(Forecast::Assert(self.assert(step, context))),
-            TypeKind::Record | TypeKind::Always => Some(Forecast::Always),
+            TypeKind::Record | TypeKind::Always | TypeKind::Wait => Some(Forecast::Always),
             TypeKind::Ordinary | TypeKind::Probe | TypeKind::Copy => None,
         }
     }

@@ -102,10 +102,12 @@ impl Compiler<'_> {
             groups: hosts.groups,
             types,
             done_when: runbook.done_when.as_ref().map(|expr| self.expr(expr)),
+            window: None,
             phases: self.phases(&chosen),
             steps,
             nodes: graph.nodes,
             edges: graph.edges,
+            not_yet: Vec::new(),
         };
         plan.digest = digest(&plan);
         Some(plan)
@@ -174,9 +176,8 @@ impl Compiler<'_> {
         label: &str,
         help: Option<String>,
     ) {
-        let source = self.request.source.id();
         let diagnostic = Diagnostic::error(code, message)
-            .label(source, span, label)
+            .label(span.source, span, label)
             .maybe_help(help);
         self.diagnostics.push(diagnostic);
     }

@@ -155,7 +155,7 @@ impl<'a> Builder<'a> {
             for batch in 0..batches {
                 self.add_instances(at, batch);
             }
-            let end = self.node(format!("end of {}", phase.id), NodeKind::Barrier);
+            let end = self.node(format!("end of {}", phase.id), NodeKind::Barrier { phase: number, batch: None });
             self.end.push(end);
         }
     }
@@ -176,6 +176,9 @@ impl<'a> Builder<'a> {
                 let kind = NodeKind::Instance {
                     step: StepIx(u32::try_from(at).expect("fewer than four billion steps")),
                     host: host.clone(),
+                    via: None,
+                    item: None,
+                    account: None,
                     batch: u32::try_from(batch).expect("fewer than four billion batches"),
                 };
                 let ix = self.node(format!("{}@{host}", step.id), kind);
@@ -364,6 +367,7 @@ impl<'a> Builder<'a> {
                 from: *from,
                 to: *to,
                 kind: *kind,
+                origin: runbook_model::Origin::Steps,
             })
             .collect();
         let cycles = cycle::all(&self.nodes, &edges);

@@ -7,6 +7,7 @@ mod language;
 mod names;
 mod others;
 mod shape;
+mod testing;
 
 pub use names::{Name, RESERVED};
 pub use shape::{Section, Shape, Since, Word};
@@ -35,6 +36,7 @@ pub fn of(section: Section) -> impl Iterator<Item = &'static Key> {
     language::KEYS
         .iter()
         .chain(others::KEYS)
+        .chain(testing::KEYS)
         .filter(move |key| key.section == section)
 }
 
@@ -50,6 +52,7 @@ pub fn home(name: &str) -> Option<Section> {
     language::KEYS
         .iter()
         .chain(others::KEYS)
+        .chain(testing::KEYS)
         .find(|key| key.name == name)
         .map(|key| key.section)
 }

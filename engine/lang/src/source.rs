@@ -16,6 +16,8 @@ pub const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes of a text, `start..end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Span {
+    /// Which text.
+    pub source: SourceId,
     /// First byte.
     pub start: usize,
     /// One after the last byte.
@@ -23,13 +25,26 @@ pub struct Span {
 }
 
 impl Span {
-    /// From `start` to `end`; an `end` before `start` makes an empty span.
+    /// From `start` to `end` of the first text; an `end` before `start` makes an empty span.
     #[must_use]
     pub fn new(start: usize, end: usize) -> Self {
+        Self::of(SourceId(0), start, end)
+    }
+
+    /// From `start` to `end` of a text; an `end` before `start` makes an empty span.
+    #[must_use]
+    pub fn of(source: SourceId, start: usize, end: usize) -> Self {
         Self {
+            source,
             start,
             end: end.max(start),
         }
+    }
+
+    /// Other bytes of the same text.
+    #[must_use]
+    pub fn with(self, start: usize, end: usize) -> Self {
+        Self::of(self.source, start, end)
     }
 
     /// As a range.
@@ -54,7 +69,7 @@ impl Span {
     #[must_use]
     pub fn part(self, inner: Range<usize>) -> Self {
         let end = self.end.min(self.start.saturating_add(inner.end));
-        Self::new(end.min(self.start.saturating_add(inner.start)), end)
+        self.with(end.min(self.start.saturating_add(inner.start)), end)
     }
 }
 
@@ -83,7 +98,7 @@ impl<T> Spanned<T> {
 }
 
 /// Position of a source in its [`Sources`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct SourceId(pub u32);
 
 /// A text with a name.
@@ -135,9 +150,9 @@ impl Source {
     #[must_use]
     pub fn part(&self, whole: Span, text: &str, part: Range<usize>) -> Span {
         match self.slice(whole).find(text) {
-            Some(at) if !text.is_empty() => {
-                Span::new(whole.start + at, whole.start + at + text.len()).part(part)
-            }
+            Some(at) if !text.is_empty() => whole
+                .with(whole.start + at, whole.start + at + text.len())
+                .part(part),
             _ => whole,
         }
     }
@@ -158,10 +173,11 @@ impl Source {
             .checked_sub(1)
             .and_then(|at| self.lines.get(at).copied())
         else {
-            return Span::default();
+            return Span::of(self.id, 0, 0);
         };
         let next = self.lines.get(line).copied().unwrap_or(self.text.len());
-        Span::new(
+        Span::of(
+            self.id,
             start,
             start + self.text[start..next].trim_end_matches(['\n', '\r']).len(),
         )
@@ -226,7 +242,7 @@ impl Sources {
                     bytes.len()
                 ),
             )
-            .label(id, Span::default(), "")
+            .label(id, Span::of(id, 0, 0), "")
             .help("a runbook names files, it does not hold them"));
         }
         match std::str::from_utf8(bytes) {
@@ -245,7 +261,7 @@ impl Sources {
                             u32::from(c)
                         ),
                     )
-                    .label(id, Span::new(at, at + c.len_utf8()), "here")
+                    .label(id, Span::of(id, at, at + c.len_utf8()), "here")
                     .help("in a quoted text it can be written as an escape, like \"\\u001b\"")),
                 }
             }
@@ -258,7 +274,7 @@ impl Sources {
                     Code::NotText,
                     format!("the file is not UTF-8: byte {at} cannot be read"),
                 )
-                .label(id, Span::new(at, end), "here"))
+                .label(id, Span::of(id, at, end), "here"))
             }
         }
     }
@@ -267,6 +283,20 @@ impl Sources {
     #[must_use]
     pub fn get(&self, id: SourceId) -> Option<&Source> {
         self.0.get(id.0 as usize)
+    }
+
+    /// A span as the plan stores it; nowhere, for a span of no text.
+    #[must_use]
+    pub fn place(&self, span: Span) -> Place {
+        self.get(span.source)
+            .map_or_else(Place::default, |source| source.place(span))
+    }
+
+    /// Where a part of a scalar's text is written, as [`Source::part`] says.
+    #[must_use]
+    pub fn part(&self, whole: Span, text: &str, part: Range<usize>) -> Span {
+        self.get(whole.source)
+            .map_or(whole, |source| source.part(whole, text, part))
     }
 
     /// All of them, in order.

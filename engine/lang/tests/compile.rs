@@ -1,117 +1,30 @@
-//! What is said about mistakes that only the whole shows: one runbook and one snapshot for every
-//! code of the compiler, against one inventory.
+//! What is said about mistakes that only the whole shows: runbooks and a snapshot of each,
+//! against one inventory.
 
 #![allow(
     clippy::unwrap_used,
     reason = "a test that cannot read its files fails"
 )]
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
 
-use runbook_lang::ast::parse_runbook;
-use runbook_lang::compile::{Given, Request, compile};
-use runbook_lang::diagnostic::{Code, Diagnostics};
-use runbook_lang::inventory::parse_inventory;
-use runbook_lang::source::Sources;
-use runbook_lang::steptype::{Catalog, SHIPPED};
 use runbook_model::Plan;
-use runbook_model::plan::SecretSource;
+use support::compiled;
 
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/compile")
-}
-
-/// What is given to a runbook stands in the runbook of the test: `x-given` and `x-secrets`.
-fn given(text: &str) -> Given {
-    let Ok(root) = serde_yaml::from_str::<serde_json::Value>(text) else {
-        return Given::default();
-    };
-    let values = root["x-given"].as_object().cloned().unwrap_or_default();
-    let secrets = root["x-secrets"].as_array().cloned().unwrap_or_default();
-    let secrets = secrets.iter().map(|name| name.as_str().unwrap().to_owned());
-    Given {
-        texts: BTreeMap::new(),
-        values: values.into_iter().collect(),
-        secrets: secrets
-            .map(|name| (name.clone(), SecretSource::Env(name)))
-            .collect(),
-    }
-}
-
-fn compiled(file: &str, text: &str, inventory: &str) -> (Option<Plan>, Diagnostics, Sources) {
-    let mut sources = Sources::new();
-    let source = sources.add(file, text.as_bytes()).unwrap();
-    let hosts = sources.add("inventory.yaml", inventory.as_bytes()).unwrap();
-    let mut catalog = Catalog::new();
-    for name in ["test.look", "test.state", "test.act"] {
-        let file = format!("types/{name}.yaml");
-        let of_type = sources
-            .add(&file, &fs::read(folder().join(&file)).unwrap())
-            .unwrap();
-        assert_eq!(catalog.add(name, SHIPPED, &of_type).render(&sources), "");
-    }
-    let (runbook, mut diagnostics) = parse_runbook(&source);
-    let (inventory, found) = parse_inventory(&hosts);
-    diagnostics.extend(found);
-    let request = Request {
-        sources: &sources,
-        source: &source,
-        runbook: &runbook.unwrap(),
-        inventory: &inventory.unwrap(),
-        catalog: &catalog,
-        given: &given(text),
-        allow_missing: false,
-    };
-    let (plan, found) = compile(&request);
-    diagnostics.extend(found);
-    diagnostics.sort();
-    (plan, diagnostics, sources)
-}
-
-fn names() -> Vec<String> {
-    let files = fs::read_dir(folder())
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
-    let yaml = files.filter(|path| path.extension().is_some_and(|e| e == "yaml"));
-    let stems = yaml.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned());
-    let mut names: Vec<_> = stems.filter(|stem| stem != "inventory").collect();
-    names.sort();
-    names
-}
-
-fn read(name: &str) -> (Option<Plan>, Diagnostics, Sources) {
-    let file = format!("{name}.yaml");
-    let text = fs::read_to_string(folder().join(&file)).unwrap();
-    compiled(&file, &text, include_str!("compile/inventory.yaml"))
-}
+mod support;
 
 #[test]
 fn every_mistake_is_explained() {
-    for name in names() {
-        let (plan, diagnostics, sources) = read(&name);
-        assert!(plan.is_none(), "{name}: there is a plan");
-        let rendered = diagnostics.render(&sources);
+    for name in support::names("compile") {
+        let case = support::read("compile", &name);
+        assert!(case.plan.is_none(), "{name}: there is a plan");
+        let rendered = case.diagnostics.render(&case.sources);
         assert!(
             !rendered.contains("hunter2") || name == "secret_leak",
             "{name}: a secret is shown"
         );
         insta::assert_snapshot!(name, rendered);
     }
-}
-
-#[test]
-fn every_code_of_the_compiler_has_a_runbook() {
-    let mut seen = BTreeSet::new();
-    for name in names() {
-        seen.extend(read(&name).1.iter().map(|diagnostic| diagnostic.code));
-    }
-    let missing: Vec<_> = Code::ALL
-        .iter()
-        .filter(|code| **code > Code::BadParameter && !seen.contains(*code))
-        .collect();
-    assert!(missing.is_empty(), "{missing:?}");
 }
 
 const GOOD: &str = "
@@ -145,9 +58,14 @@ phases:
       - { step: healthy, uses: test.look, needs: ['start@host'], until: { every: 1s, within: 1m } }
 ";
 
+fn planned(text: &str, inventory: &str) -> Plan {
+    let case = compiled("good.yaml", text, inventory);
+    let why = case.diagnostics.render(&case.sources);
+    case.plan.unwrap_or_else(|| panic!("{why}"))
+}
+
 fn plan(inventory: &str) -> Plan {
-    let (plan, diagnostics, sources) = compiled("good.yaml", GOOD, inventory);
-    plan.unwrap_or_else(|| panic!("{}", diagnostics.render(&sources)))
+    planned(GOOD, inventory)
 }
 
 fn instances(plan: &Plan) -> BTreeSet<&str> {
@@ -192,11 +110,7 @@ fn neither_order_nor_number_of_hosts_renames_an_instance() {
 
 #[test]
 fn the_digest_covers_what_runs() {
-    let digest = |text: &str, hosts: &str| {
-        let (plan, diagnostics, sources) = compiled("good.yaml", text, hosts);
-        plan.unwrap_or_else(|| panic!("{}", diagnostics.render(&sources)))
-            .digest
-    };
+    let digest = |text: &str, hosts: &str| planned(text, hosts).digest;
     let hosts = inventory(&["q1", "q2"]);
     let base = digest(GOOD, &hosts);
     let others = [

@@ -23,7 +23,7 @@ pub mod watch;
 pub use event::{Event, Record};
 pub use host::{Account, Connection, Host};
 pub use id::{AttemptId, Epoch, HostName, NodeIx, RunId, StepId, StepIx};
-pub use node::{Edge, EdgeKind, Node, NodeKind};
+pub use node::{Edge, EdgeKind, Item, Node, NodeKind, Origin};
 pub use outcome::{Failure, FailureKind, Outcome, RunResult};
 pub use plan::Plan;
 pub use preview::{Forecast, Preview};

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::step::{Expr, Place};
+use crate::step::{Expr, OnFailure, Place};
 use crate::{Edge, Host, HostName, Node, NodeIx, NodeKind, Step, StepId, StepIx, StepType, Value};
 
 /// Format of the stored plan; a plan of another format is refused.
-pub const PLAN_FORMAT: u32 = 1;
+pub const PLAN_FORMAT: u32 = 2;
 
 /// A compiled runbook.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,14 +38,43 @@ pub struct Plan {
     pub types: BTreeMap<String, StepType>,
     /// True: everything is there already.
     pub done_when: Option<Expr>,
-    /// Phases in order.
+    /// When the run may happen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
+    /// Phases in order: those of the procedure, then those of going back, then the ending.
     pub phases: Vec<Phase>,
     /// Steps in order.
     pub steps: Vec<Step>,
     /// Nodes, instances and others.
     pub nodes: Vec<Node>,
-    /// Edges, sorted.
+    /// Edges, sorted; none leads from one part of the plan to another.
     pub edges: Vec<Edge>,
+    /// What the runbook asks for and this engine can show but not run: a run is refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_yet: Vec<NotYet>,
+}
+
+/// Something that can be planned and not run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotYet {
+    /// What, for people.
+    pub what: String,
+    /// Where it is asked for.
+    pub place: Place,
+}
+
+/// When a run may happen: dates in the normal form of the language, where they are known.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Window {
+    /// Not before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opens: Option<String>,
+    /// Not after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closes: Option<String>,
+    /// The point of no return must be passed before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_return_before: Option<String>,
 }
 
 /// A text that was compiled.
@@ -98,14 +127,67 @@ pub enum Var {
 pub struct Phase {
     /// Its id.
     pub id: String,
+    /// Which part of the plan it belongs to.
+    #[serde(default)]
+    pub part: Part,
     /// How its steps follow each other.
     pub order: Order,
     /// Runs only if true.
     pub when: Option<Expr>,
     /// Batches of a rolling phase; empty otherwise.
     pub batches: Vec<Vec<HostName>>,
+    /// The hosts that it is about: where its steps run unless they say otherwise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<HostName>,
+    /// `continue`: a host that fails leaves the phase, the others finish it.
+    #[serde(default)]
+    pub on_failure: OnFailure,
+    /// How many hosts may fail before nothing new starts.
+    #[serde(default)]
+    pub max_failures: u32,
+    /// How many hosts must not have failed.
+    #[serde(default)]
+    pub min_ok: u32,
+    /// Between two batches, in milliseconds.
+    #[serde(default)]
+    pub pause_ms: u64,
     /// Where it stands.
     pub place: Place,
+}
+
+impl Phase {
+    /// A phase of the procedure with nothing but its name.
+    #[must_use]
+    pub fn new(id: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            part: Part::Main,
+            order: Order::Steps,
+            when: None,
+            batches: Vec::new(),
+            hosts: Vec::new(),
+            on_failure: OnFailure::Stop,
+            max_failures: 0,
+            min_ok: 0,
+            pause_ms: 0,
+            place: Place::default(),
+        }
+    }
+}
+
+/// A part of the plan: no edge leads from one to another, and each is run by itself.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// The procedure.
+    #[default]
+    Main,
+    /// The procedure of going back.
+    Rollback,
+    /// What runs on every ending.
+    Finally,
 }
 
 /// How the steps of a phase follow each other.
@@ -117,9 +199,36 @@ pub enum Order {
     Steps,
     /// Each host walks the list at its own pace.
     PerHost,
+    /// Only what is written: `needs`, and references to outputs.
+    Graph,
 }
 
 impl Plan {
+    /// A plan in which nothing happens.
+    #[must_use]
+    pub fn empty(runbook: impl Into<String>) -> Self {
+        Self {
+            format: PLAN_FORMAT,
+            runbook: runbook.into(),
+            version: String::new(),
+            summary: String::new(),
+            digest: String::new(),
+            sources: Vec::new(),
+            inputs: BTreeMap::new(),
+            vars: BTreeMap::new(),
+            hosts: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            types: BTreeMap::new(),
+            done_when: None,
+            window: None,
+            phases: Vec::new(),
+            steps: Vec::new(),
+            nodes: Vec::new(),
+            edges: Vec::new(),
+            not_yet: Vec::new(),
+        }
+    }
+
     /// The step of an instance, with its host.
     #[must_use]
     pub fn instance(&self, node: NodeIx) -> Option<(&Step, &HostName)> {
@@ -127,6 +236,32 @@ impl Plan {
             NodeKind::Instance { step, host, .. } => Some((self.steps.get(step.at())?, host)),
             _ => None,
         }
+    }
+
+    /// Where an instance runs: its own host, or the one that it goes through.
+    #[must_use]
+    pub fn runs_on(&self, node: NodeIx) -> Option<&HostName> {
+        match &self.nodes.get(node.at())?.kind {
+            NodeKind::Instance { host, via, .. } => Some(via.as_ref().unwrap_or(host)),
+            _ => None,
+        }
+    }
+
+    /// The phase of a node; none for `done_when`.
+    #[must_use]
+    pub fn phase_of(&self, node: NodeIx) -> Option<&Phase> {
+        let at = match &self.nodes.get(node.at())?.kind {
+            NodeKind::Instance { step, .. } => self.steps.get(step.at())?.phase,
+            NodeKind::PhaseBegin { phase } | NodeKind::Barrier { phase, .. } => *phase,
+            NodeKind::DoneWhen => return None,
+        };
+        self.phases.get(at as usize)
+    }
+
+    /// The part of the plan that a node belongs to.
+    #[must_use]
+    pub fn part_of(&self, node: NodeIx) -> Part {
+        self.phase_of(node).map_or(Part::Main, |phase| phase.part)
     }
 
     /// The type of a step.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{StepId, Value};
+use crate::{StepId, StepIx, Value};
 
 /// Where something stands in a source of the plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -66,10 +66,91 @@ pub struct Step {
     pub no_return: Option<Expr>,
     /// Left out of the automatic rollback.
     pub undo_none: bool,
+    /// What its failure does to the others.
+    #[serde(default)]
+    pub on_failure: OnFailure,
+    /// What it did is held until something releases it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
+    /// The directory that its scripts run in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chdir: Option<Expr>,
+    /// Its instances are one for each item, not only one for each host.
+    #[serde(default)]
+    pub for_each: bool,
+    /// Its instances run on other hosts than those they belong to.
+    #[serde(default)]
+    pub via: bool,
     /// Free words.
     pub tags: Vec<String>,
     /// Where the step stands.
     pub place: Place,
+}
+
+impl Step {
+    /// A step with nothing but its type.
+    #[must_use]
+    pub fn new(id: StepId, uses: impl Into<String>, phase: u32) -> Self {
+        Self {
+            id,
+            uses: uses.into(),
+            phase,
+            with: BTreeMap::new(),
+            with_places: BTreeMap::new(),
+            when: None,
+            expect: None,
+            retry: Retry::default(),
+            until: None,
+            timeout_ms: None,
+            critical: false,
+            fresh_ms: None,
+            once: false,
+            outage: None,
+            no_return: None,
+            undo_none: false,
+            on_failure: OnFailure::Stop,
+            hold: None,
+            chdir: None,
+            for_each: false,
+            via: false,
+            tags: Vec::new(),
+            place: Place::default(),
+        }
+    }
+}
+
+/// What a failure does to the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailure {
+    /// Nothing new starts anywhere; what runs finishes.
+    #[default]
+    Stop,
+    /// Of a step: recorded, and counts as done. Of a phase: that host leaves it, the others go on.
+    Continue,
+}
+
+/// Something that is held during a run: a freeze, a flag.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// The steps that release it; none: the end of the run.
+    pub release: Vec<StepIx>,
+    /// What becomes of it when the run fails.
+    pub on_failure: HoldOnFailure,
+    /// How long it may be held, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_ms: Option<u64>,
+}
+
+/// What becomes of a hold when the run fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HoldOnFailure {
+    /// It stays, and is listed.
+    #[default]
+    Keep,
+    /// It is released.
+    Release,
 }
 
 /// How often apply is repeated, and after how long.

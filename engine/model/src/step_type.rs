@@ -73,6 +73,8 @@ pub enum TypeKind {
     Record,
     /// Moves a file from one host to another through the controller.
     Copy,
+    /// Lets time pass.
+    Wait,
 }
 
 /// What settles an attempt whose effect is not known.
@@ -108,8 +110,9 @@ pub struct Scripts {
 pub struct Content {
     /// The file.
     pub path: Part,
-    /// Its whole text.
-    pub text: Part,
+    /// What is in it.
+    #[serde(flatten)]
+    pub what: What,
     /// Its owner, kept as it is unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<Part>,
@@ -135,6 +138,72 @@ pub enum Part {
     Literal(Value),
     /// The value of this parameter.
     Param(String),
+    /// A map with such values in it.
+    Map(BTreeMap<String, Part>),
+    /// A list with such values in it.
+    List(Vec<Part>),
+}
+
+/// What is in a file, or what changes in it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    /// Its whole text.
+    Text(Part),
+    /// Maps that are merged into its YAML, one after the other.
+    MergeYaml(Vec<Part>),
+    /// Maps that are merged into its JSON, one after the other.
+    MergeJson(Vec<Part>),
+    /// Maps of sections with keys that are set in its INI, one after the other.
+    SetIni(Vec<Part>),
+    /// A line in it.
+    Line(Line),
+    /// Lines between two marks in it.
+    Block(Block),
+}
+
+/// A line of a file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// The line, without its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<Part>,
+    /// A regular expression for the line that it replaces, or for the lines that are taken out.
+    #[serde(default, rename = "match", skip_serializing_if = "Option::is_none")]
+    pub matching: Option<Part>,
+    /// Where a new one goes, and whether there should be one.
+    #[serde(flatten)]
+    pub place: InFile,
+}
+
+/// Lines of a file, between two marks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Block {
+    /// The name in the marks.
+    pub name: Part,
+    /// The lines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<Part>,
+    /// What the marks begin with, so that they are comments of the file; `#` unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<Part>,
+    /// Where a new one goes, and whether there should be one.
+    #[serde(flatten)]
+    pub place: InFile,
+}
+
+/// Where something new goes in a file, and whether it should be there at all.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct InFile {
+    /// A regular expression: below the last line that it matches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Part>,
+    /// A regular expression: above the first line that it matches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Part>,
+    /// `present`, unless it is `absent`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<Part>,
 }
 
 /// The shape of a value.

@@ -131,6 +131,7 @@ impl PlanText<'_> {
         let order = match phase.order {
             Order::Steps => "step by step",
             Order::PerHost => "each host at its own pace",
+            Order::Graph => "as written: needs and references",
         };
         let total = self.plan.phases.len();
         let head = self.style.paint(Tone::Head, &format!("phase {}", phase.id));

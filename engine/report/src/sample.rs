@@ -4,7 +4,7 @@ mod tape;
 
 use std::collections::BTreeMap;
 
-use runbook_model::plan::{Input, Order, PLAN_FORMAT, Phase, SecretSource, Source};
+use runbook_model::plan::{Input, Order, Phase, SecretSource, Source};
 use runbook_model::preview::Finding;
 use runbook_model::step::{Expr, Outage, Place, Retry, Until};
 use runbook_model::step_type::{Example, InDoubt, Output, Param, Scripts, Shape, TypeKind};
@@ -74,24 +74,8 @@ fn expr(text: &str) -> Expr {
 
 fn step(id: &str, uses: &str, phase: u32) -> Step {
     Step {
-        id: StepId::new(id).unwrap(),
-        uses: uses.into(),
-        phase,
-        with: BTreeMap::new(),
-        with_places: BTreeMap::new(),
-        when: None,
-        expect: None,
-        retry: Retry::default(),
-        until: None,
-        timeout_ms: None,
-        critical: false,
-        fresh_ms: None,
-        once: false,
-        outage: None,
-        no_return: None,
-        undo_none: false,
-        tags: Vec::new(),
         place: place(&format!("step: {id}")),
+        ..Step::new(StepId::new(id).unwrap(), uses, phase)
     }
 }
 
@@ -252,11 +236,7 @@ pub(crate) fn plan() -> Plan {
         });
         for (ix, (step, hosts)) in (0u32..).zip(steps.iter().zip(on)) {
             for host in hosts.iter().filter(|_| step.phase == phase) {
-                let kind = NodeKind::Instance {
-                    step: StepIx(ix),
-                    host: host.clone(),
-                    batch: 0,
-                };
+                let kind = NodeKind::instance(StepIx(ix), host.clone());
                 nodes.push(Node {
                     id: format!("{}@{host}", step.id),
                     kind,
@@ -265,11 +245,10 @@ pub(crate) fn plan() -> Plan {
         }
         nodes.push(Node {
             id: format!("end of phase {id}"),
-            kind: NodeKind::Barrier,
+            kind: NodeKind::barrier(phase),
         });
     }
     let phase = |id: &str| Phase {
-        id: id.into(),
         order: if id == "survey" {
             Order::PerHost
         } else {
@@ -282,6 +261,7 @@ pub(crate) fn plan() -> Plan {
             Vec::new()
         },
         place: place(&format!("phase: {id}")),
+        ..Phase::new(id)
     };
     let types = [
         step_type(
@@ -308,8 +288,6 @@ pub(crate) fn plan() -> Plan {
         ),
     ];
     Plan {
-        format: PLAN_FORMAT,
-        runbook: "upgrade".into(),
         version: "2".into(),
         summary: "Upgrade Quay on three nodes that share one database, with one migration and no two versions at the same time".into(),
         digest: "3f9c1d00a5b7e2".into(),
@@ -319,7 +297,6 @@ pub(crate) fn plan() -> Plan {
             ("token".into(), Input { kind: json!("secret"), value: None, secret: Some(SecretSource::Prompt) }),
             ("window".into(), Input { kind: json!("map"), value: None, secret: None }),
         ]),
-        vars: BTreeMap::new(),
         hosts: quay.iter().chain(&db).map(|name| (name.clone(), a_host(name))).collect(),
         groups: BTreeMap::from([("db".into(), db.to_vec()), ("mirror".into(), vec![]), ("quay".into(), quay.to_vec())]),
         types: types.into_iter().map(|t| (t.name.clone(), t)).collect(),
@@ -327,7 +304,7 @@ pub(crate) fn plan() -> Plan {
         phases: phases.map(phase).into(),
         steps,
         nodes,
-        edges: Vec::new(),
+        ..Plan::empty("upgrade")
     }
 }
 
@@ -397,11 +374,7 @@ pub(crate) fn wide(hosts: usize) -> (Plan, RunState) {
         .iter()
         .map(|h| Node {
             id: format!("survey@{h}"),
-            kind: NodeKind::Instance {
-                step: StepIx(0),
-                host: h.clone(),
-                batch: 0,
-            },
+            kind: NodeKind::instance(StepIx(0), h.clone()),
         })
         .collect();
     let mut tape = Tape::begin(plan);

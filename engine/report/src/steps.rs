@@ -56,7 +56,7 @@ pub fn step_doc(t: &StepType, style: &Style) -> String {
             written(t.check_timeout_ms),
             written(t.apply_timeout_ms)
         )),
-        TypeKind::Gate | TypeKind::Assert | TypeKind::Record => None,
+        TypeKind::Gate | TypeKind::Assert | TypeKind::Record | TypeKind::Wait => None,
     };
     if let Some(limits) = limits {
         let _ = writeln!(out, "  {limits}");
@@ -144,6 +144,7 @@ fn kind(kind: TypeKind) -> &'static str {
         TypeKind::Gate => "a person decides",
         TypeKind::Assert => "conditions, evaluated on the controller",
         TypeKind::Record => "written into the run's directory",
+        TypeKind::Wait => "lets time pass",
         TypeKind::Copy => "a file from one host to another, through the controller",
     }
 }

@@ -244,7 +244,7 @@ impl<R: Rules> Dispatcher<R> {
         let settled = match kind {
             TypeKind::Ordinary | TypeKind::Copy => in_doubt == InDoubt::Check,
             // Writing the record again harms nobody.
-            TypeKind::Record => true,
+            TypeKind::Record | TypeKind::Wait => true,
             TypeKind::Always | TypeKind::Probe | TypeKind::Gate | TypeKind::Assert => false,
         };
         if settled {

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use runbook_model::plan::{Order, PLAN_FORMAT, Phase};
+use runbook_model::plan::Phase;
 use runbook_model::step::{Expr, Place, Retry};
 use runbook_model::step_type::{InDoubt, Scripts, TypeKind};
 use runbook_model::{
-    Account, Connection, Edge, EdgeKind, Host, HostName, Node, NodeIx, NodeKind, Plan, Step,
+    Account, Connection, Edge, EdgeKind, Host, HostName, Node, NodeIx, NodeKind, Origin, Plan, Step,
     StepId, StepIx, StepType,
 };
 
@@ -43,22 +43,9 @@ impl Sketch {
     #[must_use]
     pub fn new() -> Self {
         let plan = Plan {
-            format: PLAN_FORMAT,
-            runbook: "simulated".into(),
             version: "1".into(),
-            summary: String::new(),
             digest: "sketch".into(),
-            sources: Vec::new(),
-            inputs: BTreeMap::new(),
-            vars: BTreeMap::new(),
-            hosts: BTreeMap::new(),
-            groups: BTreeMap::new(),
-            types: BTreeMap::new(),
-            done_when: None,
-            phases: Vec::new(),
-            steps: Vec::new(),
-            nodes: Vec::new(),
-            edges: Vec::new(),
+            ..Plan::empty("simulated")
         };
         Self { plan }
     }
@@ -77,35 +64,19 @@ impl Sketch {
             .or_insert_with_key(|name| step_type(name, kind, in_doubt));
         let step = StepIx(index(self.plan.steps.len()));
         self.plan.steps.push(Step {
-            id: StepId::new(id).expect("a valid step id"),
-            uses,
-            phase: index(self.plan.phases.len().saturating_sub(1)),
-            with: BTreeMap::new(),
-            with_places: BTreeMap::new(),
-            when: None,
-            expect: None,
             retry: Retry {
                 delay_ms: 10,
                 ..Retry::default()
             },
-            until: None,
-            timeout_ms: None,
-            critical: false,
-            fresh_ms: None,
-            once: false,
-            outage: None,
-            no_return: None,
-            undo_none: false,
-            tags: Vec::new(),
-            place: Place::default(),
+            ..Step::new(
+                StepId::new(id).expect("a valid step id"),
+                uses,
+                index(self.plan.phases.len().saturating_sub(1)),
+            )
         });
         self.push(
             format!("{id}@{host}"),
-            NodeKind::Instance {
-                step,
-                host,
-                batch: 0,
-            },
+            NodeKind::instance(step, host),
         )
     }
 
@@ -123,18 +94,16 @@ impl Sketch {
     pub fn phase(&mut self, id: &str, conditional: bool) -> NodeIx {
         let phase = index(self.plan.phases.len());
         self.plan.phases.push(Phase {
-            id: id.to_owned(),
-            order: Order::Steps,
             when: conditional.then(some_expr),
-            batches: Vec::new(),
-            place: Place::default(),
+            ..Phase::new(id)
         });
         self.push(format!("phase {id}"), NodeKind::PhaseBegin { phase })
     }
 
     /// A point that everybody reaches before anybody passes.
     pub fn barrier(&mut self, id: &str) -> NodeIx {
-        self.push(id.to_owned(), NodeKind::Barrier)
+        let phase = index(self.plan.phases.len().saturating_sub(1));
+        self.push(id.to_owned(), NodeKind::barrier(phase))
     }
 
     /// The point where `done_when` is decided.
@@ -149,6 +118,7 @@ impl Sketch {
             from,
             to,
             kind: EdgeKind::Requires,
+            origin: Origin::Needs,
         });
     }
 
@@ -158,6 +128,7 @@ impl Sketch {
             from,
             to,
             kind: EdgeKind::Order,
+            origin: Origin::Steps,
         });
     }
 

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use runbook_exec::journal::Journal;
 use runbook_exec::store::{Run, Store};
-use runbook_model::plan::PLAN_FORMAT;
 use runbook_model::{Connection, Event, Host, HostName, Plan, Record, RunId, RunResult};
 
 use crate::events::{controller, host};
@@ -26,22 +25,10 @@ pub(crate) fn plan(runbook: &str, hosts: &[&str]) -> Plan {
         )
     };
     Plan {
-        format: PLAN_FORMAT,
-        runbook: runbook.into(),
         version: "1".into(),
-        summary: String::new(),
         digest: format!("digest of {runbook}"),
-        sources: Vec::new(),
-        inputs: BTreeMap::new(),
-        vars: BTreeMap::new(),
         hosts: hosts.iter().map(one).collect(),
-        groups: BTreeMap::new(),
-        types: BTreeMap::new(),
-        done_when: None,
-        phases: Vec::new(),
-        steps: Vec::new(),
-        nodes: Vec::new(),
-        edges: Vec::new(),
+        ..Plan::empty(runbook)
     }
 }
 

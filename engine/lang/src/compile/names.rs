@@ -130,10 +130,9 @@ impl<'a> Names<'a> {
     }
 
     fn error(&mut self, code: Code, message: String, span: Span, help: Option<String>) {
-        let source = self.request.source.id();
         self.diagnostics.push(
             Diagnostic::error(code, message)
-                .label(source, span, "")
+                .label(span.source, span, "")
                 .maybe_help(help),
         );
     }

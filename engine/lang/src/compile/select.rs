@@ -180,7 +180,7 @@ impl Compiler<'_> {
     ) {
         let span = if text == on.value {
             self.request
-                .source
+                .sources
                 .part(on.span, &on.value, error.range.clone())
         } else {
             on.span

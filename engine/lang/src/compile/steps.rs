@@ -20,7 +20,7 @@ impl Compiler<'_> {
     pub(super) fn expr(&self, text: &Spanned<String>) -> Expr {
         Expr {
             text: text.value.clone(),
-            place: self.request.source.place(text.span),
+            place: self.request.sources.place(text.span),
         }
     }
 
@@ -38,7 +38,7 @@ impl Compiler<'_> {
     }
 
     fn step(&self, def: &StepDef, phase: usize) -> Option<Step> {
-        let source = self.request.source;
+        let sources = self.request.sources;
         let with: BTreeMap<String, Value> = def
             .with
             .iter()
@@ -47,7 +47,7 @@ impl Compiler<'_> {
         let places = def
             .with
             .iter()
-            .map(|entry| (entry.key.value.clone(), source.place(entry.key.span)));
+            .map(|entry| (entry.key.value.clone(), sources.place(entry.key.span)));
         Some(Step {
             id: StepId::new(def.id.value.clone()).ok()?,
             uses: def.uses.value.clone(),
@@ -70,13 +70,20 @@ impl Compiler<'_> {
             outage: def.outage.map(|mark| mark.value),
             no_return: def.no_return.as_ref().map(|text| self.expr(text)),
             undo_none: def.undo_none,
+            on_failure: runbook_model::step::OnFailure::Stop,
+            hold: None,
+            chdir: None,
+            for_each: false,
+            via: false,
             tags: def.tags.iter().map(|tag| tag.value.clone()).collect(),
-            place: source.place(def.id.span),
+            place: sources.place(def.id.span),
         })
     }
 
     fn check_type(&mut self, def: &StepDef, instances: usize) {
-        let source = self.request.source;
+        let Some(source) = self.request.sources.get(def.uses.span.source) else {
+            return;
+        };
         let Some(step_type) =
             self.request
                 .catalog
@@ -201,7 +208,13 @@ impl Compiler<'_> {
                 order: phase.order,
                 when: phase.when.as_ref().map(|text| self.expr(text)),
                 batches: batches.clone(),
-                place: self.request.source.place(phase.id.span),
+                part: runbook_model::plan::Part::Main,
+                hosts: Vec::new(),
+                on_failure: runbook_model::step::OnFailure::Stop,
+                max_failures: 0,
+                min_ok: 0,
+                pause_ms: 0,
+                place: self.request.sources.place(phase.id.span),
             })
             .collect()
     }

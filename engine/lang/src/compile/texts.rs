@@ -274,7 +274,7 @@ impl Compiler<'_> {
             Err(error) => {
                 let span = self
                     .request
-                    .source
+                    .sources
                     .part(text.span, &text.value, error.range);
                 self.error(Code::BadTemplate, error.message, span, "", None);
                 Vec::new()
@@ -304,7 +304,7 @@ impl Compiler<'_> {
             Err(error) => {
                 let span = self
                     .request
-                    .source
+                    .sources
                     .part(text.span, &text.value, error.range);
                 self.error(Code::BadCondition, error.message, span, "", None);
                 Vec::new()
@@ -313,8 +313,8 @@ impl Compiler<'_> {
     }
 
     fn names(&mut self, names: &mut Names<'_>, read: &Read<'_>, reader: &Reader) -> Vec<Reference> {
-        let source = self.request.source;
-        let place = |range: std::ops::Range<usize>| source.part(read.span, read.text, range);
+        let sources = self.request.sources;
+        let place = |range: std::ops::Range<usize>| sources.part(read.span, read.text, range);
         let found = read.references.iter().flat_map(|reference| {
             let span = place(reference.range.clone());
             names.check(reference, span, reader)

@@ -6,7 +6,7 @@ use miette::{LabeledSpan, NamedSource};
 use runbook_model::text::printable;
 
 use super::{Diagnostic, Diagnostics, Severity};
-use crate::source::{Source, SourceId, Sources, Span};
+use crate::source::{Source, SourceId, Sources};
 
 impl Diagnostics {
     /// All of them as plain text, without colours; `file:line:column` first.
@@ -131,7 +131,7 @@ fn underline(source: &Source, label: &super::Label, out: &mut String) {
     };
     let start = label.span.start.min(span.end);
     let end = label.span.end.min(span.end);
-    let marked = source.slice(Span::new(start, end)).chars().count();
+    let marked = source.slice(label.span.with(start, end)).chars().count();
     let before = piece(skipped, at - skipped);
     let inside = piece(at, marked.min(WIDEST));
     let after = piece(

@@ -34,7 +34,11 @@ impl Builder<'_> {
         for (number, batch) in batches.iter().enumerate() {
             self.add_order(phase, &steps, gate, Some(batch));
             let id = format!("batch {} of {}", number + 1, self.draft.phases[phase].id);
-            let end = self.node(id, NodeKind::Barrier);
+            let kind = NodeKind::Barrier {
+                phase: u32::try_from(phase).unwrap_or(u32::MAX),
+                batch: u32::try_from(number).ok(),
+            };
+            let end = self.node(id, kind);
             self.order(gate, end);
             for at in &steps {
                 for ix in self.within(*at, Some(batch)) {
@@ -57,6 +61,7 @@ impl Builder<'_> {
         match self.draft.phases[phase].order {
             Order::Steps => self.add_steps_order(steps, begin, batch),
             Order::PerHost => self.add_per_host_order(steps, begin, batch),
+            Order::Graph => {}
         }
     }
 
@@ -85,7 +90,11 @@ impl Builder<'_> {
                     self.draft.steps[*at].id,
                     suffix.unwrap_or_default()
                 );
-                let barrier = self.node(id, NodeKind::Barrier);
+                let kind = NodeKind::Barrier {
+                    phase: u32::try_from(self.draft.steps[*at].phase).unwrap_or(u32::MAX),
+                    batch: None,
+                };
+                let barrier = self.node(id, kind);
                 self.order(gate, barrier);
                 for ix in here {
                     self.order(ix, barrier);

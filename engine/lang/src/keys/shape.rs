@@ -68,6 +68,10 @@ sections! {
     Type = "a step type",
     /// The wanted content of a file, in a step type.
     Content = "`content`",
+    /// A line of a file, in a content.
+    Line = "`line`",
+    /// Lines of a file between two marks, in a content.
+    Block = "`block`",
     /// A parameter of a step type.
     Param = "a parameter",
     /// An output of a step type.
@@ -76,6 +80,18 @@ sections! {
     TypeTimeout = "`timeout` of a step type",
     /// An example of a step type.
     Example = "an example",
+    /// A test of a step type.
+    TypeTest = "a test",
+    /// What a command says in a test.
+    Answer = "an answer",
+    /// The top level of a file of scenarios.
+    Scenarios = "a file of scenarios",
+    /// A scenario.
+    Scenario = "a scenario",
+    /// What holds of a step in a scenario.
+    Fact = "a fact",
+    /// What must come of a scenario.
+    Expected = "`expect`",
 }
 
 /// Whether the language has something already.

@@ -55,7 +55,7 @@ impl Catalog {
                         other => format!("is in {other}"),
                     };
                     let at = source.text().find(&step_type.name).unwrap_or(0);
-                    let span = Span::new(at, at + step_type.name.len());
+                    let span = Span::of(source.id(), at, at + step_type.name.len());
                     diagnostics.push(
                         Diagnostic::error(
                             Code::ShadowedType,

@@ -173,7 +173,8 @@ impl Stretch<'_, '_> {
         let bound = |offset: Option<usize>| {
             text.floor_char_boundary((self.from + offset.unwrap_or(0)).min(text.len()))
         };
-        Span::new(
+        Span::of(
+            self.builder.source.id(),
             bound(place.start.byte_offset()),
             bound(place.end.byte_offset()),
         )
@@ -322,7 +323,7 @@ impl Stretch<'_, '_> {
         if self.stack.len() >= MAX_DEPTH {
             self.builder.diagnostics.push(syntax::too_deep(
                 self.builder.source,
-                Span::new(span.start, span.start),
+                span.with(span.start, span.start),
             ));
             return false;
         }
@@ -356,7 +357,7 @@ impl Stretch<'_, '_> {
         } else {
             last.unwrap_or(open.span.end)
         };
-        let span = Span::new(open.span.start, end.max(open.span.end));
+        let span = open.span.with(open.span.start, end.max(open.span.end));
         let kind = match open.items {
             Items::Seq(items) => Kind::Seq(items),
             Items::Map { entries, .. } => Kind::Map(merge(
@@ -407,7 +408,7 @@ impl Stretch<'_, '_> {
             self.builder.broken = true;
         }
         if self.stack.is_empty() {
-            let at = Span::new(self.from, self.from);
+            let at = Span::of(self.builder.source.id(), self.from, self.from);
             return (self.root.unwrap_or(Node::new(Kind::Null, at)), end);
         }
         let bottom = self.stack.swap_remove(0);
@@ -427,7 +428,7 @@ impl Stretch<'_, '_> {
                 let end = entries
                     .last()
                     .map_or(bottom.span.end, |e| e.value.site().end.max(e.key.span.end));
-                Node::new(Kind::Map(entries), Span::new(bottom.span.start, end))
+                Node::new(Kind::Map(entries), bottom.span.with(bottom.span.start, end))
             }
             Items::Seq(mut items) => {
                 if deeper {

@@ -75,7 +75,7 @@ impl Stretch<'_, '_> {
                         let start = span.start - 1;
                         let end =
                             line.start + syntax::value_end(source.slice(line), start - line.start);
-                        syntax::template(source, Span::new(start, end))
+                        syntax::template(source, span.with(start, end))
                     }
                     false => error(
                         source,

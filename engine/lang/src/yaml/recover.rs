@@ -3,7 +3,7 @@
 use super::build::{Builder, End};
 use super::{Entry, Kind, Node};
 use crate::diagnostic::{Code, Diagnostics};
-use crate::source::{Source, Span};
+use crate::source::Source;
 
 /// As often reading goes on; a file with more syntax errors than this is not a runbook.
 const MOST: usize = 32;
@@ -82,6 +82,6 @@ fn join(source: &Source, diagnostics: &mut Diagnostics, root: Node, more: Node) 
     }
     Node::new(
         Kind::Map(entries),
-        Span::new(root.span.start, more.span.end),
+        root.span.with(root.span.start, more.span.end),
     )
 }

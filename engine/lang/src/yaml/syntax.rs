@@ -17,7 +17,8 @@ pub(super) fn diagnostic(
     if let Some(span) = unquoted_template(source, at) {
         return template(source, span);
     }
-    let here = Span::new(
+    let here = Span::of(
+        source.id(),
         at,
         at + source.text()[at..]
             .chars()
@@ -46,7 +47,7 @@ pub(super) fn diagnostic(
     match open {
         Some(open) if in_brackets(kind) => diagnostic.label(
             source.id(),
-            Span::new(open.start, open.start + 1),
+            open.with(open.start, open.start + 1),
             "opened here",
         ),
         _ => diagnostic,
@@ -92,7 +93,7 @@ fn unquoted_template(source: &Source, at: usize) -> Option<Span> {
         .filter_map(|lead| text.find(lead).map(|n| n + lead.len() - 2))
         .min()?;
     let end = value_end(text, start);
-    Some(Span::new(span.start + start, span.start + end))
+    Some(span.with(span.start + start, span.start + end))
 }
 
 /// Where a value that starts with a template at `start` probably was meant to end.
