@@ -5,11 +5,15 @@
 
 /// The shipped types, sorted by name: the name (`podman.image`) and the text of its file.
 pub const TYPES: &[(&str, &str)] = &[
+    ("block", include_str!("../types/block.yaml")),
     ("file", include_str!("../types/file.yaml")),
     (
         "host.disk_free",
         include_str!("../types/host.disk_free.yaml"),
     ),
+    ("ini", include_str!("../types/ini.yaml")),
+    ("json.merge", include_str!("../types/json.merge.yaml")),
+    ("line", include_str!("../types/line.yaml")),
     ("name.resolves", include_str!("../types/name.resolves.yaml")),
     (
         "podman.container",
@@ -52,6 +56,7 @@ pub const TYPES: &[(&str, &str)] = &[
         "tls.certificate",
         include_str!("../types/tls.certificate.yaml"),
     ),
+    ("yaml.merge", include_str!("../types/yaml.merge.yaml")),
 ];
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What the suites over the whole share: the house itself, its compiler, and what drives the
 //! binary on the lab: a terminal, the journal as it grows, and the proofs.
 
+pub mod canary;
 pub mod chance;
 pub mod lab;
 pub mod operator;

@@ -153,7 +153,9 @@ impl Operator {
         ["--state".into(), self.state().into()]
     }
 
-    fn session(&self, args: &[OsString]) -> Session {
+    /// A command at a terminal.
+    #[must_use]
+    pub fn session(&self, args: &[OsString]) -> Session {
         let args: Vec<OsString> = args.iter().cloned().chain(self.state_args()).collect();
         // What earlier controllers wrote is read away, so that the session tells of its own only.
         let (runs, mut tail) = (self.state().join("runs"), Tail::default());
@@ -250,7 +252,8 @@ fn journal(runs: &Path) -> Option<PathBuf> {
 
 /// The binary, built from what lies here now: a test of an older one would prove nothing.
 /// `RUNBOOK_BINARY` names another.
-fn binary() -> &'static Path {
+#[must_use]
+pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         if let Some(named) = std::env::var_os("RUNBOOK_BINARY") {

@@ -1,5 +1,7 @@
 //! What can be typed.
 
+mod show;
+
 use std::convert::Infallible;
 use std::path::PathBuf;
 
@@ -7,6 +9,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use runbook_model::plan::SecretSource;
 
 use crate::error::Error;
+
+pub(crate) use show::{ExplainArgs, GraphArgs, GraphFormat, GraphPart};
 
 /// Runs YAML runbooks as graphs of idempotent steps over SSH, with a journal, and resumes them
 /// truthfully.
@@ -53,10 +57,16 @@ pub(crate) enum Command {
     Check(CompileArgs),
     /// Show what a run would do now; hosts are looked at, nothing is changed
     Plan(PlanArgs),
+    /// Show everything about one step: its values, its order, what would stop it; no host is asked
+    Explain(ExplainArgs),
+    /// Draw the order of the steps; no host is asked
+    Graph(GraphArgs),
     /// Run a runbook
     Run(RunArgs),
     /// Go on with a run that stopped, was left, or lost its controller
     Resume(ResumeArgs),
+    /// Take back what an ended run still holds
+    Release(ReleaseArgs),
     /// List runs, the newest first
     Runs,
     /// Show how a run stands
@@ -65,6 +75,8 @@ pub(crate) enum Command {
     Logs(LogsArgs),
     /// List step types, or show everything about one
     Steps(StepsArgs),
+    /// Run the tests of step types and the scenarios of runbooks; nothing real is touched
+    Test(TestArgs),
 }
 
 /// What is needed to compile a runbook.
@@ -88,9 +100,25 @@ pub(crate) struct CompileArgs {
     /// A YAML file of inputs
     #[arg(long, value_name = "FILE")]
     pub(crate) inputs: Option<PathBuf>,
-    /// Where a secret is read from
-    #[arg(long = "secret", value_name = "NAME=env:VAR|file:PATH", value_parser = SecretArg::read)]
+    /// Where secrets are read from.
+    #[command(flatten)]
+    pub(crate) secrets: SecretArgs,
+}
+
+/// Where secrets are read from.
+#[derive(Debug, Args)]
+pub(crate) struct SecretArgs {
+    /// Where a secret is read from: env:VARIABLE, file:PATH, command:PROGRAM, age:FILE or prompt
+    #[arg(long = "secret", value_name = "NAME=PLACE", value_parser = SecretArg::read)]
     pub(crate) secret: Vec<SecretArg>,
+    /// The file with the key that opens age:FILE
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "RUNBOOK_AGE_IDENTITY",
+        hide_env_values = true
+    )]
+    pub(crate) age_identity: Option<PathBuf>,
 }
 
 /// Arguments of `plan`.
@@ -121,9 +149,26 @@ pub(crate) struct ResumeArgs {
     /// The run, or the beginning of its id [default: the newest that can go on]
     #[arg(value_name = "RUN")]
     pub(crate) run: Option<String>,
-    /// A new place of a secret
-    #[arg(long = "secret", value_name = "NAME=env:VAR|file:PATH", value_parser = SecretArg::read)]
-    pub(crate) secret: Vec<SecretArg>,
+    /// Where secrets are read from, if no longer where the run began.
+    #[command(flatten)]
+    pub(crate) secrets: SecretArgs,
+}
+
+/// Arguments of `release`.
+#[derive(Debug, Args)]
+pub(crate) struct ReleaseArgs {
+    /// The run, or the beginning of its id
+    #[arg(value_name = "RUN")]
+    pub(crate) run: String,
+    /// What is held: an instance, or a step on all its hosts
+    #[arg(value_name = "STEP[@HOST]")]
+    pub(crate) what: String,
+    /// Why; it goes into the journal
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+    /// Secrets.
+    #[command(flatten)]
+    pub(crate) secrets: SecretArgs,
 }
 
 /// Arguments of `status`.
@@ -155,6 +200,33 @@ impl LogsArgs {
     }
 }
 
+/// Arguments of `test`.
+#[derive(Debug, Args)]
+pub(crate) struct TestArgs {
+    /// Step types, runbooks, files of scenarios or directories [default: the shipped types, and
+    /// everything here]
+    #[arg(value_name = "FILE|TYPE")]
+    pub(crate) what: Vec<String>,
+    /// Only tests with this text in their title
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) filter: Option<String>,
+    /// List the tests, run none
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Run the tests for real hosts, on this one: it is changed
+    #[arg(long, value_name = "HOST", requires = "inventory")]
+    pub(crate) on: Option<String>,
+    /// The inventory that has the host
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        env = "RUNBOOK_INVENTORY",
+        hide_env_values = true
+    )]
+    pub(crate) inventory: Option<PathBuf>,
+}
+
 /// Arguments of `steps`.
 #[derive(Debug, Args)]
 pub(crate) struct StepsArgs {
@@ -180,29 +252,22 @@ pub(crate) struct SecretArg(Option<(String, SecretSource)>);
 
 impl SecretArg {
     fn read(text: &str) -> Result<Self, Infallible> {
-        Ok(Self(secret(text)))
+        Ok(Self(crate::secrets::parse(text)))
     }
 
     /// The names and places.
     pub(crate) fn all(args: &[Self]) -> Result<Vec<(String, SecretSource)>, Error> {
         let wrong = || Error::Typed {
             message: "a --secret does not name a place".into(),
-            hint: Some("write NAME=env:VARIABLE or NAME=file:PATH, never the secret itself".into()),
+            hint: Some(format!(
+                "write NAME=PLACE with one of {}, never the secret itself",
+                crate::secrets::PLACES
+            )),
         };
         args.iter()
             .map(|arg| arg.0.clone().ok_or_else(wrong))
             .collect()
     }
-}
-
-fn secret(text: &str) -> Option<(String, SecretSource)> {
-    let (name, place) = text.split_once('=').filter(|(name, _)| !name.is_empty())?;
-    let source = match place.split_once(':')? {
-        ("env", var) if !var.is_empty() => SecretSource::Env(var.into()),
-        ("file", path) if !path.is_empty() => SecretSource::File(path.into()),
-        _ => return None,
-    };
-    Some((name.into(), source))
 }
 
 impl Cli {
@@ -250,15 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_a_place_and_is_not_repeated() {
-        assert_eq!(
-            secret("db=env:DB_PASSWORD"),
-            Some(("db".into(), SecretSource::Env("DB_PASSWORD".into())))
-        );
-        assert_eq!(
-            secret("db=file:/a:b=c"),
-            Some(("db".into(), SecretSource::File("/a:b=c".into())))
-        );
+    fn what_is_no_place_of_a_secret_is_not_repeated() {
         for wrong in [
             "hunter2",
             "db=hunter2",
@@ -271,7 +328,7 @@ mod tests {
             let Command::Check(args) = cli.command else {
                 unreachable!("check was typed")
             };
-            let error = SecretArg::all(&args.secret).unwrap_err();
+            let error = SecretArg::all(&args.secrets.secret).unwrap_err();
             assert_eq!(error.exit(), crate::exit::Exit::Mistake);
             assert!(!format!("{error} {:?}", error.hints()).contains("hunter2"));
         }

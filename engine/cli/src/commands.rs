@@ -1,12 +1,16 @@
 //! The commands, a file each.
 
 pub(crate) mod check;
+pub(crate) mod explain;
+pub(crate) mod graph;
 pub(crate) mod logs;
 pub(crate) mod plan;
+pub(crate) mod release;
 pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod status;
 pub(crate) mod steps;
+pub(crate) mod test;
 
 use crate::args::CompileArgs;
 use crate::engine::load::{self, Compiled};

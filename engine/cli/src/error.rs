@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use runbook_exec::driver::DriveError;
+use runbook_exec::secrets::SecretError;
 use runbook_exec::store::{RunStatus, StoreError};
 use runbook_lang::diagnostic::{Diagnostics, Severity};
 use runbook_lang::source::Sources;
@@ -56,6 +57,9 @@ pub(crate) enum Error {
         /// Why, made printable.
         problem: String,
     },
+    /// A generated secret has no value.
+    #[error(transparent)]
+    Generated(#[from] SecretError),
     /// A person ended a question.
     #[error("the question was not answered: {0}")]
     Unanswered(String),
@@ -90,6 +94,7 @@ impl Error {
             | Self::Typed { .. }
             | Self::NoStateDir
             | Self::Secret { .. } => Exit::Mistake,
+            Self::Generated(error) => of_secret(error),
             Self::Unanswered(_) => Exit::Stopped,
             Self::Store(error) => of_store(error),
             Self::Drive(_) | Self::Engine(_) | Self::Output(_) => Exit::Engine,
@@ -103,7 +108,7 @@ impl Error {
             Self::Read { .. } => "cli::read",
             Self::Typed { .. } => "cli::typed",
             Self::NoStateDir => "cli::no_state_dir",
-            Self::Secret { .. } => "cli::secret",
+            Self::Secret { .. } | Self::Generated(_) => "cli::secret",
             Self::Unanswered(_) => "cli::unanswered",
             Self::Store(StoreError::Unfinished { .. }) => "store::unfinished",
             Self::Store(StoreError::Held { .. } | StoreError::Busy { .. }) => "store::held",
@@ -127,9 +132,17 @@ impl Error {
             }
             Self::Typed { hint, .. } => hint.iter().cloned().collect(),
             Self::NoStateDir => vec!["give a directory with --state DIR".into()],
-            Self::Secret { name, .. } => vec![format!(
-                "--secret {name}=env:VARIABLE or --secret {name}=file:PATH"
-            )],
+            Self::Secret { name, .. } => {
+                vec![format!(
+                    "--secret {name}=PLACE, one of {}",
+                    crate::secrets::PLACES
+                )]
+            }
+            Self::Generated(
+                SecretError::Disagree { input, .. } | SecretError::Data { input, .. },
+            ) => {
+                vec![format!("or say which one it is: --secret {input}=PLACE")]
+            }
             Self::Store(StoreError::Unfinished { runs }) => runs.iter().map(unfinished).collect(),
             Self::Store(StoreError::Held { run, .. }) => {
                 vec![format!("see what it does: runbook status {run}")]
@@ -142,6 +155,16 @@ impl Error {
             }
             _ => Vec::new(),
         }
+    }
+}
+
+fn of_secret(error: &SecretError) -> Exit {
+    match error {
+        SecretError::Host { .. } => Exit::Host,
+        SecretError::Disagree { .. } | SecretError::Data { .. } | SecretError::Lost { .. } => {
+            Exit::Mistake
+        }
+        SecretError::Vault(_) | SecretError::Entropy { .. } => Exit::Engine,
     }
 }
 

@@ -57,11 +57,11 @@ impl Exit {
     pub(crate) fn meaning(self) -> &'static str {
         match self {
             Self::Done => "done, or everything was there already",
-            Self::Failed => "a step failed; the run stopped",
+            Self::Failed => "a step failed and the run stopped, or a test failed",
             Self::Mistake => {
                 "a mistake in the command line, runbook, inventory or inputs; nothing was started"
             }
-            Self::Refused => "not approved at a gate",
+            Self::Refused => "not approved at a gate, or outside of the window",
             Self::Stopped => "stopped or detached by a person",
             Self::Busy => "refused: another run is unfinished, or another controller has this one",
             Self::Host => "a host cannot be used",

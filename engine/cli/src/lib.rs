@@ -59,13 +59,19 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
 fn dispatch(cli: &Cli, output: &Output) -> Result<Exit, Error> {
     match &cli.command {
         Command::Check(args) => commands::check::check(args, output),
-        Command::Plan(args) => commands::plan::plan(&args.compile, args.offline, output),
-        Command::Run(args) if args.dry_run => commands::plan::plan(&args.compile, false, output),
+        Command::Plan(args) => commands::plan::plan(cli, &args.compile, args.offline, output),
+        Command::Explain(args) => commands::explain::explain(args, output),
+        Command::Graph(args) => commands::graph::graph(args, output),
+        Command::Run(args) if args.dry_run => {
+            commands::plan::plan(cli, &args.compile, false, output)
+        }
         Command::Run(args) => commands::run::run(cli, args, output),
         Command::Resume(args) => commands::run::resume(cli, args, output),
+        Command::Release(args) => commands::release::release(cli, args, output),
         Command::Runs => commands::runs::runs(cli, output),
         Command::Status(args) => commands::status::status(cli, args, output),
         Command::Logs(args) => commands::logs::logs(cli, args, output),
         Command::Steps(args) => commands::steps::steps(args, output),
+        Command::Test(args) => commands::test::test(args, output),
     }
 }

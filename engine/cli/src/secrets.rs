@@ -1,22 +1,31 @@
 //! Secrets: read at every start of a controller, kept in memory, shown nowhere.
+//!
+//! The plan stores where a secret comes from, so a resume reads it again there; `--secret` names another place.
+
+#[cfg(feature = "age")]
+mod age;
+mod command;
+mod place;
+mod read;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
+use std::path::PathBuf;
 
+use runbook_exec::secrets::{LONGEST, SHORTEST, Settled};
 use runbook_model::Plan;
 use runbook_model::plan::SecretSource;
 use runbook_model::text::printable;
+use secrecy::{ExposeSecret as _, SecretString};
+use zeroize::Zeroizing;
 
 use crate::error::Error;
 
-/// The longest secret, in bytes.
-const MOST: u64 = 64 * 1024;
+pub(crate) use place::{PLACES, parse};
 
 /// The values of a plan's secrets by name.
 #[derive(Clone, Default)]
-pub(crate) struct Secrets(BTreeMap<String, String>);
+pub(crate) struct Secrets(BTreeMap<String, SecretString>);
 
 impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -24,14 +33,23 @@ impl fmt::Debug for Secrets {
     }
 }
 
+/// What is needed to read secrets beside the plan.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Around<'a> {
+    /// Places that win over those of the plan.
+    pub(crate) other: &'a [(String, SecretSource)],
+    /// The file with the keys for secrets that are encrypted with age.
+    pub(crate) age_identity: Option<&'a PathBuf>,
+}
+
 impl Secrets {
-    /// Reads every secret of a plan; `other` places win over those of the plan, and `ask` is for
-    /// those that only a person knows.
+    /// Reads every secret of a plan that somebody gives; `ask` is for those that only a person knows.
     pub(crate) fn read(
         plan: &Plan,
-        other: &[(String, SecretSource)],
+        around: Around<'_>,
         ask: impl Fn(&str) -> Result<String, Error>,
     ) -> Result<Self, Error> {
+        let other = around.other;
         if let Some((name, _)) = other.iter().find(|(name, _)| {
             plan.inputs
                 .get(name)
@@ -54,100 +72,102 @@ impl Secrets {
                 continue;
             };
             let value = match source {
-                SecretSource::Prompt => ask(name)?,
-                source => value(source).map_err(|problem| Error::Secret {
-                    name: printable(name).into_owned(),
-                    place: place(source),
-                    problem,
-                })?,
+                // Its value comes from hosts, when they can be reached.
+                SecretSource::Generated(_) => continue,
+                SecretSource::Prompt => Ok(Zeroizing::new(ask(name)?)),
+                source => value(source, around.age_identity),
             };
-            out.insert(name.clone(), value);
+            let value = value.and_then(fitting).map_err(|problem| Error::Secret {
+                name: printable(name).into_owned(),
+                place: place::words(source),
+                problem,
+            })?;
+            out.insert(name.clone(), SecretString::from(value.as_str()));
         }
         Ok(Self(out))
     }
 
+    /// Adds those that were generated or adopted.
+    pub(crate) fn add(&mut self, settled: &Settled) {
+        let values = settled.values.iter();
+        self.0
+            .extend(values.map(|(name, value)| (name.clone(), SecretString::from(value.as_str()))));
+    }
+
+    /// The names of all that have a value.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.0.keys().cloned().collect()
+    }
+
     /// The values, for the one that passes them on.
-    pub(crate) fn values(&self) -> &BTreeMap<String, String> {
-        &self.0
+    pub(crate) fn values(&self) -> BTreeMap<String, String> {
+        let values = self.0.iter();
+        values
+            .map(|(name, value)| (name.clone(), value.expose_secret().to_owned()))
+            .collect()
     }
 }
 
-fn value(source: &SecretSource) -> Result<String, String> {
+type Value = Result<Zeroizing<String>, String>;
+
+fn value(source: &SecretSource, age_identity: Option<&PathBuf>) -> Value {
     match source {
-        SecretSource::Env(name) => match std::env::var(name) {
-            Ok(value) if !value.is_empty() => Ok(value),
-            Ok(_) => Err("it is empty".into()),
-            Err(std::env::VarError::NotPresent) => Err("it is not set".into()),
-            Err(std::env::VarError::NotUnicode(_)) => Err("it is not text".into()),
-        },
-        SecretSource::File(path) => {
-            let mut text = String::new();
-            let file = File::open(path).map_err(|e| e.to_string())?;
-            file.take(MOST + 1)
-                .read_to_string(&mut text)
-                .map_err(|e| e.to_string())?;
-            if text.len() as u64 > MOST {
-                return Err(format!("it is longer than {MOST} bytes"));
-            }
-            // An editor ends a file with a line break; it is no part of the secret.
-            let kept = text
-                .strip_suffix('\n')
-                .map_or(text.len(), |t| t.strip_suffix('\r').unwrap_or(t).len());
-            text.truncate(kept);
-            if text.is_empty() {
-                Err("it is empty".into())
-            } else {
-                Ok(text)
-            }
-        }
+        SecretSource::Env(name) => read::variable(name),
+        SecretSource::File(path) => read::file(path),
+        SecretSource::Command(words) => command::output(words),
+        SecretSource::Age(path) => decrypted(path, age_identity),
         SecretSource::Prompt => Err("nobody was asked".into()),
+        SecretSource::Generated(_) => Err("no host was asked".into()),
     }
 }
 
-fn place(source: &SecretSource) -> String {
-    match source {
-        SecretSource::Env(name) => format!("the variable {}", printable(name)),
-        SecretSource::File(path) => format!("the file {}", printable(path)),
-        SecretSource::Prompt => "the terminal".into(),
+#[cfg(feature = "age")]
+fn decrypted(path: &str, identity: Option<&PathBuf>) -> Value {
+    let identity = identity.ok_or("name the file with your key: --age-identity FILE")?;
+    age::decrypted(path, identity)
+}
+
+#[cfg(not(feature = "age"))]
+fn decrypted(_: &str, _: Option<&PathBuf>) -> Value {
+    Err("this `runbook` was built without age; the program does the same: command:age -d -i KEY FILE".into())
+}
+
+/// What is too short cannot be taken out of what hosts print, so nothing is promised for it.
+fn fitting(value: Zeroizing<String>) -> Value {
+    match value.len() {
+        0 => Err("it is empty".into()),
+        few if few < SHORTEST => Err(format!(
+            "it has less than {SHORTEST} bytes: it could not be kept out of logs"
+        )),
+        many if many > LONGEST => Err(format!("it is longer than {LONGEST} bytes")),
+        _ if value.contains('\0') => Err("it holds a NUL character".into()),
+        _ => Ok(value),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
-
-    fn file(content: &[u8]) -> (tempfile::NamedTempFile, SecretSource) {
-        let mut file = tempfile::NamedTempFile::new().unwrap();
-        file.write_all(content).unwrap();
-        let source = SecretSource::File(file.path().to_str().unwrap().into());
-        (file, source)
-    }
-
-    #[test]
-    fn a_file_loses_one_line_break() {
-        let (_keep, source) = file(b" pass word \n\n");
-        assert_eq!(value(&source).unwrap(), " pass word \n");
-        let (_keep, source) = file(b"x\r\n");
-        assert_eq!(value(&source).unwrap(), "x");
-    }
-
-    #[test]
-    fn what_is_no_secret_is_refused() {
-        for content in [b"\n".to_vec(), vec![b'x'; 70_000], vec![0xff]] {
-            let (_keep, source) = file(&content);
-            assert!(value(&source).is_err());
-        }
-        assert_eq!(
-            value(&SecretSource::Env("RUNBOOK_TEST_NO_SUCH_VARIABLE".into())).unwrap_err(),
-            "it is not set"
-        );
-        assert!(value(&SecretSource::File("/nonexistent/secret".into())).is_err());
-    }
 
     #[test]
     fn nothing_is_shown() {
         let secrets = Secrets(BTreeMap::from([("db".into(), "hunter2".into())]));
         assert_eq!(format!("{secrets:?}"), "{\"db\"}");
+    }
+
+    #[test]
+    fn what_is_no_secret_is_refused() {
+        let fits = |text: &str| fitting(Zeroizing::new(text.to_owned())).is_ok();
+        assert!(fits("four") && fits(&"x".repeat(LONGEST)));
+        for text in ["", "abc", "a\0bcd", &"x".repeat(LONGEST + 1)] {
+            assert!(!fits(text));
+        }
+    }
+
+    #[cfg(not(feature = "age"))]
+    #[test]
+    fn without_age_it_is_said_what_to_do() {
+        let problem = value(&SecretSource::Age("/x".into()), None).unwrap_err();
+        assert!(problem.contains("command:age -d"), "{problem}");
     }
 }

@@ -7,37 +7,48 @@
 //! decides as the first one would have.
 
 mod attempt;
+mod derive;
 mod fresh;
+mod hold;
 mod hosts;
 mod judge;
+mod leave;
 mod message;
 mod node;
 mod queue;
 mod resume;
+mod secret;
 mod stop;
+mod undo;
+mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use runbook_model::event::{Controller, NodeSummary, Purpose};
 use runbook_model::node::NodeKind;
+use runbook_model::plan::Part;
+use runbook_model::secret::SecretOrigin;
 use runbook_model::step_type::{InDoubt, TypeKind};
 use runbook_model::{
-    AttemptId, Epoch, Event, HostName, Millis, NodeIx, Plan, Record, RunId, RunState, Step,
+    AttemptId, Epoch, Event, Failure, HostName, Millis, NodeIx, Plan, Record, RunId, RunState, Step,
 };
 
-pub use message::{Action, AttemptIds, Input, Options, UnitFound};
+pub use message::{Action, Ask, AttemptIds, Input, Options, UnitFound};
 
 use crate::graph::{Frozen, GraphError};
 use crate::rules::Rules;
 use hosts::HostRow;
 use queue::{Flight, Place};
+use window::Window;
 
 /// Runs one plan, as one controller.
 pub struct Dispatcher<R> {
     plan: Arc<Plan>,
     graph: Frozen,
     roles: Vec<Role>,
+    parts: Vec<Part>,
+    window: Window,
     rules: R,
     options: Options,
     ids: AttemptIds,
@@ -45,6 +56,7 @@ pub struct Dispatcher<R> {
     epoch: Epoch,
     now: Millis,
     mode: Mode,
+    act: Act,
     /// What this call returns.
     out: Vec<Action>,
     notes: Vec<Note>,
@@ -64,6 +76,31 @@ pub struct Dispatcher<R> {
     failed_here: bool,
     /// The node that begins each phase, by the phase's position.
     begins: BTreeMap<u32, NodeIx>,
+    /// The barrier that ends each phase, and each batch of a rolling one.
+    ends: BTreeMap<(u32, Option<u32>), NodeIx>,
+    /// Hosts that have left a phase, each with what failed there first.
+    left: BTreeMap<(u32, HostName), NodeIx>,
+    /// Instances whose undo is wanted and has not ended.
+    undoing: BTreeSet<NodeIx>,
+    /// Holds that have a limit, by the time when it is over.
+    hold_ends: BTreeSet<(Millis, NodeIx)>,
+    /// Instances whose secret outputs this controller has, or cannot have.
+    derived: BTreeMap<NodeIx, Result<(), Failure>>,
+    /// Where generated secrets came from, until it is recorded.
+    settled: BTreeMap<String, SecretOrigin>,
+}
+
+/// What is being run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Act {
+    /// The procedure.
+    Main,
+    /// It is over: holds are released.
+    Releasing,
+    /// Then comes what follows on every ending.
+    Finally,
+    /// Only holds, after the end of the run, because somebody asked for it.
+    ByHand,
 }
 
 /// Where this controller's part stands.
@@ -88,7 +125,10 @@ enum Role {
         host: usize,
     },
     PhaseBegin(u32),
-    Barrier,
+    Barrier {
+        phase: u32,
+        batch: Option<u32>,
+    },
     DoneWhen,
 }
 
@@ -106,6 +146,8 @@ struct Note {
     purpose: Option<Purpose>,
     /// State captured by the last look.
     before: BTreeMap<String, String>,
+    /// State captured by the last look after an undo.
+    undo_before: BTreeMap<String, String>,
     /// Looks in a row that were satisfied and as expected.
     passes: u32,
     /// Attempts that were lost or never began under this controller, in a row.
@@ -147,7 +189,19 @@ impl<R: Rules> Dispatcher<R> {
         {
             return Err(GraphError::Dangling("the run has other nodes".into()));
         }
-        let names: BTreeSet<HostName> = plan.instances().map(|(_, _, host)| host.clone()).collect();
+        let parts: Vec<Part> = (0u32..)
+            .take(plan.nodes.len())
+            .map(|n| plan.part_of(NodeIx(n)))
+            .collect();
+        let run = |node: &NodeIx| parts[node.at()] != Part::Rollback;
+        let mut names: BTreeSet<HostName> = BTreeSet::new();
+        for (node, ..) in plan.instances() {
+            names.extend(plan.runs_on(node).cloned());
+            if run(&node) {
+                let others = rules.reaches(node, &state).into_iter();
+                names.extend(others.filter(|h| h.is_control() || plan.hosts.contains_key(h)));
+            }
+        }
         let hosts: Vec<HostRow> = names.into_iter().map(HostRow::new).collect();
         let roles = (0u32..)
             .take(plan.nodes.len())
@@ -155,14 +209,18 @@ impl<R: Rules> Dispatcher<R> {
         let roles = roles.collect::<Result<Vec<_>, _>>()?;
         let begins = (0u32..).zip(&roles).filter_map(|(at, role)| match role {
             Role::PhaseBegin(phase) => Some((*phase, NodeIx(at))),
-            Role::Instance { .. } | Role::Barrier | Role::DoneWhen => None,
+            Role::Instance { .. } | Role::Barrier { .. } | Role::DoneWhen => None,
         });
         let begins = begins.collect();
+        let ends = leave::ends(&plan, &graph);
+        let window = Window::of(&plan)?;
         Ok(Self {
             notes: vec![Note::default(); plan.nodes.len()],
             plan,
             graph,
             roles,
+            parts,
+            window,
             rules,
             options,
             ids,
@@ -170,6 +228,7 @@ impl<R: Rules> Dispatcher<R> {
             epoch: Epoch::default(),
             now: 0,
             mode: Mode::New,
+            act: Act::Main,
             out: Vec::new(),
             hosts,
             queue: BTreeSet::new(),
@@ -181,6 +240,12 @@ impl<R: Rules> Dispatcher<R> {
             woken: None,
             failed_here: false,
             begins,
+            ends,
+            left: BTreeMap::new(),
+            undoing: BTreeSet::new(),
+            hold_ends: BTreeSet::new(),
+            derived: BTreeMap::new(),
+            settled: BTreeMap::new(),
         })
     }
 
@@ -199,19 +264,9 @@ impl<R: Rules> Dispatcher<R> {
         controller: Controller,
         epoch: Epoch,
     ) -> Vec<Action> {
-        if self.mode != Mode::New {
-            return Vec::new();
-        }
-        self.now = now;
-        if epoch <= self.state.epoch {
-            self.fault(format!(
-                "epoch {epoch} does not follow epoch {}",
-                self.state.epoch
-            ));
+        if !self.begin(now, epoch) {
             return std::mem::take(&mut self.out);
         }
-        self.epoch = epoch;
-        self.mode = Mode::Readying;
         if self.state.run.is_none() {
             let nodes = self
                 .plan
@@ -228,11 +283,63 @@ impl<R: Rules> Dispatcher<R> {
             });
         }
         self.record(Event::Opened { controller });
+        self.record_settled();
+        self.prepare();
+        std::mem::take(&mut self.out)
+    }
+
+    /// Opens a run that has ended, only to release what it holds: see [`Ask`].
+    pub fn release(
+        &mut self,
+        now: Millis,
+        controller: Controller,
+        epoch: Epoch,
+        ask: Ask,
+    ) -> Vec<Action> {
+        let result = self.state.result.clone();
+        if !self.begin(now, epoch) {
+            return std::mem::take(&mut self.out);
+        }
+        let Some(result) = result else {
+            self.fault("only what a run holds that has ended is released by hand".to_owned());
+            return std::mem::take(&mut self.out);
+        };
+        self.record(Event::Opened { controller });
+        self.record(Event::ReleaseAsked {
+            nodes: ask.nodes,
+            by: ask.by,
+            reason: ask.reason,
+            result,
+        });
+        self.prepare();
+        std::mem::take(&mut self.out)
+    }
+
+    fn begin(&mut self, now: Millis, epoch: Epoch) -> bool {
+        if self.mode != Mode::New {
+            return false;
+        }
+        self.now = now;
+        if epoch <= self.state.epoch {
+            let last = self.state.epoch;
+            self.fault(format!("epoch {epoch} does not follow epoch {last}"));
+            return false;
+        }
+        self.epoch = epoch;
+        self.mode = Mode::Readying;
+        true
+    }
+
+    /// From the record of this controller to the first question to each host.
+    fn prepare(&mut self) {
+        if self.state.release.is_some() {
+            self.act = Act::ByHand;
+        }
         self.count_missing();
+        self.find_left();
         self.take_vars();
         self.ready_all();
         self.pump();
-        std::mem::take(&mut self.out)
     }
 
     /// Takes in what happened, and says what is to be done.
@@ -338,7 +445,8 @@ impl<R: Rules> Dispatcher<R> {
                 Some(host.clone()),
             ),
             NodeKind::PhaseBegin { phase: at } => (phase(*at), None),
-            NodeKind::Barrier { .. } | NodeKind::DoneWhen => (String::new(), None),
+            NodeKind::Barrier { phase: at, .. } => (phase(*at), None),
+            NodeKind::DoneWhen => (String::new(), None),
         };
         NodeSummary {
             id: node.id.clone(),
@@ -356,14 +464,21 @@ impl Role {
     fn of(plan: &Plan, node: NodeIx, hosts: &[HostRow]) -> Result<Self, GraphError> {
         Ok(match &plan.nodes[node.at()].kind {
             NodeKind::PhaseBegin { phase } => Self::PhaseBegin(*phase),
-            NodeKind::Barrier { .. } => Self::Barrier,
+            NodeKind::Barrier { phase, batch } => Self::Barrier {
+                phase: *phase,
+                batch: *batch,
+            },
             NodeKind::DoneWhen => Self::DoneWhen,
-            NodeKind::Instance { step: at, host, .. } => {
+            NodeKind::Instance { step: at, .. } => {
                 let dangling = |what: &str| {
                     GraphError::Dangling(format!("`{}` has no {what}", plan.nodes[node.at()].id))
                 };
                 let step = plan.steps.get(at.at()).ok_or_else(|| dangling("step"))?;
                 let of = plan.type_of(step).ok_or_else(|| dangling("type"))?;
+                if plan.phases.get(step.phase as usize).is_none() && !plan.phases.is_empty() {
+                    return Err(dangling("phase"));
+                }
+                let host = plan.runs_on(node).ok_or_else(|| dangling("host"))?;
                 let host = hosts
                     .iter()
                     .position(|row| row.name == *host)

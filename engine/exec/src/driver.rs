@@ -11,6 +11,7 @@
 //! The one rule that it keeps by itself: before an effect begins, everything recorded so far is
 //! durable. If the journal fails, nothing is started any more.
 
+mod aside;
 mod attempt;
 mod content;
 pub(crate) mod look;
@@ -18,6 +19,7 @@ mod reach;
 mod record;
 mod transfer;
 pub(crate) mod veil;
+mod wipe;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -26,25 +28,33 @@ use std::time::Duration;
 
 use runbook_lang::evaluate::Evaluator;
 use runbook_model::event::{AttemptEnd, Controller};
+use runbook_model::secret::SecretOrigin;
 use runbook_model::step_type::TypeKind;
 use runbook_model::{
-    AttemptId, Epoch, HostName, Millis, NodeIx, Plan, Record, RunId, RunResult, RunState, Watcher,
+    AttemptId, Epoch, HostName, Millis, NodeIx, NodeKind, Plan, Record, RunId, RunResult, RunState,
+    Value, Watcher,
 };
 use tokio::sync::mpsc;
 
 use crate::desk::{Desk, GateQuestion, Signal};
-use crate::dispatcher::{Action, AttemptIds, Dispatcher, Input, Options};
+use crate::dispatcher::{Action, Ask, AttemptIds, Dispatcher, Input, Options};
 use crate::graph::GraphError;
 use crate::journal::{Journal, JournalError};
 use crate::meaning::Meaning;
 use crate::store::Home;
 use attempt::Followed;
 use veil::Veil;
+use wipe::Wipes;
 
+pub use aside::Aside;
 pub use reach::Reach;
 
 /// How often watchers are told that time has passed.
 const TICK: Duration = Duration::from_millis(100);
+/// How long watchers may take to show what was said before a person is asked.
+const BEFORE_QUESTION: Duration = Duration::from_millis(500);
+/// How long they may take at the end.
+const AT_END: Duration = Duration::from_secs(5);
 
 /// One controller's part of a run.
 pub struct Drive<'a> {
@@ -72,6 +82,10 @@ pub struct Drive<'a> {
     pub desk: Box<dyn Desk>,
     /// Wishes to stop.
     pub signals: mpsc::UnboundedReceiver<Signal>,
+    /// Where generated secrets came from.
+    pub settled: BTreeMap<String, SecretOrigin>,
+    /// Holds of a run that has ended, to be released; nothing else is done then.
+    pub release: Option<Ask>,
 }
 
 /// How a controller's part ended.
@@ -112,6 +126,7 @@ struct Shared {
     reach: Rc<Reach>,
     home: Home,
     veil: Rc<Veil>,
+    evaluator: Rc<Evaluator>,
     messages: mpsc::UnboundedSender<Message>,
 }
 
@@ -119,6 +134,12 @@ impl Shared {
     /// Brings an input back; the loop that listens outlives every task.
     fn send(&self, input: Input) {
         let _ = self.messages.send(Message::Input(self.veil.input(input)));
+    }
+
+    /// Secret outputs are known to those that may read them, and shown by nobody.
+    fn keep(&self, node: NodeIx, outputs: BTreeMap<String, Value>) {
+        outputs.values().for_each(|value| self.veil.add(value));
+        self.evaluator.keep(node, outputs);
     }
 }
 
@@ -150,11 +171,20 @@ impl Drive<'_> {
     /// # Errors
     /// The journal cannot be written, or the engine contradicts itself.
     pub async fn drive(mut self, options: Options) -> Result<Ending, DriveError> {
+        let ending = self.control(options).await;
+        for watcher in &mut self.watchers {
+            watcher.settle(AT_END);
+        }
+        ending
+    }
+
+    async fn control(&mut self, options: Options) -> Result<Ending, DriveError> {
         let meaning = Meaning::new(Arc::clone(&self.plan), Rc::clone(&self.evaluator));
         let ids = attempt_ids(&self.run, self.epoch);
         let state = std::mem::take(&mut self.state);
         let mut dispatcher =
             Dispatcher::resume(Arc::clone(&self.plan), meaning, options, ids, state)?;
+        dispatcher.settle(std::mem::take(&mut self.settled));
         let (messages, mut inbox) = mpsc::unbounded_channel();
         let shared = Shared {
             plan: Arc::clone(&self.plan),
@@ -163,21 +193,29 @@ impl Drive<'_> {
             reach: Rc::clone(&self.reach),
             home: self.home.clone(),
             veil: Rc::new(Veil::new(self.evaluator.secrets())),
+            evaluator: Rc::clone(&self.evaluator),
             messages,
         };
         let mut tasks = tokio::task::JoinSet::new();
+        let (mut wipes, mut wiping) = (Wipes::default(), tokio::task::JoinSet::new());
         let mut questions: BTreeMap<NodeIx, tokio::task::AbortHandle> = BTreeMap::new();
         let mut followers: BTreeMap<NodeIx, tokio::task::AbortHandle> = BTreeMap::new();
         let mut wake: Option<Millis> = None;
         let mut synced = dispatcher.state().seq;
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut actions =
-            dispatcher.open(now(), self.run.clone(), self.controller.clone(), self.epoch);
+        let controller = self.controller.clone();
+        let mut actions = match self.release.take() {
+            Some(ask) => dispatcher.release(now(), controller, self.epoch, ask),
+            None => dispatcher.open(now(), self.run.clone(), controller, self.epoch),
+        };
         loop {
             for action in actions {
                 match action {
-                    Action::Record(record) => self.record(&record, dispatcher.state())?,
+                    Action::Record(record) => {
+                        self.record(&record, dispatcher.state())?;
+                        wipes.note(&record.event, &self.plan, dispatcher.state());
+                    }
                     Action::Ready { host } => {
                         let known = dispatcher.state().attempts.keys().cloned().collect();
                         tasks.spawn_local(reach::ready(shared.clone(), host, known));
@@ -189,18 +227,19 @@ impl Drive<'_> {
                     }
                     Action::Launch {
                         unit, node, host, ..
-                    } => {
+                    }
+                    | Action::Undo { unit, node, host } => {
                         self.journal.sync()?;
                         let work =
                             look::prepare(&self.plan, &self.evaluator, dispatcher.state(), node);
-                        let followed = followed(dispatcher.state(), unit, node, host);
+                        let followed = followed(&self.plan, dispatcher.state(), unit, node, host);
                         followers.insert(
                             node,
                             tasks.spawn_local(attempt::launch(shared.clone(), followed, work)),
                         );
                     }
                     Action::Attend { unit, node, host } => {
-                        let followed = followed(dispatcher.state(), unit, node, host);
+                        let followed = followed(&self.plan, dispatcher.state(), unit, node, host);
                         let handle = tasks.spawn_local(attempt::attend(shared.clone(), followed));
                         // Who followed it over the lost link may not know yet that it is lost: one is enough.
                         if let Some(before) = followers.insert(node, handle) {
@@ -213,6 +252,9 @@ impl Drive<'_> {
                     }
                     Action::Ask { node } => {
                         if let Some(question) = asked(&self.plan, dispatcher.state(), node) {
+                            for watcher in &mut self.watchers {
+                                watcher.settle(BEFORE_QUESTION);
+                            }
                             let answer = self.desk.ask(question, &self.plan);
                             let shared = shared.clone();
                             let handle = tasks.spawn_local(async move {
@@ -237,6 +279,8 @@ impl Drive<'_> {
                             question.abort();
                         }
                         tasks.shutdown().await;
+                        wiping.spawn_local(wipes.start(&shared, dispatcher.state()));
+                        while wiping.join_next().await.is_some() {}
                         return Ok(Ending {
                             result,
                             state: dispatcher.state().clone(),
@@ -257,7 +301,8 @@ impl Drive<'_> {
                         }
                     },
                     Some(signal) = self.signals.recv() => {
-                        if signal == Signal::Stop {
+                        // What follows on every ending goes on, its questions too.
+                        if signal == Signal::Stop && dispatcher.state().ending.is_none() {
                             for question in questions.values() {
                                 question.abort();
                             }
@@ -274,6 +319,9 @@ impl Drive<'_> {
                         if dispatcher.state().seq > synced {
                             self.journal.sync()?;
                             synced = dispatcher.state().seq;
+                        }
+                        if wipes.any() {
+                            wiping.spawn_local(wipes.start(&shared, dispatcher.state()));
                         }
                         for watcher in &mut self.watchers {
                             watcher.tick(now(), &self.plan, dispatcher.state());
@@ -328,8 +376,19 @@ impl Drive<'_> {
     }
 }
 
-fn followed(state: &RunState, unit: AttemptId, node: NodeIx, host: HostName) -> Followed {
+fn followed(
+    plan: &Plan,
+    state: &RunState,
+    unit: AttemptId,
+    node: NodeIx,
+    host: HostName,
+) -> Followed {
+    let account = match plan.nodes.get(node.at()).map(|node| &node.kind) {
+        Some(NodeKind::Instance { account, .. }) => account.clone(),
+        _ => None,
+    };
     Followed {
+        account,
         known: state.attempts.get(&unit).cloned(),
         unit,
         node,

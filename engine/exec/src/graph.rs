@@ -11,6 +11,9 @@ pub enum GraphError {
     /// An edge, a node or a step names something that the plan does not have.
     #[error("the plan is damaged: {0}")]
     Dangling(String),
+    /// A date of the window is none.
+    #[error("the plan is damaged: `window` has `{0}`, which is not a date")]
+    Window(String),
     /// Nodes wait for each other.
     #[error("the plan is damaged: `{0}` waits for itself")]
     Cycle(String),
@@ -23,6 +26,7 @@ pub struct Frozen {
     predecessors: Lists,
     requires: Lists,
     priorities: Vec<u64>,
+    order: Vec<NodeIx>,
 }
 
 /// One list for each node, all in one vector.
@@ -84,8 +88,10 @@ impl Frozen {
             predecessors: Lists::new(n, &back),
             requires: Lists::new(n, &requires),
             priorities: vec![0; n],
+            order: Vec::new(),
         };
-        for node in frozen.topological(plan)?.into_iter().rev() {
+        frozen.order = frozen.topological(plan)?;
+        for node in frozen.order.clone().into_iter().rev() {
             let rest = frozen
                 .successors(node)
                 .iter()
@@ -113,6 +119,12 @@ impl Frozen {
     #[must_use]
     pub fn requires(&self, node: NodeIx) -> &[NodeIx] {
         self.requires.of(node)
+    }
+
+    /// All nodes, each behind those that it waits for.
+    #[must_use]
+    pub fn order(&self) -> &[NodeIx] {
+        &self.order
     }
 
     /// Length of the longest path from here to an end; the larger goes first.

@@ -11,4 +11,6 @@ pub mod meaning;
 mod outputs;
 pub mod preview;
 pub mod rules;
+pub mod secrets;
+pub mod trial;
 pub mod world;

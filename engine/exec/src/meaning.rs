@@ -6,13 +6,18 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use runbook_lang::evaluate::{Context, EvaluateError, Evaluator, assert_checks};
+use runbook_lang::value::{Date, parse_duration};
 use runbook_model::step::Expr;
-use runbook_model::{Failure, FailureKind, HostName, NodeIx, Plan, RunState, Step, StepIx, Value};
+use runbook_model::step_type::TypeKind;
+use runbook_model::{
+    Failure, FailureKind, HostName, Millis, NodeIx, Plan, RunState, Step, StepIx, Value,
+};
 use serde_json::Map;
 
 use crate::rules::{Question, Rules};
 
 /// The plan's own meaning.
+#[derive(Clone)]
 pub struct Meaning {
     plan: Arc<Plan>,
     evaluator: Rc<Evaluator>,
@@ -76,17 +81,9 @@ fn no_value(error: EvaluateError) -> Failure {
 
 impl Rules for Meaning {
     fn when(&self, node: NodeIx, state: &RunState) -> Result<bool, Failure> {
-        let (step, host) = self.instance(node)?;
+        let (step, _) = self.instance(node)?;
         match &step.when {
-            Some(expr) => self.truth(
-                "when",
-                expr,
-                Context {
-                    host: Some(host),
-                    outputs: None,
-                },
-                state,
-            ),
+            Some(expr) => self.truth("when", expr, self.evaluator.context(node), state),
             None => Ok(true),
         }
     }
@@ -124,10 +121,10 @@ impl Rules for Meaning {
         outputs: &BTreeMap<String, Value>,
         state: &RunState,
     ) -> Result<bool, Failure> {
-        let (step, host) = self.instance(node)?;
+        let (step, _) = self.instance(node)?;
         let context = Context {
-            host: Some(host),
             outputs: Some(outputs),
+            ..self.evaluator.context(node)
         };
         match &step.expect {
             Some(expr) => self.truth("expect", expr, context, state),
@@ -141,10 +138,10 @@ impl Rules for Meaning {
         outputs: &BTreeMap<String, Value>,
         state: &RunState,
     ) -> Result<bool, Failure> {
-        let (step, host) = self.instance(node)?;
+        let (step, _) = self.instance(node)?;
         let context = Context {
-            host: Some(host),
             outputs: Some(outputs),
+            ..self.evaluator.context(node)
         };
         match step.until.as_ref().and_then(|until| until.fatal.as_ref()) {
             Some(expr) => self.truth("fatal", expr, context, state),
@@ -153,11 +150,8 @@ impl Rules for Meaning {
     }
 
     fn assert(&self, node: NodeIx, state: &RunState) -> Result<(), Failure> {
-        let (step, host) = self.instance(node)?;
-        let context = Context {
-            host: Some(host),
-            outputs: None,
-        };
+        let (step, _) = self.instance(node)?;
+        let context = self.evaluator.context(node);
         let mut broken = Vec::new();
         for (check, message) in assert_checks(step) {
             if self
@@ -184,12 +178,58 @@ impl Rules for Meaning {
         }
     }
 
-    fn question(&self, node: NodeIx, state: &RunState) -> Result<Question, Failure> {
-        let (step, host) = self.instance(node)?;
-        let context = Context {
-            host: Some(host),
-            outputs: None,
+    fn wait_until(&self, node: NodeIx, since: Millis, state: &RunState) -> Result<Millis, Failure> {
+        let (step, _) = self.instance(node)?;
+        let text = |name: &str| {
+            let value = step.with.get(name);
+            let value = value.map(|value| {
+                let context = self.evaluator.context(node);
+                self.evaluator
+                    .render_all(&format!("with: {name}"), value, context, state)
+                    .map_err(no_value)
+            });
+            value.transpose()
         };
+        let wrong =
+            |why: String| Failure::new(FailureKind::Value, format!("what it waits for {why}"));
+        if let Some(Value::String(text)) = text("for")? {
+            let lasts = parse_duration(&text).map_err(wrong)?;
+            return Ok(since.saturating_add(Millis::try_from(lasts).unwrap_or(Millis::MAX)));
+        }
+        match text("until")? {
+            Some(Value::String(text)) => Date::parse(&text)
+                .map(|date| date.at().as_millisecond())
+                .map_err(wrong),
+            _ => Err(wrong("has neither `for` nor `until`".into())),
+        }
+    }
+
+    fn reaches(&self, node: NodeIx, state: &RunState) -> Vec<HostName> {
+        let Ok((step, _)) = self.instance(node) else {
+            return Vec::new();
+        };
+        if self
+            .plan
+            .type_of(step)
+            .is_none_or(|of| of.kind != TypeKind::Copy)
+        {
+            return Vec::new();
+        }
+        let context = self.evaluator.context(node);
+        let end = |name: &str| {
+            let value = step.with.get(name)?;
+            let value = self.evaluator.render_all(name, value, context, state);
+            // What an earlier step says first names a host of that step, which is reached anyway.
+            let text = value.ok()?.as_str()?.to_owned();
+            let (host, _) = text.split_once(':').filter(|_| !text.starts_with('/'))?;
+            HostName::new(host).ok()
+        };
+        ["from", "to"].into_iter().filter_map(end).collect()
+    }
+
+    fn question(&self, node: NodeIx, state: &RunState) -> Result<Question, Failure> {
+        let (step, _) = self.instance(node)?;
+        let context = self.evaluator.context(node);
         let message = match step.with.get("message") {
             Some(value) => self
                 .evaluator

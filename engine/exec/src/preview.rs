@@ -7,6 +7,7 @@ use std::sync::Arc;
 use runbook_lang::evaluate::{Argument, Context, Evaluator, assert_checks};
 use runbook_lang::steptype::ParamValue;
 use runbook_model::event::{NodeSummary, Verdict};
+use runbook_model::plan::Part;
 use runbook_model::preview::Finding;
 use runbook_model::step_type::TypeKind;
 use runbook_model::transition::Stage;
@@ -18,6 +19,9 @@ use runbook_model::{
 use crate::driver::Reach;
 use crate::driver::look::{self, Prepared};
 use crate::driver::veil::Veil;
+
+/// How the forecast of an assert begins that is false as things are.
+const NOT_NOW: &str = "does not hold now: ";
 
 /// Looks at every host and says what a run would do now.
 pub async fn live(plan: &Arc<Plan>, evaluator: &Evaluator, reach: &Reach) -> Preview {
@@ -213,17 +217,29 @@ impl<'a> Forecaster<'a> {
     }
 
     fn instance_without_host(&self, node: NodeIx) -> Option<Forecast> {
-        let (step, host) = self.plan.instance(node)?;
+        let (step, _) = self.plan.instance(node)?;
         if let Some(skipped) = self.skipped_by_phase(step) {
             return Some(skipped);
         }
-        if let Some(problem) = self.unusable.get(host) {
+        let kind = self.plan.type_of(step).map(|of| of.kind)?;
+        // How things are then, nobody can say now.
+        match self.plan.part_of(node) {
+            Part::Main => {}
+            _ if kind == TypeKind::Gate => return Some(Forecast::Gate),
+            Part::Rollback => {
+                let text = "only done when somebody goes back".to_owned();
+                return Some(Forecast::Maybe(text));
+            }
+            Part::Finally => {
+                let text = "done on every ending, as things are by then".to_owned();
+                return Some(Forecast::Maybe(text));
+            }
+        }
+        let through = self.plan.runs_on(node)?;
+        if let Some(problem) = self.unusable.get(through) {
             return Some(Forecast::Unreachable(problem.clone()));
         }
-        let context = Context {
-            host: Some(host),
-            outputs: None,
-        };
+        let context = self.evaluator.context(node);
         if let Some(when) = &step.when
             && self
                 .evaluator
@@ -232,7 +248,7 @@ impl<'a> Forecaster<'a> {
         {
             return Some(Forecast::Skipped("its `when` is false".to_owned()));
         }
-        match self.plan.type_of(step).map(|of| of.kind)? {
+        match kind {
             TypeKind::Gate => Some(Forecast::Gate),
             TypeKind::Assert => Some(Forecast::Assert(self.assert(step, context))),
             TypeKind::Record | TypeKind::Always | TypeKind::Wait => Some(Forecast::Always),
@@ -274,7 +290,7 @@ impl<'a> Forecaster<'a> {
         if broken.is_empty() {
             "holds now".to_owned()
         } else {
-            format!("does not hold now: {}", broken.join("; "))
+            format!("{NOT_NOW}{}", broken.join("; "))
         }
     }
 
@@ -312,8 +328,13 @@ impl<'a> Forecaster<'a> {
     ) -> Result<look::Finding, (HostName, String)> {
         let mut found = look::run(reach, prepared).await.map_err(|error| {
             let host = HostName::new(error.host.clone()).unwrap_or_else(|_| prepared.host.clone());
-            (host, error.fault.to_string())
+            let mut problem = error.fault.to_string();
+            self.veil.prose(&mut problem);
+            (host, problem)
         })?;
+        for secret in found.secret.values() {
+            self.veil.add(secret);
+        }
         self.veil
             .looked(&mut found.verdict, &mut found.outputs, &mut found.before);
         Ok(found)
@@ -345,6 +366,7 @@ impl<'a> Forecaster<'a> {
         let is_known = matches!(forecast, Forecast::NoChange | Forecast::Probe(_));
         let n = &mut self.state.nodes[node.at()];
         n.outputs = found.outputs;
+        self.evaluator.keep(node, found.secret);
         if is_known {
             n.stage = Stage::Done;
             n.outcome = Some(Outcome::Looked);
@@ -353,12 +375,12 @@ impl<'a> Forecaster<'a> {
     }
 
     fn expected(&self, node: NodeIx, outputs: &BTreeMap<String, runbook_model::Value>) -> Forecast {
-        let Some((step, host)) = self.plan.instance(node) else {
+        let Some((step, _)) = self.plan.instance(node) else {
             return Forecast::Unknown;
         };
         let context = Context {
-            host: Some(host),
             outputs: Some(outputs),
+            ..self.evaluator.context(node)
         };
         let expect = step.expect.as_ref();
         match expect.map(|expr| {
@@ -399,7 +421,8 @@ impl<'a> Forecaster<'a> {
                     false => changed_before[from.at()],
                 });
             changed_before[node.at()] = by_ancestor;
-            let Some((_, host)) = self.plan.instance(node) else {
+            let (Some(host), Part::Main) = (self.plan.runs_on(node), self.plan.part_of(node))
+            else {
                 continue;
             };
             let key = |key: &String| (host.clone(), key.clone());
@@ -407,6 +430,13 @@ impl<'a> Forecaster<'a> {
                 .touched
                 .iter()
                 .find_map(|k| writers.get(&key(k)).copied());
+            if let (Forecast::Assert(text), Some(first)) = (&self.forecasts[node.at()], by_ancestor)
+                && text.starts_with(NOT_NOW)
+            {
+                let id = &self.plan.nodes[first.at()].id;
+                let text = format!("decided in the run: `{id}` changes something first");
+                self.forecasts[node.at()] = Forecast::Assert(text);
+            }
             let first = match &self.forecasts[node.at()] {
                 Forecast::NoChange | Forecast::Change(_) => by_key,
                 Forecast::Error(_) | Forecast::Probe(Finding::Differs(_) | Finding::Unknown) => {

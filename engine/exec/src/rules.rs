@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use runbook_model::{Failure, NodeIx, RunState, Value};
+use runbook_model::{Failure, HostName, Millis, NodeIx, RunState, Value};
 
 /// What a gate asks a person.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -65,6 +65,15 @@ pub trait Rules {
     /// # Errors
     /// One is false or has no value.
     fn assert(&self, node: NodeIx, state: &RunState) -> Result<(), Failure>;
+
+    /// Until when a `wait` waits that began at `since`.
+    ///
+    /// # Errors
+    /// A text in it has no value.
+    fn wait_until(&self, node: NodeIx, since: Millis, state: &RunState) -> Result<Millis, Failure>;
+
+    /// Hosts that an instance reaches beside the one that it runs on, as far as that is known.
+    fn reaches(&self, node: NodeIx, state: &RunState) -> Vec<HostName>;
 
     /// The question of a gate.
     ///

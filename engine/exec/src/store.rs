@@ -11,7 +11,7 @@
 //! Directories are 0700 and files 0600. A run appears whole, by one rename. Reading needs no lock
 //! and never writes; there is one writer, and a second one is told who the first is.
 
-mod disk;
+pub(crate) mod disk;
 mod error;
 mod lock;
 mod log;

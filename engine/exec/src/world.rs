@@ -16,7 +16,7 @@ mod tables;
 
 pub use controller::{Ending, World};
 pub use fault::Faults;
-pub use host::{Behaviour, Happening, What};
+pub use host::{Behaviour, Happening, Story, View, What};
 pub use random::Random;
 pub use sketch::{Sketch, plan};
 pub use tables::Tables;

@@ -4,13 +4,15 @@
 //! something to look at, so that later stages can report their mistakes as well; whether anything
 //! may run is for the diagnostics to say.
 
+mod hold;
 mod input;
 mod phase;
 mod runbook;
 mod step;
 
 pub use crate::fields::Share;
-pub use input::{GroupDef, InputDef, Rule};
-pub use phase::{Phase, Rolling};
-pub use runbook::{Runbook, VarDef, VarValue, parse_runbook};
-pub use step::{Need, RetryDef, StepDef, UntilDef};
+pub use hold::HoldDef;
+pub use input::{GenerateDef, GroupDef, InputDef, Place, Rule};
+pub use phase::{ImportDef, Phase, Rolling};
+pub use runbook::{Runbook, VarDef, VarValue, WindowDef, parse_runbook};
+pub use step::{ForEach, Need, RetryDef, StepDef, UntilDef};

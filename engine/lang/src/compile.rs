@@ -5,12 +5,22 @@
 //! inputs ─► hosts and groups ─► who runs what ─► names in every text ─► steps ─► graph ─► digest
 //! ```
 
+mod batches;
+mod draft;
+mod generated;
+mod holds;
 mod hosts;
 mod inputs;
+mod items;
+mod known;
+mod lost;
 mod names;
 mod select;
+mod states;
 mod steps;
 mod texts;
+mod types;
+mod window;
 
 use std::collections::BTreeMap;
 
@@ -26,6 +36,7 @@ use crate::source::{Source, Sources};
 use crate::steptype::Catalog;
 
 pub use inputs::Given;
+pub use lost::{LostEdge, lost_edges};
 
 /// What is compiled.
 #[derive(Clone, Copy)]
@@ -75,7 +86,8 @@ impl Compiler<'_> {
         let inputs = self.inputs(&hosts);
         let chosen = self.select(&hosts, &inputs);
         let texts = self.check_texts(&hosts, &inputs, &chosen);
-        let steps = self.steps(&chosen, &texts);
+        let window = self.window(&hosts, &inputs);
+        let steps = self.steps(&chosen);
         let types = self.types();
         if self.diagnostics.has_errors() {
             return None;
@@ -96,20 +108,21 @@ impl Compiler<'_> {
                 .unwrap_or_default(),
             digest: String::new(),
             sources: self.sources(),
-            inputs: inputs.plan,
+            inputs: inputs.plan.clone(),
             vars: self.vars(),
-            hosts: hosts.by_name,
-            groups: hosts.groups,
+            hosts: hosts.by_name.clone(),
+            groups: hosts.groups.clone(),
             types,
             done_when: runbook.done_when.as_ref().map(|expr| self.expr(expr)),
-            window: None,
+            window,
             phases: self.phases(&chosen),
             steps,
             nodes: graph.nodes,
             edges: graph.edges,
-            not_yet: Vec::new(),
+            not_yet: self.not_yet(),
         };
         plan.digest = digest(&plan);
+        self.warn_states(&plan, &hosts, &inputs);
         Some(plan)
     }
 

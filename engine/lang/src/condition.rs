@@ -1,20 +1,24 @@
 //! Conditions: expressions in CEL, the Common Expression Language.
 //!
 //! The `cel` crate parses and evaluates. Four things are changed on the way, each because the
-//! standard meaning would mislead: versions, durations and sizes compare by what they mean, also
-//! with text; comparing values of different kinds is an error and not `false`; a map is iterated
-//! in the order of its keys; `has(a.b.c)` is false when `a.b` is missing too. Bytes, message types
-//! and optional values are left out.
+//! standard meaning would mislead: versions, durations, sizes and dates compare by what they mean,
+//! also with text, and are added and subtracted by it; comparing values of different kinds is an
+//! error and not `false`; a map is iterated in the order of its keys; `has(a.b.c)` is false when
+//! `a.b` is missing too. Bytes, message types and optional values are left out, and there is no
+//! clock: a condition gives the same answer whenever it is asked.
 
 mod convert;
 mod failure;
 mod functions;
 mod guard;
+mod quantity;
 mod rewrite;
+mod slip;
 mod special;
 #[cfg(test)]
 mod tests;
 mod walk;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -48,9 +52,9 @@ impl Condition {
     /// The first mistake with its place in the text; an unknown function is one.
     pub fn parse(text: &str) -> Result<Self, ExprError> {
         guard::check(text)?;
-        let program = ENV
-            .compile(text)
-            .map_err(|errors| failure::parse_error(text, &errors))?;
+        let program = ENV.compile(text).map_err(|errors| {
+            slip::find(text).unwrap_or_else(|| failure::parse_error(text, &errors))
+        })?;
         let references = Walk::references(text, program.source_info(), program.expression())?;
         let mut expr = program.expression().clone();
         rewrite::rewrite(&mut expr);
@@ -142,9 +146,8 @@ fn needs_of(references: &[Reference]) -> BTreeMap<String, Need> {
 
 /// A root with the members that are needed.
 fn root_value<'v>(scope: &'v Scope, root: &str, need: &'v Need) -> Option<Box<dyn Val + 'v>> {
-    let value = scope.root_value(root)?;
-    let Value::Object(map) = value else {
-        return Some(convert::to_cel(value, None));
+    let Some(Value::Object(map)) = scope.root_value(root) else {
+        return scope.root(root).map(convert::item_to_cel);
     };
     let member = |name: &'v str| {
         let item = scope.member(root, name)?;

@@ -52,7 +52,7 @@ impl Diagnostic {
     /// An error.
     #[must_use]
     pub fn error(code: Code, message: impl AsRef<str>) -> Self {
-        let message = printable(message.as_ref()).into_owned();
+        let message = bounded(message.as_ref());
         Self {
             code,
             message,
@@ -74,7 +74,7 @@ impl Diagnostic {
     /// With a place.
     #[must_use]
     pub fn label(mut self, source: SourceId, span: Span, text: impl AsRef<str>) -> Self {
-        let text = printable(text.as_ref()).into_owned();
+        let text = bounded(text.as_ref());
         self.labels.push(Label { source, span, text });
         self
     }
@@ -82,7 +82,7 @@ impl Diagnostic {
     /// With what to do.
     #[must_use]
     pub fn help(mut self, text: impl AsRef<str>) -> Self {
-        self.help = Some(printable(text.as_ref()).into_owned());
+        self.help = Some(bounded(text.as_ref()));
         self
     }
 
@@ -94,6 +94,35 @@ impl Diagnostic {
             None => self,
         }
     }
+}
+
+/// Longest word of a message, in characters: names may be as long as the file.
+const LONGEST_WORD: usize = 200;
+
+/// Longest message, in characters.
+const LONGEST: usize = 2_000;
+
+/// A text that can be printed and that somebody reads: of long words the middle is left out, of a
+/// long text the end.
+fn bounded(text: &str) -> String {
+    let mut short = String::new();
+    let mut count = 0;
+    for word in text.split_inclusive([' ', '\n']) {
+        if count > LONGEST {
+            short.push('…');
+            break;
+        }
+        match word.char_indices().nth(LONGEST_WORD) {
+            None => short.push_str(word),
+            Some((end, _)) => {
+                let tail = word.char_indices().nth_back(LONGEST_WORD / 4);
+                let tail = tail.map_or(end, |(at, _)| at).max(end);
+                short.extend([&word[..end], "…", &word[tail..]]);
+            }
+        }
+        count += word.len().min(LONGEST_WORD);
+    }
+    printable(&short).into_owned()
 }
 
 /// As many mistakes are kept; nobody reads more, and a hostile file may hold a million.
@@ -115,13 +144,10 @@ impl Diagnostics {
 
     /// Adds one.
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        if self.kept.contains(&diagnostic) {
-            return;
-        }
-        if self.kept.len() < MOST {
-            self.kept.push(diagnostic);
-        } else {
+        if self.full() {
             self.dropped += 1;
+        } else if !self.kept.contains(&diagnostic) {
+            self.kept.push(diagnostic);
         }
     }
 
@@ -131,6 +157,25 @@ impl Diagnostics {
         for diagnostic in other.kept {
             self.push(diagnostic);
         }
+    }
+
+    /// A sentence with what probably was meant; nothing once there are so many mistakes that
+    /// nobody is told about the next one.
+    #[must_use]
+    pub fn suggest<'a>(
+        &self,
+        word: &str,
+        candidates: impl IntoIterator<Item = &'a str>,
+    ) -> Option<String> {
+        match self.full() {
+            true => None,
+            false => did_you_mean(word, candidates),
+        }
+    }
+
+    /// Whether nobody is told about the next one.
+    pub(crate) fn full(&self) -> bool {
+        self.kept.len() >= MOST
     }
 
     /// Whether one of them is an error.
@@ -186,13 +231,27 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         return None;
     }
     let lower = word.to_lowercase().replace('-', "_");
-    candidates
-        .into_iter()
-        .filter(|c| c.len() <= 64)
+    let known: Vec<&str> = candidates.into_iter().filter(|c| c.len() <= 64).collect();
+    known
+        .iter()
+        .copied()
+        // No word is nearer than the difference of lengths.
+        .filter(|c| c.len().abs_diff(lower.len()) <= (c.len().max(lower.len()) / 3).max(1))
         .map(|c| (strsim::damerau_levenshtein(&lower, &c.to_lowercase()), c))
         .filter(|(distance, c)| *distance <= (c.len().max(word.len()) / 3).max(1))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, c)| c)
+        .or_else(|| cut_short(&lower, known))
+}
+
+/// The one candidate that begins with the word, or that the word begins with: `str`, `integer`.
+fn cut_short<'a>(word: &str, candidates: Vec<&'a str>) -> Option<&'a str> {
+    let near = |c: &&str| {
+        let shorter = c.len().min(word.len());
+        shorter >= 3 && (c.starts_with(word) || word.starts_with(*c))
+    };
+    let mut found = candidates.into_iter().filter(near);
+    found.next().filter(|_| found.next().is_none())
 }
 
 /// A sentence with [`nearest`].
@@ -213,6 +272,9 @@ mod tests {
         assert_eq!(nearest("usse", ["step", "uses"]), Some("uses"));
         assert_eq!(nearest("time-out", ["timeout", "until"]), Some("timeout"));
         assert_eq!(nearest("zebra", ["step", "uses"]), None);
+        assert_eq!(nearest("integer", ["int", "string"]), Some("int"));
+        assert_eq!(nearest("timed", ["time", "timeout", "tim"]), Some("time"));
+        assert_eq!(nearest("settings", ["set", "sett"]), None);
         assert_eq!(nearest(&"a".repeat(100_000), ["aa"]), None);
     }
 
@@ -224,6 +286,17 @@ mod tests {
         assert_eq!(d.message, "a\\u{1b}[0m");
         assert_eq!(d.labels[0].text, "b\\r");
         assert_eq!(d.help.as_deref(), Some("c\\n"));
+    }
+
+    #[test]
+    fn a_message_is_never_as_long_as_the_file() {
+        let of = |text: &str| Diagnostic::error(Code::UnknownKey, text).message;
+        let name = "ü".repeat(1_000_000);
+        let message = of(&format!("no key `{name}` here"));
+        assert!(message.chars().count() < 300, "{message}");
+        assert!(message.starts_with("no key `ü") && message.ends_with("ü` here"));
+        assert!(of(&"word ".repeat(1_000_000)).chars().count() < 2_100);
+        assert_eq!(of("short"), "short");
     }
 
     #[test]

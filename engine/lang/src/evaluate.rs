@@ -1,14 +1,16 @@
 //! Meaning of a plan's texts during a run: conditions, templates, variables and arguments, against
 //! the state that has been reached. Pure: the same plan and state give the same answer.
 
+mod secret;
 mod view;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use runbook_model::plan::Var;
 use runbook_model::step::Expr;
-use runbook_model::{HostName, NodeIx, Plan, RunState, Step, StepIx, Value};
+use runbook_model::{HostName, NodeIx, NodeKind, Plan, RunState, Step, StepIx, Value};
 use serde_json::{Map, json};
 
 use crate::condition::Condition;
@@ -17,7 +19,7 @@ use crate::steptype::{ParamValue, coerce};
 use crate::template::Template;
 use crate::value::InputType;
 
-use view::{groups, host_vars};
+use view::{Instances, groups, host_vars, window};
 
 /// A text that has no value now.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -58,9 +60,12 @@ pub struct Evaluator {
     inputs: Inputs,
     groups: Shared,
     hosts: BTreeMap<HostName, Shared>,
-    instances: Vec<Vec<(HostName, NodeIx)>>,
+    window: Shared,
+    instances: Vec<Instances>,
     run_id: String,
     run_dir: String,
+    /// Secret outputs of instances.
+    kept: RefCell<BTreeMap<NodeIx, BTreeMap<String, Value>>>,
     templates: BTreeMap<String, Template>,
     conditions: BTreeMap<String, Condition>,
 }
@@ -70,6 +75,8 @@ pub struct Evaluator {
 pub struct Context<'a> {
     /// The host of the instance.
     pub host: Option<&'a HostName>,
+    /// What the instance is for, of a step with `for_each`.
+    pub item: Option<&'a Value>,
     /// The step's own outputs.
     pub outputs: Option<&'a BTreeMap<String, Value>>,
 }
@@ -93,12 +100,6 @@ impl Evaluator {
                 .or_else(|| secrets.get(name).cloned().map(Value::String))?;
             Some((name.clone(), (kind, value)))
         });
-        let mut instances = vec![Vec::new(); plan.steps.len()];
-        for (node, step, host) in plan.instances() {
-            if let Some(of_step) = instances.get_mut(step.at()) {
-                of_step.push((host.clone(), node));
-            }
-        }
         let is_secret = |name: &&String| {
             plan.inputs
                 .get(*name)
@@ -111,15 +112,17 @@ impl Evaluator {
                 .map(|name| secrets[name].clone())
                 .collect(),
             inputs: Inputs::new(inputs),
-            groups: groups(&plan).into(),
+            groups: groups(&plan),
             hosts: plan
                 .hosts
                 .keys()
-                .map(|name| (name.clone(), host_vars(&plan, name).into()))
+                .map(|name| (name.clone(), host_vars(&plan, name)))
                 .collect(),
-            instances,
+            window: window(&plan),
+            instances: Instances::all(&plan),
             run_id: run_id.to_owned(),
             run_dir: run_dir.to_owned(),
+            kept: RefCell::default(),
             templates: BTreeMap::new(),
             conditions: BTreeMap::new(),
             plan: Arc::clone(&plan),
@@ -151,7 +154,8 @@ impl Evaluator {
         let mut texts: Vec<&str> = plan
             .steps
             .iter()
-            .filter_map(|s| s.no_return.as_ref())
+            .flat_map(|step| [step.no_return.as_ref(), step.chdir.as_ref()])
+            .flatten()
             .map(|e| e.text.as_str())
             .collect();
         for var in plan.vars.values() {
@@ -207,7 +211,7 @@ impl Evaluator {
         state: &RunState,
     ) -> Result<bool, EvaluateError> {
         let condition = self.condition(what, text)?;
-        let scope = self.scope(condition.references(), context, state);
+        let scope = self.scope(condition.references(), context, state, false);
         condition
             .truth(&scope)
             .map_err(|error| self.failed(what, error, state))
@@ -224,10 +228,22 @@ impl Evaluator {
         context: Context<'_>,
         state: &RunState,
     ) -> Result<Value, EvaluateError> {
+        self.rendered(what, text, context, state, false)
+    }
+
+    /// With `secrets`, the text sees secret outputs, and its value is a secret too.
+    fn rendered(
+        &self,
+        what: &str,
+        text: &str,
+        context: Context<'_>,
+        state: &RunState,
+        secrets: bool,
+    ) -> Result<Value, EvaluateError> {
         let Some(template) = self.templates.get(text) else {
             return Err(unparsable(what, "the text is not part of the plan"));
         };
-        let scope = self.scope(template.references(), context, state);
+        let scope = self.scope(template.references(), context, state, secrets);
         template
             .render(&scope)
             .map_err(|error| self.failed(what, error, state))
@@ -244,18 +260,30 @@ impl Evaluator {
         context: Context<'_>,
         state: &RunState,
     ) -> Result<Value, EvaluateError> {
+        self.rendered_all(what, value, context, state, false)
+    }
+
+    fn rendered_all(
+        &self,
+        what: &str,
+        value: &Value,
+        context: Context<'_>,
+        state: &RunState,
+        secrets: bool,
+    ) -> Result<Value, EvaluateError> {
         Ok(match value {
-            Value::String(text) => self.render(what, text, context, state)?,
+            Value::String(text) => self.rendered(what, text, context, state, secrets)?,
             Value::Array(items) => {
                 let items = items
                     .iter()
-                    .map(|item| self.render_all(what, item, context, state));
+                    .map(|item| self.rendered_all(what, item, context, state, secrets));
                 Value::Array(items.collect::<Result<_, _>>()?)
             }
             Value::Object(map) => {
                 let mut out = Map::new();
                 for (key, value) in map {
-                    out.insert(key.clone(), self.render_all(what, value, context, state)?);
+                    let value = self.rendered_all(what, value, context, state, secrets)?;
+                    out.insert(key.clone(), value);
                 }
                 Value::Object(out)
             }
@@ -263,8 +291,54 @@ impl Evaluator {
         })
     }
 
+    /// Whose texts those of an instance are: its host and its item. Empty for other nodes.
+    #[must_use]
+    pub fn context(&self, node: NodeIx) -> Context<'_> {
+        match self.plan.nodes.get(node.at()).map(|node| &node.kind) {
+            Some(NodeKind::Instance { host, item, .. }) => Context {
+                host: Some(host),
+                item: item.as_ref().map(|item| &item.value),
+                outputs: None,
+            },
+            _ => Context::default(),
+        }
+    }
+
     /// The arguments of an instance: given ones rendered, missing ones by default, all in the form
     /// that the parameter's schema wants.
+    ///
+    /// # Errors
+    /// A value that is not there, or that the schema refuses.
+    pub fn arguments_of(
+        &self,
+        node: NodeIx,
+        state: &RunState,
+    ) -> Result<Vec<Argument>, EvaluateError> {
+        let Some((step, _)) = self.plan.instance(node) else {
+            return Err(unparsable("with", "the plan has no such instance"));
+        };
+        self.arguments_in(step, self.context(node), state)
+    }
+
+    /// The directory that the scripts of an instance run in, where the step says so.
+    ///
+    /// # Errors
+    /// A value that is not there, or one that is no path from the root.
+    pub fn chdir(&self, node: NodeIx, state: &RunState) -> Result<Option<String>, EvaluateError> {
+        let step = self.plan.instance(node).map(|(step, _)| step);
+        let Some(chdir) = step.and_then(|step| step.chdir.as_ref()) else {
+            return Ok(None);
+        };
+        let value = self.render("chdir", &chdir.text, self.context(node), state)?;
+        match value.as_str() {
+            Some(path) if path.starts_with('/') && !path.contains('\0') => {
+                Ok(Some(path.to_owned()))
+            }
+            _ => Err(unparsable("chdir", "this is no path from the root")),
+        }
+    }
+
+    /// The arguments of a step on a host, whose item is not known.
     ///
     /// # Errors
     /// A value that is not there, or that the schema refuses.
@@ -276,8 +350,17 @@ impl Evaluator {
     ) -> Result<Vec<Argument>, EvaluateError> {
         let context = Context {
             host: Some(host),
-            outputs: None,
+            ..Context::default()
         };
+        self.arguments_in(step, context, state)
+    }
+
+    fn arguments_in(
+        &self,
+        step: &Step,
+        context: Context<'_>,
+        state: &RunState,
+    ) -> Result<Vec<Argument>, EvaluateError> {
         let Some(step_type) = self.plan.type_of(step) else {
             return Err(unparsable(
                 "uses",
@@ -288,7 +371,7 @@ impl Evaluator {
         for (name, schema) in &step_type.params {
             let what = format!("with: {name}");
             let value = match step.with.get(name) {
-                Some(value) => self.render_all(&what, value, context, state)?,
+                Some(value) => self.rendered_all(&what, value, context, state, schema.secret)?,
                 None => schema.default.clone().unwrap_or(Value::Null),
             };
             let value = coerce(schema, &value).map_err(|message| EvaluateError {
@@ -360,7 +443,7 @@ impl Evaluator {
         state: &RunState,
     ) -> Result<Value, EvaluateError> {
         let condition = self.condition(what, text)?;
-        let scope = self.scope(condition.references(), context, state);
+        let scope = self.scope(condition.references(), context, state, false);
         condition
             .evaluate(&scope)
             .map_err(|error| self.failed(what, error, state))
@@ -397,15 +480,12 @@ impl Evaluator {
     }
 
     fn has_ended(&self, step: StepIx, state: &RunState) -> bool {
-        let instances = self
-            .instances
-            .get(step.at())
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        instances.iter().all(|(_, node)| {
-            state
-                .node(*node)
-                .is_some_and(|n| n.is_done() && n.is_success())
+        self.instances.get(step.at()).is_none_or(|of| {
+            of.nodes().all(|node| {
+                state
+                    .node(node)
+                    .is_some_and(|n| n.is_done() && n.is_success())
+            })
         })
     }
 

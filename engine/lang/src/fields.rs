@@ -8,8 +8,8 @@ pub use shape::Share;
 use shape::wrong_type;
 pub(crate) use shape::{conforms, name_holds, one_of, pattern, share};
 
-use crate::diagnostic::{Code, Diagnostic, Diagnostics, did_you_mean};
-use crate::keys::{self, Section, Shape, Since};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
+use crate::keys::{self, STANDARD, Section, Shape, Since, Table};
 use crate::source::{Source, SourceId, Span, Spanned};
 use crate::value::parse_duration;
 use crate::yaml::{Entry, Key, Kind, Node};
@@ -18,6 +18,7 @@ use crate::yaml::{Entry, Key, Kind, Node};
 pub(crate) struct Cx<'a> {
     pub(crate) source: &'a Source,
     pub(crate) diagnostics: &'a mut Diagnostics,
+    table: Table,
 }
 
 impl<'a> Cx<'a> {
@@ -25,7 +26,14 @@ impl<'a> Cx<'a> {
         Self {
             source,
             diagnostics,
+            table: STANDARD,
         }
+    }
+
+    /// With another table of keys.
+    #[cfg(test)]
+    pub(crate) fn with_table(self, table: Table) -> Self {
+        Self { table, ..self }
     }
 
     pub(crate) fn id(&self) -> SourceId {
@@ -105,11 +113,13 @@ impl<'n> Fields<'n> {
             source: cx.source.clone(),
             incomplete: false,
         };
-        let extra = matches!(section, Section::Runbook | Section::Inventory);
+        let extra = section.takes_extras();
         let mut cut = false;
+        // Keys that probably are there, misspelled.
+        let mut missed = Vec::new();
         for entry in entries {
             let name = entry.key.value.as_str();
-            match keys::find(section, name) {
+            match cx.table.find(section, name) {
                 None if extra && name.starts_with("x-") => {}
                 None if is_rest_of_text(cx, entry) => {
                     if !std::mem::replace(&mut cut, true) {
@@ -126,7 +136,7 @@ impl<'n> Fields<'n> {
                     }
                     continue;
                 }
-                None => unknown_key(cx, section, &entry.key),
+                None => missed.extend(unknown_key(cx, section, &entry.key)),
                 Some(key) if key.since == Since::Later => {
                     cx.later(&format!("`{name}`"), entry.key.span)
                 }
@@ -137,9 +147,12 @@ impl<'n> Fields<'n> {
             }
             cut = false;
         }
-        for key in keys::of(section).filter(|key| key.required) {
+        for key in cx.table.of(section).filter(|key| key.required) {
             if !entries.iter().any(|e| e.key.value == key.name) {
                 fields.incomplete = true;
+                if missed.contains(&key.name) {
+                    continue;
+                }
                 let help = format!("{} Like `{}: {}`", key.doc, key.name, key.example);
                 cx.error(
                     Code::MissingKey,
@@ -277,10 +290,23 @@ fn is_rest_of_text(cx: &Cx<'_>, entry: &Entry) -> bool {
         && after.starts_with([',', '}'])
 }
 
-fn unknown_key(cx: &mut Cx<'_>, section: Section, key: &Key) {
+/// Reports a key that the section does not have; returns the one that was probably meant.
+fn unknown_key(cx: &mut Cx<'_>, section: Section, key: &Key) -> Option<&'static str> {
     let name = key.value.as_str();
-    let help = did_you_mean(name, keys::of(section).map(|k| k.name))
-        .or_else(|| keys::home(name).map(|home| format!("`{name}` belongs to {}", home.noun())));
+    if cx.diagnostics.full() {
+        cx.error(Code::UnknownKey, "", key.span, "", None);
+        return None;
+    }
+    let meant = nearest(name, cx.table.of(section).map(|k| k.name));
+    let close = meant.is_some_and(|meant| meant.len().abs_diff(name.len()) < 2);
+    // A key that another section has as it is written, unless it is a slip.
+    let home = cx.table.home(name).filter(|_| !close);
+    let help = match (home, meant) {
+        (Some(home), _) => Some(format!("`{name}` belongs to {}", home.noun())),
+        (None, Some(meant)) => Some(format!("did you mean `{meant}`?")),
+        (None, None) => None,
+    };
     let message = format!("unknown key `{name}` in {}", section.noun());
     cx.error(Code::UnknownKey, message, key.span, "", help);
+    meant.filter(|_| home.is_none())
 }

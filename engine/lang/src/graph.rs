@@ -3,73 +3,16 @@
 //! passes, then checked once for cycles.
 
 mod cycle;
+mod draft;
+mod link;
 mod order;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use runbook_model::plan::Order;
-use runbook_model::{Edge, EdgeKind, HostName, Node, NodeIx, NodeKind, StepIx};
+use runbook_model::{Edge, EdgeKind, HostName, Node, NodeIx, NodeKind, Origin, StepIx};
 
 pub use cycle::Cycle;
-
-/// What the graph is built from.
-#[derive(Debug, Clone, Default)]
-pub struct Draft {
-    /// Phases in order.
-    pub phases: Vec<DraftPhase>,
-    /// Steps in order.
-    pub steps: Vec<DraftStep>,
-    /// What `done_when` reads; `None` without one.
-    pub done_when: Option<Vec<Reference>>,
-}
-
-/// A phase of a draft.
-#[derive(Debug, Clone, Default)]
-pub struct DraftPhase {
-    /// Its id.
-    pub id: String,
-    /// How its steps follow each other.
-    pub order: Order,
-    /// Batches, if it is rolling.
-    pub batches: Vec<Vec<HostName>>,
-    /// What its `when` reads.
-    pub references: Vec<Reference>,
-}
-
-/// A step of a draft.
-#[derive(Debug, Clone, Default)]
-pub struct DraftStep {
-    /// Its id.
-    pub id: String,
-    /// Position of its phase.
-    pub phase: usize,
-    /// Where it runs.
-    pub hosts: Vec<HostName>,
-    /// In `per_host` order, everybody waits before and after it.
-    pub barrier: bool,
-    /// Its `needs`, if it has any: they replace the implied order.
-    pub needs: Option<Vec<Need>>,
-    /// What its texts read.
-    pub references: Vec<Reference>,
-}
-
-/// One entry of `needs`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Need {
-    /// Position of the step.
-    pub step: usize,
-    /// Only the instance on the same host.
-    pub same_host: bool,
-}
-
-/// A text reads outputs of a step.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Reference {
-    /// Position of the step.
-    pub step: usize,
-    /// Only the instance on the same host, where there is one; otherwise all of them.
-    pub same_host: bool,
-}
+pub use draft::{Draft, DraftInstance, DraftPhase, DraftStep, Need, Reference};
 
 /// Nodes and edges.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,10 +43,11 @@ pub fn build(draft: &Draft) -> Result<Graph, Vec<Cycle>> {
 struct Builder<'a> {
     draft: &'a Draft,
     nodes: Vec<Node>,
-    edges: BTreeMap<(NodeIx, NodeIx), EdgeKind>,
+    edges: BTreeMap<(NodeIx, NodeIx), (EdgeKind, Origin)>,
     begin: Vec<NodeIx>,
     end: Vec<NodeIx>,
     done_when: Option<NodeIx>,
+    /// Of each step: its instances, each with the host that it belongs to.
     instances: Vec<Vec<(HostName, NodeIx)>>,
     /// What a step without instances would have waited for: who needs it waits for that.
     stand_ins: Vec<Vec<NodeIx>>,
@@ -124,20 +68,23 @@ impl<'a> Builder<'a> {
     }
 
     fn node(&mut self, id: String, kind: NodeKind) -> NodeIx {
-        let ix = NodeIx(u32::try_from(self.nodes.len()).expect("fewer than four billion nodes"));
+        let ix = NodeIx(number(self.nodes.len()));
         self.nodes.push(Node { id, kind });
         ix
     }
 
-    fn edge(&mut self, from: NodeIx, to: NodeIx, kind: EdgeKind) {
-        let entry = self.edges.entry((from, to)).or_insert(kind);
-        if kind == EdgeKind::Requires {
-            *entry = kind;
-        }
+    /// Of several edges between two nodes the strongest stays.
+    fn edge(&mut self, from: NodeIx, to: NodeIx, kind: EdgeKind, origin: Origin) {
+        let edge = self.edges.entry((from, to)).or_insert((kind, origin));
+        *edge = (edge.0.min(kind), edge.1.min(origin));
     }
 
-    fn order(&mut self, from: NodeIx, to: NodeIx) {
-        self.edge(from, to, EdgeKind::Order);
+    fn require(&mut self, from: NodeIx, to: NodeIx, origin: Origin) {
+        self.edge(from, to, EdgeKind::Requires, origin);
+    }
+
+    fn order(&mut self, from: NodeIx, to: NodeIx, origin: Origin) {
+        self.edge(from, to, EdgeKind::Order, origin);
     }
 
     fn add_nodes(&mut self) {
@@ -145,231 +92,89 @@ impl<'a> Builder<'a> {
             self.done_when = Some(self.node("done when".to_owned(), NodeKind::DoneWhen));
         }
         for (at, phase) in self.draft.phases.iter().enumerate() {
-            let number = u32::try_from(at).expect("fewer than four billion phases");
-            let begin = self.node(
-                format!("phase {}", phase.id),
-                NodeKind::PhaseBegin { phase: number },
-            );
+            let begin = NodeKind::PhaseBegin { phase: number(at) };
+            let begin = self.node(format!("phase {}", phase.id), begin);
             self.begin.push(begin);
-            let batches = phase.batches.len().max(1);
-            for batch in 0..batches {
+            for batch in 0..phase.batches.len().max(1) {
                 self.add_instances(at, batch);
             }
-            let end = self.node(format!("end of {}", phase.id), NodeKind::Barrier { phase: number, batch: None });
+            let end = NodeKind::barrier(number(at));
+            let end = self.node(format!("end of {}", phase.id), end);
             self.end.push(end);
         }
     }
 
     fn add_instances(&mut self, phase: usize, batch: usize) {
-        let hosts_of_batch = self.draft.phases[phase].batches.get(batch);
-        for (at, step) in self
-            .draft
-            .steps
-            .iter()
-            .enumerate()
-            .filter(|(_, step)| step.phase == phase)
-        {
-            for host in &step.hosts {
-                if hosts_of_batch.is_some_and(|hosts| !hosts.contains(host)) {
-                    continue;
-                }
+        let draft = self.draft;
+        let of_batch = draft.phases[phase].batches.get(batch);
+        for (at, step) in draft.steps_of(phase) {
+            let inside = |host: &HostName| of_batch.is_none_or(|hosts| hosts.contains(host));
+            for instance in step.instances.iter().filter(|of| inside(&of.host)) {
                 let kind = NodeKind::Instance {
-                    step: StepIx(u32::try_from(at).expect("fewer than four billion steps")),
-                    host: host.clone(),
-                    via: None,
-                    item: None,
-                    account: None,
-                    batch: u32::try_from(batch).expect("fewer than four billion batches"),
+                    step: StepIx(number(at)),
+                    host: instance.host.clone(),
+                    via: instance.via.clone(),
+                    item: instance.item.clone(),
+                    account: instance.account.clone(),
+                    batch: number(batch),
                 };
-                let ix = self.node(format!("{}@{host}", step.id), kind);
-                self.instances[at].push((host.clone(), ix));
+                let ix = self.node(instance.id(&step.id), kind);
+                self.instances[at].push((instance.host.clone(), ix));
             }
         }
     }
 
-    /// Phases follow each other; every instance lies between the begin and the end of its phase.
+    /// Phases of one part follow each other; every instance lies between the begin and the end of
+    /// its phase.
     fn add_phase_edges(&mut self) {
-        for at in 0..self.draft.phases.len() {
-            if at > 0 {
-                self.order(self.end[at - 1], self.begin[at]);
+        let draft = self.draft;
+        for (at, phase) in draft.phases.iter().enumerate() {
+            if at > 0 && draft.phases[at - 1].part == phase.part {
+                self.order(self.end[at - 1], self.begin[at], Origin::Phase);
             }
-            self.order(self.begin[at], self.end[at]);
-        }
-        for at in 0..self.draft.steps.len() {
-            let phase = self.draft.steps[at].phase;
-            for (_, ix) in self.instances[at].clone() {
-                self.order(self.begin[phase], ix);
-                self.order(ix, self.end[phase]);
+            self.order(self.begin[at], self.end[at], Origin::Phase);
+            for (step, _) in draft.steps_of(at) {
+                for ix in self.all(step) {
+                    self.order(self.begin[at], ix, Origin::Phase);
+                    self.order(ix, self.end[at], Origin::Phase);
+                }
             }
         }
     }
 
-    fn within(&self, step: usize, batch: Option<&Vec<HostName>>) -> Vec<NodeIx> {
+    /// All instances of a step.
+    fn all(&self, step: usize) -> Vec<NodeIx> {
+        self.within(step, None)
+    }
+
+    /// Instances of a step whose hosts are in a batch.
+    fn within(&self, step: usize, batch: Option<&[HostName]>) -> Vec<NodeIx> {
         let inside = |host: &HostName| batch.is_none_or(|hosts| hosts.contains(host));
-        self.instances[step]
-            .iter()
+        let instances = self.instances[step].iter();
+        instances
             .filter(|(host, _)| inside(host))
             .map(|(_, ix)| *ix)
             .collect()
     }
 
-    fn on_host(&self, step: usize, host: &HostName) -> Option<NodeIx> {
-        self.instances[step]
-            .iter()
-            .find(|(on, _)| on == host)
+    /// Instances of a step that belong to a host: several, where it has items or goes through others.
+    fn on_host(&self, step: usize, host: &HostName) -> Vec<NodeIx> {
+        let instances = self.instances[step].iter();
+        instances
+            .filter(|(on, _)| on == host)
             .map(|(_, ix)| *ix)
-    }
-
-    fn add_needs(&mut self) {
-        for at in 0..self.draft.steps.len() {
-            for need in self.draft.steps[at].needs.clone().unwrap_or_default() {
-                match need.same_host {
-                    true => self.need_on_host(at, need.step),
-                    false => self.need_all(at, need.step),
-                }
-            }
-        }
-    }
-
-    fn need_on_host(&mut self, to: usize, needed: usize) {
-        for (host, ix) in self.instances[to].clone() {
-            if let Some(from) = self.on_host(needed, &host) {
-                self.edge(from, ix, EdgeKind::Requires);
-            }
-        }
-    }
-
-    /// All instances; in a rolling phase all of the same batch, because the list runs batch by batch.
-    fn need_all(&mut self, to: usize, needed: usize) {
-        let (phase, other) = (self.draft.steps[to].phase, self.draft.steps[needed].phase);
-        let batches = if phase == other {
-            self.draft.phases[phase].batches.clone()
-        } else {
-            Vec::new()
-        };
-        if batches.is_empty() {
-            return self.require(
-                to,
-                &Reference {
-                    step: needed,
-                    same_host: false,
-                },
-            );
-        }
-        for batch in &batches {
-            let before = self.within(needed, Some(batch));
-            for ix in self.within(to, Some(batch)) {
-                for from in &before {
-                    self.edge(*from, ix, EdgeKind::Requires);
-                }
-            }
-        }
-    }
-
-    fn add_references(&mut self) {
-        for at in 0..self.draft.steps.len() {
-            for reference in self.draft.steps[at].references.clone() {
-                self.require(at, &reference);
-            }
-        }
-        for at in 0..self.draft.phases.len() {
-            for reference in self.draft.phases[at].references.clone() {
-                for (_, from) in self.instances[reference.step].clone() {
-                    self.edge(from, self.begin[at], EdgeKind::Requires);
-                }
-            }
-        }
-    }
-
-    fn require(&mut self, to: usize, reference: &Reference) {
-        let nobody = self.instances[reference.step].is_empty();
-        let instead = if nobody {
-            self.instead_of(reference.step)
-        } else {
-            BTreeSet::new()
-        };
-        for (host, ix) in self.instances[to].clone() {
-            if let Some(from) = self
-                .on_host(reference.step, &host)
-                .filter(|_| reference.same_host)
-            {
-                self.edge(from, ix, EdgeKind::Requires);
-                continue;
-            }
-            for (_, from) in self.instances[reference.step].clone() {
-                self.edge(from, ix, EdgeKind::Requires);
-            }
-            for from in &instead {
-                self.order(*from, ix);
-            }
-        }
-    }
-
-    /// What stands for a step that runs nowhere: an empty group must not undo the order of the rest.
-    fn instead_of(&self, step: usize) -> BTreeSet<NodeIx> {
-        let mut found = BTreeSet::new();
-        let mut seen = BTreeSet::from([step]);
-        let mut open = vec![step];
-        while let Some(at) = open.pop() {
-            found.extend(self.stand_ins[at].iter().copied());
-            for need in self.draft.steps[at].needs.iter().flatten() {
-                let instances = &self.instances[need.step];
-                found.extend(instances.iter().map(|(_, ix)| *ix));
-                if instances.is_empty() && seen.insert(need.step) {
-                    open.push(need.step);
-                }
-            }
-        }
-        found
-    }
-
-    /// Only what `done_when` reads, and what that waits for, runs before it.
-    fn add_done_when(&mut self) {
-        let (Some(node), Some(references)) = (self.done_when, self.draft.done_when.clone()) else {
-            return;
-        };
-        for reference in references {
-            for (_, from) in self.instances[reference.step].clone() {
-                self.edge(from, node, EdgeKind::Requires);
-            }
-        }
-        let ancestors = self.ancestors(node);
-        let instances: Vec<NodeIx> = self.instances.iter().flatten().map(|(_, ix)| *ix).collect();
-        for ix in instances {
-            if !ancestors.contains(&ix) {
-                self.order(node, ix);
-            }
-        }
-    }
-
-    fn ancestors(&self, of: NodeIx) -> BTreeSet<NodeIx> {
-        let mut before: BTreeMap<NodeIx, Vec<NodeIx>> = BTreeMap::new();
-        for (from, to) in self.edges.keys() {
-            before.entry(*to).or_default().push(*from);
-        }
-        let mut found = BTreeSet::new();
-        let mut open = vec![of];
-        while let Some(ix) = open.pop() {
-            for from in before.get(&ix).into_iter().flatten() {
-                if found.insert(*from) {
-                    open.push(*from);
-                }
-            }
-        }
-        found
+            .collect()
     }
 
     fn finish(self) -> Result<Graph, Vec<Cycle>> {
-        let edges: Vec<Edge> = self
-            .edges
-            .iter()
-            .map(|((from, to), kind)| Edge {
-                from: *from,
-                to: *to,
-                kind: *kind,
-                origin: runbook_model::Origin::Steps,
-            })
-            .collect();
+        let edges = self.edges.iter();
+        let edges = edges.map(|((from, to), (kind, origin))| Edge {
+            from: *from,
+            to: *to,
+            kind: *kind,
+            origin: *origin,
+        });
+        let edges: Vec<Edge> = edges.collect();
         let cycles = cycle::all(&self.nodes, &edges);
         if cycles.is_empty() {
             Ok(Graph {
@@ -380,6 +185,10 @@ impl<'a> Builder<'a> {
             Err(cycles)
         }
     }
+}
+
+fn number(at: usize) -> u32 {
+    u32::try_from(at).expect("a runbook of 4 MiB has fewer than four billion of anything")
 }
 
 #[cfg(test)]

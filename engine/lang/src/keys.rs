@@ -1,16 +1,22 @@
 //! The one table of keys: what may be written where, in which shape, and what it means.
 //!
-//! Reading, suggestions and "not supported yet" follow from it, and so will the JSON Schema and the
+//! Reading, suggestions and "not supported yet" follow from it, and so do the JSON Schema and the
 //! manual: every `doc` is a sentence for people.
 
 mod language;
+mod markdown;
 mod names;
 mod others;
+mod schema;
 mod shape;
+mod table;
 mod testing;
 
+pub use markdown::{anchor, markdown};
 pub use names::{Name, RESERVED};
+pub use schema::schema;
 pub use shape::{Section, Shape, Since, Word};
+pub use table::{STANDARD, Table};
 
 /// One key.
 #[derive(Debug, Clone, Copy)]
@@ -31,37 +37,22 @@ pub struct Key {
     pub example: &'static str,
 }
 
-/// The keys of a section, in the order in which they are explained.
+/// The keys of a section of the language, in the order in which they are explained.
 pub fn of(section: Section) -> impl Iterator<Item = &'static Key> {
-    language::KEYS
-        .iter()
-        .chain(others::KEYS)
-        .chain(testing::KEYS)
-        .filter(move |key| key.section == section)
+    STANDARD.of(section)
 }
 
-/// One key of a section.
+/// One key of a section of the language.
 #[must_use]
 pub fn find(section: Section, name: &str) -> Option<&'static Key> {
-    of(section).find(|key| key.name == name)
-}
-
-/// The section where a key of this name may be written, for a hint.
-#[must_use]
-pub fn home(name: &str) -> Option<Section> {
-    language::KEYS
-        .iter()
-        .chain(others::KEYS)
-        .chain(testing::KEYS)
-        .find(|key| key.name == name)
-        .map(|key| key.section)
+    STANDARD.find(section, name)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::diagnostic::Diagnostics;
-    use crate::fields::{Cx, conforms};
+    use crate::fields::{Cx, Fields, conforms};
     use crate::source::Sources;
 
     #[test]
@@ -109,5 +100,56 @@ mod tests {
             );
             assert_eq!(diagnostics.render(&sources), "");
         }
+    }
+
+    #[test]
+    fn a_key_of_the_table_is_everywhere() {
+        const ADDED: &[Key] = &[Key {
+            section: Section::Step,
+            name: "colour",
+            shape: Shape::Choice(&[shape::now("red"), shape::now("green")]),
+            required: false,
+            since: Since::Now,
+            doc: "The colour of the step.",
+            example: "red",
+        }];
+        let table = STANDARD.and(ADDED);
+        let read = |table: Table, text: &str| {
+            let mut sources = Sources::new();
+            let source = sources.add("step.yaml", text.as_bytes()).unwrap();
+            let mut diagnostics = Diagnostics::new();
+            let node = crate::yaml::read(&source, &mut diagnostics);
+            let mut cx = Cx::new(&source, &mut diagnostics).with_table(table);
+            let fields = Fields::read(&mut cx, Section::Step, &node, node.span).unwrap();
+            let colour = fields.text("colour").map(|text| text.value);
+            (colour, diagnostics.render(&sources))
+        };
+        let step = |more: &str| format!("{{ step: a, uses: b, {more} }}\n");
+        // The parser takes it, and what it may be.
+        let (colour, said) = read(table, &step("colour: green"));
+        assert_eq!((colour.as_deref(), said.as_str()), (Some("green"), ""));
+        assert!(
+            read(STANDARD, &step("colour: green"))
+                .1
+                .contains("unknown key `colour`")
+        );
+        assert!(
+            read(table, &step("colour: blue"))
+                .1
+                .contains("`colour` is `red` or `green`")
+        );
+        // It is suggested.
+        assert!(
+            read(table, &step("color: red"))
+                .1
+                .contains("did you mean `colour`?")
+        );
+        // The manual and the schema have it.
+        let line = "| `colour` | `red`, `green` | The colour of the step. | `colour: red` |\n";
+        assert!(markdown(table, Section::Step).contains(line));
+        let schema = schema(table, Section::Runbook);
+        let colour = &schema["$defs"]["Step"]["properties"]["colour"];
+        assert_eq!(colour["enum"], serde_json::json!(["red", "green"]));
+        assert_eq!(colour["description"], "The colour of the step.");
     }
 }

@@ -7,13 +7,12 @@ mod error;
 mod item;
 mod reference;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::value::InputType;
+use crate::value::{Date, InputType, Meaning};
 
 pub(crate) use error::byte_of;
 pub use error::{EvalError, ExprError};
@@ -21,54 +20,80 @@ pub(crate) use item::Item;
 pub use reference::{Reference, Segment, path_text};
 
 /// The names that a text may start with.
-pub const ROOTS: [&str; 8] = [
-    "inputs", "vars", "host", "groups", "item", "run", "outputs", "steps",
+pub const ROOTS: [&str; 9] = [
+    "inputs", "vars", "host", "groups", "item", "window", "run", "outputs", "steps",
 ];
 
-/// A value that several scopes share.
+/// A value that several scopes share, with what it means.
 #[derive(Clone)]
-pub struct Shared(Arc<Value>);
+pub struct Shared {
+    value: Arc<Value>,
+    meaning: Option<Arc<Meaning>>,
+}
+
+impl Shared {
+    /// A value of which parts are versions, durations, sizes or dates.
+    pub fn with(value: impl Into<Value>, meaning: Option<Meaning>) -> Self {
+        Self {
+            value: Arc::new(value.into()),
+            meaning: meaning.map(Arc::new),
+        }
+    }
+
+    /// Names that stand for dates: a window. What is no date stays text.
+    pub fn dates(map: Map<String, Value>) -> Self {
+        let date = |value: &Value| {
+            let is_date = value.as_str().is_some_and(|text| Date::parse(text).is_ok());
+            is_date.then_some(Meaning::Date)
+        };
+        let parts = map.iter().map(|(name, value)| (name.clone(), date(value)));
+        let meaning = Meaning::parts(parts);
+        Self::with(map, meaning)
+    }
+}
 
 impl From<Value> for Shared {
     fn from(value: Value) -> Self {
-        Self(Arc::new(value))
+        Self::with(value, None)
     }
 }
 
 impl From<Map<String, Value>> for Shared {
     fn from(map: Map<String, Value>) -> Self {
-        Self(Arc::new(Value::Object(map)))
+        Self::with(map, None)
     }
 }
 
 impl From<Arc<Value>> for Shared {
     fn from(value: Arc<Value>) -> Self {
-        Self(value)
+        Self {
+            value,
+            meaning: None,
+        }
     }
 }
 
-/// The inputs of a run in their normal form, with their types. Made once, shared by all scopes.
+/// The inputs of a run in their normal form, with what they mean. Made once, shared by all scopes.
 #[derive(Clone, Default)]
-pub struct Inputs {
-    kinds: Arc<BTreeMap<String, InputType>>,
-    values: Option<Shared>,
-}
+pub struct Inputs(Option<Shared>);
 
 impl Inputs {
     /// Takes inputs by name. A value that its type does not accept is kept as it is:
     /// refusing inputs is the business of whoever reads them.
     pub fn new(inputs: impl IntoIterator<Item = (String, (InputType, Value))>) -> Self {
-        let mut kinds = BTreeMap::new();
+        let mut meanings = Vec::new();
         let mut values = Map::new();
         for (name, (kind, value)) in inputs {
-            let value = kind.check(&value).unwrap_or(value);
-            values.insert(name.clone(), value);
-            kinds.insert(name, kind);
+            let value = match kind.check(&value) {
+                Ok(value) => {
+                    meanings.push((name.clone(), Meaning::of(&kind, &value)));
+                    value
+                }
+                Err(_) => value,
+            };
+            values.insert(name, value);
         }
-        Self {
-            kinds: Arc::new(kinds),
-            values: Some(values.into()),
-        }
+        Self(Some(Shared::with(values, Meaning::parts(meanings))))
     }
 }
 
@@ -76,7 +101,6 @@ impl Inputs {
 #[derive(Clone, Default)]
 pub struct Scope {
     roots: [Option<Shared>; ROOTS.len()],
-    kinds: Arc<BTreeMap<String, InputType>>,
 }
 
 impl Scope {
@@ -87,8 +111,7 @@ impl Scope {
 
     /// Sets `inputs`; share one [`Inputs`] between scopes.
     pub fn set_inputs(&mut self, inputs: &Inputs) {
-        self.kinds = Arc::clone(&inputs.kinds);
-        self.roots[0].clone_from(&inputs.values);
+        self.roots[0].clone_from(&inputs.0);
     }
 
     /// Sets `vars`: a map from names to values.
@@ -109,6 +132,11 @@ impl Scope {
     /// Sets `item`, what a `for_each` is at.
     pub fn set_item(&mut self, item: impl Into<Shared>) {
         self.set("item", item.into());
+    }
+
+    /// Sets `window`: `opens`, `closes` and `no_return_before`, made with [`Shared::dates`].
+    pub fn set_window(&mut self, window: impl Into<Shared>) {
+        self.set("window", window.into());
     }
 
     /// Sets `run.id` and `run.dir`, a directory on the controller.
@@ -146,21 +174,19 @@ impl Scope {
     }
 
     pub(crate) fn root(&self, name: &str) -> Option<Item<'_>> {
-        self.root_value(name).map(|value| Item::new(value, None))
+        let at = ROOTS.iter().position(|root| *root == name)?;
+        let shared = self.roots[at].as_ref()?;
+        Some(Item::new(&shared.value, shared.meaning.as_deref()))
     }
 
     pub(crate) fn root_value(&self, name: &str) -> Option<&Value> {
         let at = ROOTS.iter().position(|root| *root == name)?;
-        self.roots[at].as_ref().map(|shared| &*shared.0)
+        self.roots[at].as_ref().map(|shared| &*shared.value)
     }
 
-    /// The member of a root, with its type if it is an input.
+    /// The member of a root.
     pub(crate) fn member<'a>(&'a self, root: &str, name: &str) -> Option<Item<'a>> {
-        let mut item = self.root(root)?.step(name)?;
-        if root == "inputs" {
-            item.kind = self.kinds.get(name);
-        }
-        Some(item)
+        self.root(root)?.step(name)
     }
 
     fn set(&mut self, root: &str, value: Shared) {

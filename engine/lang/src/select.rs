@@ -1,7 +1,7 @@
 //! Selectors: `quay`, `quay[0]`, `quay[1:], !quay02`, `control`. A selector is resolved once, when
 //! the plan is compiled, and the plan keeps names.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use runbook_model::HostName;
@@ -51,24 +51,41 @@ pub struct Known<'a> {
 /// # Errors
 /// Every term that is not understood.
 pub fn resolve(text: &str, known: Known<'_>) -> Result<Vec<HostName>, Vec<SelectError>> {
+    // Terms may be many, and each may be all hosts: every host is taken once.
     let mut picked: Vec<HostName> = Vec::new();
-    let mut excluded: Vec<HostName> = Vec::new();
+    let mut seen: BTreeSet<HostName> = BTreeSet::new();
+    let mut excluded: BTreeSet<HostName> = BTreeSet::new();
     let mut errors = Vec::new();
+    let mut known_terms: BTreeMap<&str, Result<(), SelectProblem>> = BTreeMap::new();
     for (range, term) in terms(text) {
-        let (target, name) = match term.strip_prefix('!') {
-            Some(rest) => (&mut excluded, rest.trim()),
-            None => (&mut picked, term),
+        let done = match known_terms.get(term) {
+            Some(done) => done.clone(),
+            None => {
+                let (exclude, name) = match term.strip_prefix('!') {
+                    Some(rest) => (true, rest.trim()),
+                    None => (false, term),
+                };
+                let done = term_hosts(name, known).map(|hosts| {
+                    for host in hosts {
+                        if exclude {
+                            excluded.insert(host);
+                        } else if seen.insert(host.clone()) {
+                            picked.push(host);
+                        }
+                    }
+                });
+                known_terms.insert(term, done.clone());
+                done
+            }
         };
-        match term_hosts(name, known) {
-            Ok(hosts) => target.extend(hosts),
-            Err(problem) => errors.push(SelectError { range, problem }),
+        if let Err(problem) = done {
+            errors.push(SelectError { range, problem });
         }
     }
     if !errors.is_empty() {
         return Err(errors);
     }
-    let mut seen = std::collections::BTreeSet::new();
-    picked.retain(|host| !excluded.contains(host) && seen.insert(host.clone()));
+    picked.retain(|host| !excluded.contains(host));
     Ok(picked)
 }
 

@@ -208,7 +208,9 @@ impl Source {
 /// The character, or one of as many bytes that is safe to print.
 fn harmless(c: char) -> char {
     match c {
-        '\n' | '\r' | '\t' => c,
+        '\n' | '\t' => c,
+        // Alone it would let the rest of a line overwrite its beginning.
+        '\r' => ' ',
         c if runbook_model::text::printable(c.encode_utf8(&mut [0; 4])).len() == c.len_utf8() => c,
         c if c.len_utf8() == 1 => '?',
         c if c.len_utf8() == 2 => '\u{bf}',
@@ -341,7 +343,7 @@ mod tests {
             (Code::NotText, Span::new(3, 6))
         );
         let error = sources.add("b", b"a: \0\n").unwrap_err();
-        assert_eq!(error.labels[0].span, Span::new(3, 4));
+        assert_eq!(error.labels[0].span, Span::of(SourceId(1), 3, 4));
         let error = sources.add("c", &vec![b' '; MAX_BYTES + 1]).unwrap_err();
         assert_eq!(error.code, Code::TooLarge);
         assert_eq!(sources.iter().count(), 3);

@@ -12,6 +12,8 @@ mod param;
 
 pub use arguments::check_params;
 pub use catalog::{Catalog, SHIPPED};
-pub use engine::{ASSERT, COPY, GATE_APPROVE, ORIGIN as ENGINE, RUN_RECORD};
+pub use engine::{
+    ASSERT, COPY, GATE_APPROVE, GATE_CONFIRM, MANUAL_TASK, ORIGIN as ENGINE, RUN_RECORD, WAIT,
+};
 pub use file::parse_type;
 pub use param::{ParamValue, coerce};

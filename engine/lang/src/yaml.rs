@@ -23,6 +23,9 @@ pub const MAX_DEPTH: usize = 64;
 /// More nodes, aliases expanded, are refused.
 pub const MAX_NODES: usize = 1_000_000;
 
+/// More bytes of text, aliases expanded, are refused: a long text is small until it is repeated.
+pub const MAX_EXPANDED: usize = 16 << 20;
+
 /// Reads a text. The tree is as complete as the mistakes allow.
 pub fn read(source: &Source, diagnostics: &mut Diagnostics) -> Node {
     recover::read(source, diagnostics)

@@ -66,7 +66,7 @@ fn five_mistakes_are_found_at_their_lines() {
             (Code::UnknownKey, 8),
             (Code::DuplicateId, 9),
             (Code::BadValue, 14),
-            (Code::NotSupportedYet, 17),
+            (Code::UnknownKey, 17),
         ]
     );
 }

@@ -87,7 +87,10 @@ fn marked(text: &str) -> Option<Vec<usize>> {
         };
         any = true;
         match mark.strip_prefix("at") {
-            Some(list) => lines.extend(list.split_whitespace().map(|n| -> usize { n.parse().unwrap() })),
+            Some(list) => lines.extend(
+                list.split_whitespace()
+                    .map(|n| -> usize { n.parse().unwrap() }),
+            ),
             None => lines.extend(vec![at + 1; mark.trim().parse().unwrap_or(1)]),
         }
     }
@@ -97,7 +100,10 @@ fn marked(text: &str) -> Option<Vec<usize>> {
 
 #[test]
 fn there_are_many() {
-    let count: usize = support::FOLDERS.iter().map(|f| support::names(f).len()).sum();
+    let count: usize = support::FOLDERS
+        .iter()
+        .map(|f| support::names(f).len())
+        .sum();
     assert!(count >= 150, "{count}");
 }
 
@@ -138,7 +144,11 @@ fn what_is_underlined_is_in_the_file() {
             assert!(text.get(label.span.range()).is_some(), "{name}: {label:?}");
         }
         for diagnostic in case.diagnostics.iter() {
-            assert!(!diagnostic.labels.is_empty(), "{name}: {}", diagnostic.message);
+            assert!(
+                !diagnostic.labels.is_empty(),
+                "{name}: {}",
+                diagnostic.message
+            );
         }
     }
 }
@@ -148,7 +158,10 @@ fn libraries_do_not_speak() {
     for (name, _, case) in cases() {
         for diagnostic in case.diagnostics.iter() {
             let labels = diagnostic.labels.iter().map(|label| label.text.as_str());
-            let said = [diagnostic.message.as_str()].into_iter().chain(labels).chain(diagnostic.help.as_deref());
+            let said = [diagnostic.message.as_str()]
+                .into_iter()
+                .chain(labels)
+                .chain(diagnostic.help.as_deref());
             for text in said {
                 let lower = text.to_lowercase();
                 let word = FOREIGN.iter().find(|word| lower.contains(**word));
@@ -161,7 +174,9 @@ fn libraries_do_not_speak() {
 #[test]
 fn ten_mistakes_are_ten_messages() {
     let mut files = 0;
-    for (name, bytes, case) in cases().filter(|(name, ..)| name.contains("ten_mistakes") || name.contains("ten-mistakes")) {
+    for (name, bytes, case) in
+        cases().filter(|(name, ..)| name.contains("ten_mistakes") || name.contains("ten-mistakes"))
+    {
         let lines = marked(&String::from_utf8_lossy(&bytes)).unwrap();
         assert_eq!((lines.len(), case.diagnostics.len()), (10, 10), "{name}");
         files += 1;
@@ -174,7 +189,11 @@ fn no_snapshot_is_left_over() {
     let known: BTreeSet<_> = support::FOLDERS
         .iter()
         .zip(["diagnostics", "compile"])
-        .flat_map(|(folder, driver)| support::names(folder).into_iter().map(move |name| format!("{driver}__{name}.snap")))
+        .flat_map(|(folder, driver)| {
+            support::names(folder)
+                .into_iter()
+                .map(move |name| format!("{driver}__{name}.snap"))
+        })
         .collect();
     for entry in fs::read_dir(support::folder("snapshots")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();

@@ -11,7 +11,7 @@ use runbook_lang::ast::{Runbook, Share, VarValue, parse_runbook};
 use runbook_lang::keys::{self, Section, Since};
 use runbook_lang::source::{Source, Sources};
 use runbook_lang::value::InputType;
-use runbook_model::plan::Order;
+use runbook_model::plan::{Order, Part};
 use runbook_model::step::Outage;
 use serde_json::json;
 
@@ -41,6 +41,10 @@ fn every_key_of_a_runbook_is_in_the_example() {
         Section::Step,
         Section::Retry,
         Section::Until,
+        Section::Window,
+        Section::Import,
+        Section::Hold,
+        Section::Rollback,
     ];
     for key in sections
         .into_iter()
@@ -99,10 +103,24 @@ fn the_top_level_is_read() {
 #[test]
 fn phases_and_steps_are_read() {
     let (source, runbook) = everything();
-    let [survey, act] = runbook.phases.as_slice() else {
-        panic!("two phases")
-    };
-    assert_eq!((survey.order, act.order), (Order::PerHost, Order::Steps));
+    let phases: Vec<_> = runbook
+        .phases
+        .iter()
+        .map(|phase| (phase.id.value.as_str(), phase.part, phase.order))
+        .collect();
+    assert_eq!(
+        phases,
+        [
+            ("survey", Part::Main, Order::PerHost),
+            ("act", Part::Main, Order::Steps),
+            ("others", Part::Main, Order::Graph),
+            ("batches", Part::Main, Order::Steps),
+            ("elsewhere", Part::Main, Order::Steps),
+            ("going_back", Part::Rollback, Order::Steps),
+            ("finally", Part::Finally, Order::Steps),
+        ]
+    );
+    let act = &runbook.phases[1];
     let batch: Vec<_> = act
         .rolling
         .as_ref()

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::secret::SecretOrigin;
 use crate::{AttemptId, Epoch, HostName, Millis, NodeIx, Outcome, RunId, RunResult, Value};
 
 /// One event with its place in the run.
@@ -64,6 +65,13 @@ pub enum Event {
         name: String,
         /// Its value.
         value: Value,
+    },
+    /// A generated secret has its value, for the whole run; the value is not here.
+    SecretSettled {
+        /// Its name.
+        name: String,
+        /// Where from.
+        origin: SecretOrigin,
     },
     /// A `when` came out true; false is a `Finished` that says skipped.
     Decided {
@@ -166,6 +174,69 @@ pub enum Event {
         /// Why, for people.
         reason: String,
     },
+    /// A step with a `hold` has ended: what it did is held from here on.
+    Held {
+        /// The instance.
+        node: NodeIx,
+        /// Whose the hold is.
+        how: HeldHow,
+    },
+    /// A hold lasts longer than it may.
+    HoldOver {
+        /// The instance that holds.
+        node: NodeIx,
+    },
+    /// A hold is over.
+    Released {
+        /// The instance that held.
+        node: NodeIx,
+        /// By what.
+        by: ReleasedBy,
+    },
+    /// After its end, somebody has holds of the run released by hand.
+    ReleaseAsked {
+        /// The instances that hold.
+        nodes: Vec<NodeIx>,
+        /// Who, as the controller's system names them; not verified.
+        by: String,
+        /// Why, in the person's words.
+        reason: String,
+        /// How the run had ended; that stays so.
+        result: RunResult,
+    },
+    /// The intent of an undo: durable before the effect begins.
+    Undoing {
+        /// Of which instance.
+        node: NodeIx,
+        /// The job on the host.
+        attempt: AttemptId,
+        /// Which attempt of this undo, from 1.
+        number: u32,
+        /// Where.
+        host: HostName,
+        /// The boot of that host.
+        boot: String,
+    },
+    /// A check after an undo ended.
+    UndoLooked {
+        /// Of which instance.
+        node: NodeIx,
+        /// What it said; the wanted state should not be there any more.
+        verdict: Verdict,
+    },
+    /// An undo ended.
+    Undone {
+        /// Of which instance.
+        node: NodeIx,
+        /// Why it failed, if it did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        failure: Option<crate::Failure>,
+    },
+    /// The procedure is over for this controller: what follows on every ending begins.
+    Ending {
+        /// How the procedure ended.
+        result: RunResult,
+    },
     /// Nothing new starts from here on.
     Stopping {
         /// Why.
@@ -221,6 +292,32 @@ pub enum Purpose {
     Probe,
     /// Whether an attempt of unknown effect did it.
     Doubt,
+    /// Whether an undo took it back.
+    Undo,
+    /// To have secret outputs again, which no journal keeps; such a look is not an event.
+    Derive,
+}
+
+/// Whose a hold is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HeldHow {
+    /// This run has changed something.
+    Changed,
+    /// It was there already: nobody but a step releases it.
+    Already,
+    /// The step failed after an effect began: it may be held, in part.
+    Partly,
+}
+
+/// What has released a hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReleasedBy {
+    /// A step that ended well: this instance, or all of its step's.
+    Step(NodeIx),
+    /// The undo of the step that held.
+    Undo,
 }
 
 /// What a check said.
@@ -283,4 +380,10 @@ pub enum StopReason {
     Host(HostName),
     /// `done_when` is true.
     AlreadyThere,
+    /// More hosts failed in this phase than it allows.
+    Budget(u32),
+    /// The window opens at this time.
+    NotOpen(Millis),
+    /// The window has closed at this time.
+    WindowClosed(Millis),
 }

@@ -19,6 +19,9 @@ pub struct Host {
     pub vars: BTreeMap<String, Value>,
     /// The groups that it belongs to, directly or through children.
     pub groups: Vec<String>,
+    /// What variables mean whose types the runbook gives, as `lang` stores it.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub meaning: Value,
 }
 
 /// How a host is reached.

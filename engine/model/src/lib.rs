@@ -13,10 +13,12 @@ pub mod node;
 pub mod outcome;
 pub mod plan;
 pub mod preview;
+pub mod secret;
 pub mod state;
 pub mod step;
 pub mod step_type;
 pub mod text;
+pub mod trace;
 pub mod transition;
 pub mod watch;
 

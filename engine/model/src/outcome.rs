@@ -19,15 +19,44 @@ pub enum Outcome {
         /// Why.
         reason: String,
     },
-    /// It failed.
+    /// It failed, and the run stops.
     Failed(Failure),
+    /// It failed, and counts as done: `on_failure: continue` of its step.
+    Recorded(Failure),
+    /// It failed, and its host has left the phase; the others go on.
+    Left(Failure),
+    /// It was left out: its host has left the phase, or something that it needs has failed.
+    LeftOut {
+        /// Why.
+        reason: String,
+    },
 }
 
 impl Outcome {
     /// Whether those that need it may start.
     #[must_use]
     pub fn is_success(&self) -> bool {
+        !matches!(self, Self::Failed(_) | Self::Left(_) | Self::LeftOut { .. })
+    }
+
+    /// Whether those that only come after it may start.
+    #[must_use]
+    pub fn lets_pass(&self) -> bool {
         !matches!(self, Self::Failed(_))
+    }
+
+    /// What went wrong, whatever followed from it.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Failed(failure) | Self::Recorded(failure) | Self::Left(failure) => Some(failure),
+            Self::Satisfied
+            | Self::Changed
+            | Self::Looked
+            | Self::Passed
+            | Self::Skipped { .. }
+            | Self::LeftOut { .. } => None,
+        }
     }
 
     /// One word for people.
@@ -39,7 +68,9 @@ impl Outcome {
             Self::Looked => "ok",
             Self::Passed => "passed",
             Self::Skipped { .. } => "skipped",
-            Self::Failed(_) => "failed",
+            Self::Failed(_) | Self::Left(_) => "failed",
+            Self::Recorded(_) => "recorded",
+            Self::LeftOut { .. } => "left out",
         }
     }
 }
@@ -104,6 +135,10 @@ pub enum FailureKind {
     Unreachable,
     /// The attempt was cancelled.
     Cancelled,
+    /// Something that it needs has failed.
+    Requires,
+    /// It is too late for it: the window says when.
+    Window,
 }
 
 /// How a run, or one controller's part of it, ended.
@@ -116,7 +151,7 @@ pub enum RunResult {
     AlreadyThere,
     /// Something failed; `resume` goes on.
     Failed,
-    /// A person refused at a gate; `resume` asks again.
+    /// A person refused at a gate, or the window is not open; `resume` asks again.
     Refused,
     /// Asked to stop; `resume` goes on.
     Stopped,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::secret::SecretSource;
 use crate::step::{Expr, OnFailure, Place};
 use crate::{Edge, Host, HostName, Node, NodeIx, NodeKind, Step, StepId, StepIx, StepType, Value};
 
@@ -96,18 +97,6 @@ pub struct Input {
     /// Where a secret is read from again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<SecretSource>,
-}
-
-/// Where a secret is read from, at every start of a controller.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SecretSource {
-    /// A variable of the environment.
-    Env(String),
-    /// A file on the controller.
-    File(String),
-    /// Asked at the terminal.
-    Prompt,
 }
 
 /// A variable of the runbook.

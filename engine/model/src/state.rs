@@ -1,16 +1,19 @@
 //! What a run's events add up to. The same fold serves the live run, `resume`, `status` and tests.
 
 mod fault;
+mod hold;
 
 use std::collections::BTreeMap;
 
-use crate::event::{AttemptEnd, Controller, NodeSummary, StopReason, Verdict};
+use crate::event::{AttemptEnd, Controller, NodeSummary, Purpose, StopReason, Verdict};
+use crate::secret::SecretOrigin;
 use crate::transition::{self, Stage, Trigger};
 use crate::{
     AttemptId, Epoch, Event, HostName, Millis, NodeIx, Outcome, Record, RunId, RunResult, Value,
 };
 
 pub use fault::FoldError;
+pub use hold::{HoldState, Release, UndoState};
 
 /// The state of a run.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -37,8 +40,22 @@ pub struct RunState {
     pub hosts: BTreeMap<HostName, HostState>,
     /// Every attempt of the run.
     pub attempts: BTreeMap<AttemptId, AttemptState>,
+    /// The attempts of each node, of all generations, in the order of their intents.
+    pub by_node: BTreeMap<NodeIx, Vec<AttemptId>>,
+    /// The attempts of each job on a host.
+    pub by_unit: BTreeMap<AttemptId, Vec<AttemptId>>,
+    /// What steps hold, or held.
+    pub holds: BTreeMap<NodeIx, HoldState>,
+    /// How far the undo of a node is.
+    pub undos: BTreeMap<NodeIx, UndoState>,
+    /// What somebody has released by hand, while it is under way.
+    pub release: Option<Release>,
+    /// How the procedure ended, and under which controller, while what follows is under way.
+    pub ending: Option<(RunResult, Epoch)>,
     /// Variables that have their value.
     pub vars: BTreeMap<String, Value>,
+    /// Generated secrets that have their value, and where from.
+    pub secrets: BTreeMap<String, SecretOrigin>,
     /// Why nothing new starts, if so; a new controller clears it.
     pub stopping: Option<StopReason>,
     /// How the last controller's part ended; a new controller clears it.
@@ -132,6 +149,8 @@ pub struct AttemptState {
     pub launched: bool,
     /// Its limit is over, and it is left running.
     pub over_time: bool,
+    /// It takes back what another one did.
+    pub undo: bool,
     /// How it ended, if it has.
     pub end: Option<AttemptEnd>,
 }
@@ -171,6 +190,12 @@ impl NodeState {
     pub fn is_success(&self) -> bool {
         self.outcome.as_ref().is_some_and(Outcome::is_success)
     }
+
+    /// Whether it has ended, and those that only come after it may start.
+    #[must_use]
+    pub fn lets_pass(&self) -> bool {
+        self.outcome.as_ref().is_some_and(Outcome::lets_pass)
+    }
 }
 
 impl RunState {
@@ -178,6 +203,21 @@ impl RunState {
     #[must_use]
     pub fn node(&self, node: NodeIx) -> Option<&NodeState> {
         self.nodes.get(node.at())
+    }
+
+    /// The attempts of a node, of all generations, in the order of their intents; undos too.
+    pub fn attempts_of(&self, node: NodeIx) -> impl Iterator<Item = (&AttemptId, &AttemptState)> {
+        let ids = self.by_node.get(&node).into_iter().flatten();
+        ids.filter_map(|id| self.attempts.get_key_value(id))
+    }
+
+    /// What is held now.
+    pub fn held(&self) -> impl Iterator<Item = (NodeIx, &HoldState)> {
+        let held = self
+            .holds
+            .iter()
+            .filter(|(_, hold)| hold.released.is_none());
+        held.map(|(node, hold)| (*node, hold))
     }
 
     /// Attempts that were intended and whose end is not known.
@@ -250,7 +290,14 @@ impl RunState {
             Event::VarTaken { name, value } => {
                 self.vars.insert(name.clone(), value.clone());
             }
+            Event::SecretSettled { name, origin } => {
+                self.secrets.insert(name.clone(), *origin);
+            }
             Event::Decided { node } => self.step(seq, *node, Trigger::Decided)?.decided = true,
+            Event::Looking {
+                node,
+                purpose: Purpose::Undo,
+            } => self.step_undo(seq, *node, Trigger::Looking)?,
             Event::Looking { node, .. } => {
                 let n = self.step(seq, *node, Trigger::Looking)?;
                 n.started_at.get_or_insert(at);
@@ -281,28 +328,40 @@ impl RunState {
             }
             Event::Launched { unit } => {
                 let nodes = self.of_unit(seq, unit)?;
-                for (attempt, node) in nodes {
-                    self.step(seq, node, Trigger::Launched)?;
+                for (attempt, node, undo) in nodes {
+                    match undo {
+                        true => self.step_undo(seq, node, Trigger::Launched)?,
+                        false => self.step(seq, node, Trigger::Launched).map(drop)?,
+                    }
                     if let Some(a) = self.attempts.get_mut(&attempt) {
                         a.launched = true;
                     }
                 }
             }
             Event::Ended { attempt, end } => {
-                let node = self.attempt(seq, attempt)?.node;
-                let n = self.step(seq, node, Trigger::Ended)?;
-                if let AttemptEnd::Completed { outputs } = end {
-                    n.outputs.clone_from(outputs);
+                let AttemptState { node, undo, .. } = *self.attempt(seq, attempt)?;
+                if undo {
+                    self.step_undo(seq, node, Trigger::Ended)?;
+                } else {
+                    let n = self.step(seq, node, Trigger::Ended)?;
+                    if let AttemptEnd::Completed { outputs } = end {
+                        n.outputs.clone_from(outputs);
+                    }
                 }
                 self.attempt(seq, attempt)?.end = Some(end.clone());
             }
             Event::Doubted { attempt, .. } => {
-                let node = self.attempt(seq, attempt)?.node;
-                self.step(seq, node, Trigger::Doubted)?;
+                let AttemptState { node, undo, .. } = *self.attempt(seq, attempt)?;
+                match undo {
+                    true => self.step_undo(seq, node, Trigger::Doubted)?,
+                    false => self.step(seq, node, Trigger::Doubted).map(drop)?,
+                }
             }
             Event::OverTime { attempt } => self.attempt(seq, attempt)?.over_time = true,
             Event::Pausing { node, until, .. } => {
-                self.step(seq, *node, Trigger::Pausing)?.pausing_until = Some(*until);
+                let n = self.step(seq, *node, Trigger::Pausing)?;
+                n.started_at.get_or_insert(at);
+                n.pausing_until = Some(*until);
             }
             Event::Asked {
                 node,
@@ -345,11 +404,23 @@ impl RunState {
                     ..fresh
                 };
             }
+            Event::Held { .. }
+            | Event::HoldOver { .. }
+            | Event::Released { .. }
+            | Event::ReleaseAsked { .. }
+            | Event::Undoing { .. }
+            | Event::UndoLooked { .. }
+            | Event::Undone { .. } => self.hold(record)?,
+            Event::Ending { result } => self.ending = Some((result.clone(), record.epoch)),
             Event::Stopping { reason } => {
                 self.stopping.get_or_insert_with(|| reason.clone());
             }
             Event::Detached { .. } => self.detached = true,
-            Event::Closed { result } => self.result = Some(result.clone()),
+            Event::Closed { result } => {
+                self.result = Some(result.clone());
+                self.ending = None;
+                self.release = None;
+            }
         }
         Ok(())
     }
@@ -360,6 +431,9 @@ impl RunState {
         self.result = None;
         self.detached = false;
         self.hosts.clear();
+        for undo in self.undos.values_mut() {
+            undo.stage = transition::next(undo.stage, Trigger::Opened).unwrap_or(undo.stage);
+        }
         for n in &mut self.nodes {
             n.stage = transition::next(n.stage, Trigger::Opened).unwrap_or(n.stage);
             if n.stage != Stage::Done {
@@ -404,19 +478,31 @@ impl RunState {
                 intended_at: record.at,
                 launched: false,
                 over_time: false,
+                undo: false,
                 end: None,
             };
-            self.attempts.insert(intent.attempt.clone(), attempt);
+            self.insert(intent.attempt.clone(), attempt);
         }
         Ok(())
     }
 
-    fn of_unit(&self, seq: u64, unit: &AttemptId) -> Result<Vec<(AttemptId, NodeIx)>, FoldError> {
-        let found: Vec<_> = self
-            .attempts
-            .iter()
-            .filter(|(_, a)| a.unit == *unit)
-            .map(|(id, a)| (id.clone(), a.node))
+    fn insert(&mut self, id: AttemptId, attempt: AttemptState) {
+        let of_node = self.by_node.entry(attempt.node).or_default();
+        of_node.push(id.clone());
+        let of_unit = self.by_unit.entry(attempt.unit.clone()).or_default();
+        of_unit.push(id.clone());
+        self.attempts.insert(id, attempt);
+    }
+
+    fn of_unit(
+        &self,
+        seq: u64,
+        unit: &AttemptId,
+    ) -> Result<Vec<(AttemptId, NodeIx, bool)>, FoldError> {
+        let ids = self.by_unit.get(unit).into_iter().flatten();
+        let found: Vec<_> = ids
+            .filter_map(|id| Some((id.clone(), self.attempts.get(id)?)))
+            .map(|(id, a)| (id, a.node, a.undo))
             .collect();
         if found.is_empty() {
             return Err(FoldError::Unknown {

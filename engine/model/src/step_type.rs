@@ -287,7 +287,7 @@ impl StepType {
     pub fn is_engine(&self) -> bool {
         matches!(
             self.kind,
-            TypeKind::Gate | TypeKind::Assert | TypeKind::Record | TypeKind::Copy
+            TypeKind::Gate | TypeKind::Assert | TypeKind::Record | TypeKind::Copy | TypeKind::Wait
         )
     }
 }

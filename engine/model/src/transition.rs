@@ -60,9 +60,12 @@ pub const TABLE: &[(Stage, Trigger, Stage)] = &[
     (S::Waiting, T::Decided, S::Waiting),
     (S::Waiting, T::Looking, S::Looking),
     (S::Waiting, T::Dispatched, S::Intended),
+    (S::Waiting, T::Pausing, S::Pausing),
     (S::Waiting, T::Asked, S::Asking),
     (S::Waiting, T::Finished, S::Done),
     (S::Looking, T::Looked, S::Judging),
+    // Its host is gone for good, and the others go on.
+    (S::Looking, T::Finished, S::Done),
     (S::Judging, T::Dispatched, S::Intended),
     (S::Judging, T::Pausing, S::Pausing),
     (S::Judging, T::Finished, S::Done),

@@ -11,6 +11,12 @@ pub trait Watcher {
     /// Output of a running attempt, as it comes; not part of the journal.
     fn output(&mut self, _node: crate::NodeIx, _plan: &Plan, _bytes: &[u8]) {}
 
+    /// So many events were left out because it did not take them in time; `state` includes them.
+    fn missed(&mut self, _events: u64, _plan: &Plan, _state: &RunState) {}
+
+    /// Returns when everything so far is shown, or after `limit`.
+    fn settle(&mut self, _limit: std::time::Duration) {}
+
     /// Time has passed; at most ten times a second.
     fn tick(&mut self, _now: crate::Millis, _plan: &Plan, _state: &RunState) {}
 }

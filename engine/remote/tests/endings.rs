@@ -17,8 +17,36 @@ support::in_every_shell!(
     a_running_attempt_is_cancelled,
     a_torn_result_is_none,
     a_claim_without_payload_never_started,
-    a_later_epoch_fences
+    a_later_epoch_fences,
+    what_was_printed_is_emptied_when_it_is_over
 );
+
+async fn what_was_printed_is_emptied_when_it_is_over(shell: &str) {
+    let bench = Bench::new(shell).await;
+    let go = bench.mark("go");
+    let text = "echo hunter2; echo hunter2 >&2; output a hunter2; while [ ! -e \"$go\" ]; do sleep 0.1; done";
+    let script = body(text).param("go", Param::Text(go.clone()));
+    bench.host.start(&bench.job("a-1", script)).await.unwrap();
+    running_pid(&bench, "a-1").await;
+    let early = bench.host.wipe(&bench.run, &id("a-1")).await.unwrap_err();
+    assert!(matches!(early.fault, Fault::Alive));
+    std::fs::write(&go, "").unwrap();
+    let state = bench.host.wait(&bench.run, &id("a-1"), LONG).await.unwrap();
+    assert!(matches!(state, JobState::Done { .. }));
+    // A second time there is nothing to do.
+    for _ in 0..2 {
+        bench.host.wipe(&bench.run, &id("a-1")).await.unwrap();
+    }
+    for name in ["out", "err", "rec"] {
+        let left = std::fs::read_to_string(bench.file("a-1", name)).unwrap();
+        assert_eq!(left, "", "{name}");
+    }
+    assert_eq!(
+        bench.host.state(&bench.run, &id("a-1")).await.unwrap(),
+        state
+    );
+    bench.host.wipe(&bench.run, &id("a-2")).await.unwrap();
+}
 
 async fn running_pid(bench: &Bench, attempt: &str) -> String {
     let pid = bench.text(bench.file(attempt, "pid")).await;

@@ -14,11 +14,7 @@ use crate::{Style, Tone};
 /// The attempts of an instance, of all generations, in the order in which they were intended.
 #[must_use]
 pub fn attempts_of(state: &RunState, node: NodeIx) -> Vec<&AttemptId> {
-    let mut all: Vec<_> = state
-        .attempts
-        .iter()
-        .filter(|(_, a)| a.node == node)
-        .collect();
+    let mut all: Vec<_> = state.attempts_of(node).collect();
     all.sort_by_key(|(id, a)| (a.intended_at, a.number, id.as_str()));
     all.into_iter().map(|(id, _)| id).collect()
 }
@@ -43,8 +39,9 @@ pub fn attempt_text(plan: &Plan, state: &RunState, id: &AttemptId, style: &Style
         None => (Tone::Warn, "intended; whether it began is not known".into()),
     };
     let head = format!(
-        "{} attempt {} on {}",
+        "{} {} {} on {}",
         node_id(plan, a.node),
+        if a.undo { "undo" } else { "attempt" },
         a.number,
         a.host
     );

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use runbook_model::event::StopReason;
+use runbook_model::event::{HeldHow, StopReason};
 use runbook_model::state::NodeState;
 use runbook_model::step::Place;
 use runbook_model::text::{printable, printable_lines};
@@ -52,6 +52,11 @@ pub fn failure_card(plan: &Plan, state: &RunState, style: &Style) -> String {
         .chain(facts::no_return(plan, state))
         .collect();
     card.section("now", now);
+    card.section(
+        "held",
+        facts::held(plan, state).into_iter().map(|(text, _)| text),
+    );
+    card.section("on the ending", facts::of_ending(plan, state));
     let open = facts::open(state);
     card.section(
         "still runs, or may",
@@ -77,11 +82,30 @@ pub fn failure_card(plan: &Plan, state: &RunState, style: &Style) -> String {
     card.out
 }
 
+/// What a person has to know after a run that succeeded all the same: failures that were only
+/// recorded, hosts left behind, what is still held. Empty if there is nothing.
+#[must_use]
+pub fn findings_text(plan: &Plan, state: &RunState, style: &Style) -> String {
+    let mut card = Card {
+        out: String::new(),
+        style,
+    };
+    card.section("to look at", facts::findings(plan, state));
+    card.out
+}
+
 fn headline(plan: &Plan, state: &RunState, failed: usize) -> String {
     let run = run_id(state);
     let name = printable(&plan.runbook);
+    let too_late = facts::failures(plan, state).any(|(_, _, f)| f.kind == FailureKind::Window);
     let how = match (&state.result, &state.stopping) {
         _ if state.detached => "was left; what runs on hosts runs on".into(),
+        (Some(RunResult::Refused), Some(StopReason::NotOpen(_))) => {
+            "stopped: its window is not open yet".into()
+        }
+        (Some(RunResult::Refused), _) if too_late => {
+            "stopped: it is too late for what cannot be undone".into()
+        }
         (Some(RunResult::Refused), _) => "stopped: a gate was not approved".into(),
         (Some(RunResult::Stopped), _) | (_, Some(StopReason::Interrupt)) => {
             "was interrupted".into()
@@ -90,6 +114,14 @@ fn headline(plan: &Plan, state: &RunState, failed: usize) -> String {
         (_, Some(StopReason::OverTime(_))) => {
             "stopped: a critical step takes longer than its limit".into()
         }
+        (_, Some(StopReason::WindowClosed(_))) => "stopped: its window has closed".into(),
+        (_, Some(StopReason::Budget(phase))) => format!(
+            "stopped: {} failed, and phase {} allows fewer",
+            count(failed, "instance"),
+            plan.phases
+                .get(*phase as usize)
+                .map_or("?", |p| p.id.as_str())
+        ),
         _ if failed > 0 => format!("stopped: {} failed", count(failed, "instance")),
         _ => "stopped".into(),
     };
@@ -181,6 +213,9 @@ impl Card<'_> {
         let refused = state.result == Some(RunResult::Refused);
         let resume = match () {
             () if in_doubt => "does not repeat what is in doubt: see on the host what happened",
+            () if refused && matches!(state.stopping, Some(StopReason::NotOpen(_))) => {
+                "goes on, when the window is open"
+            }
             () if refused => "asks again, at a terminal",
             () if state.detached => "attaches to what runs, and goes on",
             () if unusable => "goes on, when the host can be used",
@@ -198,6 +233,19 @@ impl Card<'_> {
                 format!("runbook logs {run} {}", facts::node_id(plan, node)),
                 "the whole log",
             ));
+        }
+        for (node, _) in state
+            .held()
+            .filter(|(_, hold)| hold.how != HeldHow::Already)
+        {
+            let of = plan.instance(node).and_then(|(step, _)| plan.type_of(step));
+            if of.is_some_and(|of| !of.scripts.undo.is_empty()) {
+                let id = facts::node_id(plan, node);
+                all.push((
+                    format!("runbook release {run} {id}"),
+                    "takes back what it holds",
+                ));
+            }
         }
         all.push((format!("runbook status {run}"), "how everything stands"));
         let wide = all.iter().map(|(c, _)| c.len()).max().unwrap_or(0);
@@ -244,6 +292,8 @@ fn phrase(kind: FailureKind) -> &'static str {
         FailureKind::InDoubt => "its effect is not known, and no check is able to tell",
         FailureKind::Unreachable => "the host could not be reached",
         FailureKind::Cancelled => "it was cancelled",
+        FailureKind::Requires => "something that it needs has failed",
+        FailureKind::Window => "it is too late",
     }
 }
 

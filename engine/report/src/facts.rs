@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use runbook_model::event::Verdict;
-use runbook_model::state::{AttemptState, HostState, NodeState};
+use runbook_model::event::{HeldHow, Verdict};
+use runbook_model::plan::Part;
+use runbook_model::state::{AttemptState, HoldState, HostState, NodeState};
 use runbook_model::step::{Outage, Step};
 use runbook_model::text::printable;
 use runbook_model::transition::Stage;
@@ -11,7 +12,7 @@ use runbook_model::{
     AttemptId, Failure, HostName, Millis, NodeIx, Outcome, Plan, RunState, StepIx,
 };
 
-use crate::text::{bounded, reasons};
+use crate::text::{bounded, count, names, reasons};
 use crate::time::{clock, length};
 use crate::{Style, Tally};
 
@@ -51,11 +52,119 @@ pub(crate) fn failures<'a>(
 ) -> impl Iterator<Item = (NodeIx, &'a NodeState, &'a Failure)> {
     plan.nodes.iter().zip(0u32..).filter_map(|(_, at)| {
         let n = state.node(NodeIx(at))?;
+        let main = plan.part_of(NodeIx(at)) == Part::Main;
         match &n.outcome {
-            Some(Outcome::Failed(failure)) if n.is_done() => Some((NodeIx(at), n, failure)),
+            Some(Outcome::Failed(failure) | Outcome::Left(failure)) if n.is_done() && main => {
+                Some((NodeIx(at), n, failure))
+            }
             _ => None,
         }
     })
+}
+
+/// Sentences about what went wrong and did not stop the run: failures that only were recorded, hosts
+/// that left a phase, what failed on the ending, what is still held.
+pub(crate) fn findings(plan: &Plan, state: &RunState) -> Vec<String> {
+    let mut out = Vec::new();
+    let of = |wanted: fn(&Outcome) -> bool, part: Part| -> Vec<String> {
+        let nodes = instances(plan, state).filter(|(node, _, _, n)| {
+            plan.part_of(*node) == part && n.outcome.as_ref().is_some_and(wanted)
+        });
+        nodes.map(|(node, ..)| node_id(plan, node)).collect()
+    };
+    let recorded = of(|o| matches!(o, Outcome::Recorded(_)), Part::Main);
+    if !recorded.is_empty() {
+        let what = count(recorded.len(), "recorded failure");
+        out.push(format!("{what}: {}", names(&recorded, 8)));
+    }
+    let left: BTreeSet<&HostName> = instances(plan, state)
+        .filter(|(node, _, _, n)| {
+            plan.part_of(*node) == Part::Main && matches!(n.outcome, Some(Outcome::Left(_)))
+        })
+        .map(|(_, _, host, _)| host)
+        .collect();
+    if !left.is_empty() {
+        let hosts: Vec<String> = left.iter().map(ToString::to_string).collect();
+        let failed = of(|o| matches!(o, Outcome::Left(_)), Part::Main);
+        let text = format!(
+            "left behind: {} ({} failed)",
+            names(&hosts, 8),
+            names(&failed, 8)
+        );
+        out.push(text);
+    }
+    let left_out = of(|o| matches!(o, Outcome::LeftOut { .. }), Part::Main);
+    if !left_out.is_empty() {
+        let what = count(left_out.len(), "instance");
+        out.push(format!("{what} left out: {}", names(&left_out, 8)));
+    }
+    out.extend(of_ending(plan, state));
+    out.extend(held(plan, state).into_iter().map(|(text, _)| text));
+    out
+}
+
+/// Sentences about what failed in what follows on every ending.
+pub(crate) fn of_ending(plan: &Plan, state: &RunState) -> Vec<String> {
+    instances(plan, state)
+        .filter(|(node, ..)| plan.part_of(*node) == Part::Finally)
+        .filter_map(|(node, _, _, n)| {
+            let failure = n.outcome.as_ref()?.failure()?;
+            let text = crate::narrate::failure_text(failure);
+            Some(format!(
+                "{} failed on the ending: {text}",
+                node_id(plan, node)
+            ))
+        })
+        .collect()
+}
+
+/// What releases a hold.
+pub(crate) fn released_by(plan: &Plan, node: NodeIx) -> String {
+    let hold = plan.instance(node).and_then(|(step, _)| step.hold.as_ref());
+    let steps: Vec<String> = hold
+        .into_iter()
+        .flat_map(|hold| &hold.release)
+        .filter_map(|step| plan.step_id(*step))
+        .map(|id| format!("`{id}`"))
+        .collect();
+    match steps.is_empty() {
+        true => "the end of the run".to_owned(),
+        false => steps.join(" or "),
+    }
+}
+
+/// Sentences about what is held now, and whether it can be taken back by hand.
+pub(crate) fn held(plan: &Plan, state: &RunState) -> Vec<(String, bool)> {
+    let one = |node: NodeIx, hold: &HoldState| {
+        let mut text = match hold.how {
+            HeldHow::Changed => format!("{} is held", node_id(plan, node)),
+            HeldHow::Partly => format!("{} may be held, in part", node_id(plan, node)),
+            HeldHow::Already => {
+                let by = released_by(plan, node);
+                let text = format!("{} was so already; {by} ends it", node_id(plan, node));
+                return (text, false);
+            }
+        };
+        text.push_str(&format!(" for {}", length(state.last_at - hold.since)));
+        if hold.over {
+            text.push_str(", longer than it may");
+        }
+        let undo = state.undos.get(&node);
+        match undo.map(|undo| (undo.stage, &undo.failure)) {
+            Some((Stage::Done, Some(failure))) => {
+                let why = crate::narrate::failure_text(failure);
+                text.push_str(&format!("; taking it back failed: {why}"));
+            }
+            Some((stage, _)) if stage != Stage::Done => {
+                text.push_str("; taking it back was begun, and its end is not known");
+            }
+            _ => text.push_str(&format!("; {} releases it", released_by(plan, node))),
+        }
+        let of = plan.instance(node).and_then(|(step, _)| plan.type_of(step));
+        let able = of.is_some_and(|of| !of.scripts.undo.is_empty());
+        (text, able)
+    };
+    state.held().map(|(node, hold)| one(node, hold)).collect()
 }
 
 /// Hosts that cannot be used, and why.
@@ -72,7 +181,7 @@ pub(crate) fn serving(plan: &Plan, state: &RunState, style: &Style) -> Vec<Strin
         plan.steps
             .iter()
             .zip(0u32..)
-            .filter(move |(s, _)| s.outage == Some(mark))
+            .filter(move |(s, _)| s.outage == Some(mark) && is_main(plan, s))
     };
     let Some((first, _)) = marked(Outage::Begin).next() else {
         return Vec::new();
@@ -115,10 +224,9 @@ pub(crate) fn serving(plan: &Plan, state: &RunState, style: &Style) -> Vec<Strin
 fn begun_at(plan: &Plan, state: &RunState, step: StepIx) -> Option<Millis> {
     let of = |node: NodeIx| {
         let effect = state
-            .attempts
-            .values()
-            .filter(|a| a.node == node)
-            .map(|a| a.intended_at)
+            .attempts_of(node)
+            .filter(|(_, a)| !a.undo)
+            .map(|(_, a)| a.intended_at)
             .min();
         effect.or_else(|| ended_at(state.node(node)?))
     };
@@ -129,9 +237,15 @@ fn begun_at(plan: &Plan, state: &RunState, step: StepIx) -> Option<Millis> {
 
 fn ended_at(n: &NodeState) -> Option<Millis> {
     match &n.outcome {
-        Some(Outcome::Skipped { .. } | Outcome::Failed(_)) | None => None,
+        Some(Outcome::Skipped { .. }) | None => None,
+        Some(outcome) if outcome.failure().is_some() || !outcome.is_success() => None,
         Some(_) => n.finished_at,
     }
+}
+
+fn is_main(plan: &Plan, step: &Step) -> bool {
+    let phase = plan.phases.get(step.phase as usize);
+    phase.is_none_or(|phase| phase.part == Part::Main)
 }
 
 /// Sentences about points of no return that were passed, or may have been.
@@ -139,6 +253,7 @@ pub(crate) fn no_return(plan: &Plan, state: &RunState) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     for (step, at) in plan.steps.iter().zip(0u32..) {
         if let Some(lost) = &step.no_return
+            && is_main(plan, step)
             && begun_at(plan, state, StepIx(at)).is_some()
         {
             out.push(format!(
@@ -167,9 +282,12 @@ pub(crate) fn open_text(
     style: &Style,
 ) -> String {
     let since = clock(a.intended_at, style);
-    let in_doubt = state
-        .node(a.node)
-        .is_some_and(|n| matches!(n.stage, Stage::InDoubt | Stage::Done));
+    let of_node = state.node(a.node).map(|n| n.stage);
+    let stage = match a.undo {
+        true => state.undos.get(&a.node).map(|undo| undo.stage),
+        false => of_node,
+    };
+    let in_doubt = matches!(stage, Some(Stage::InDoubt | Stage::Done));
     let how = match (in_doubt, a.over_time, a.launched) {
         (true, _, _) => format!("intended at {since}, its effect is not known"),
         (_, true, _) => {
@@ -178,8 +296,9 @@ pub(crate) fn open_text(
         (_, _, true) => format!("since {since}"),
         (_, _, false) => format!("intended at {since}; whether it began is not known"),
     };
+    let what = if a.undo { "the undo of " } else { "" };
     format!(
-        "{} on {}, {how} (attempt {id})",
+        "{what}{} on {}, {how} (attempt {id})",
         node_id(plan, a.node),
         a.host
     )
@@ -210,6 +329,7 @@ pub(crate) fn never_started(plan: &Plan, state: &RunState) -> Vec<String> {
         let fresh = n.stage == Stage::Waiting && n.started_at.is_none() && n.generation == 1;
         if let Some(count) = per_phase.get_mut(step.phase as usize)
             && fresh
+            && is_main(plan, step)
         {
             *count += 1;
         }

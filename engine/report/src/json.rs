@@ -1,12 +1,12 @@
-//! JSON for programs: events as lines, plans, runs. Node ids and names stand where the engine has
+//! JSON for programs: events as lines, runs. Node ids and names stand where the engine has
 //! positions. Format 1.
 
 use std::io::{self, Write};
 
 use jiff::Timestamp;
-use runbook_model::event::StopReason;
+use runbook_model::event::{ReleasedBy, StopReason};
 use runbook_model::{
-    AttemptId, Event, Millis, NodeIx, NodeKind, Plan, Preview, Record, RunState, Value, Watcher,
+    AttemptId, Event, Millis, NodeIx, NodeKind, Plan, Record, RunState, Value, Watcher,
 };
 use serde_json::{Map, json};
 
@@ -91,7 +91,17 @@ fn event(record: &Record, plan: &Plan, state: &RunState) -> Value {
         | Event::Asked { node, .. }
         | Event::Answered { node, .. }
         | Event::Finished { node, .. }
-        | Event::Reopened { node, .. } => name(&mut out, plan, *node),
+        | Event::Reopened { node, .. }
+        | Event::Held { node, .. }
+        | Event::HoldOver { node }
+        | Event::Released { node, .. }
+        | Event::Undoing { node, .. }
+        | Event::UndoLooked { node, .. }
+        | Event::Undone { node, .. } => name(&mut out, plan, *node),
+        Event::ReleaseAsked { nodes, .. } => {
+            let ids: Vec<Value> = nodes.iter().map(|node| id(plan, *node)).collect();
+            out.insert("nodes".into(), ids.into());
+        }
         Event::Ended { attempt, .. }
         | Event::Doubted { attempt, .. }
         | Event::OverTime { attempt } => {
@@ -111,7 +121,20 @@ fn event(record: &Record, plan: &Plan, state: &RunState) -> Value {
         } => {
             out.insert("reason".into(), json!({ "failure": id(plan, *node) }));
         }
+        Event::Stopping {
+            reason: StopReason::Budget(phase),
+        } => {
+            let phase = plan.phases.get(*phase as usize).map(|p| p.id.as_str());
+            out.insert("reason".into(), json!({ "budget": phase }));
+        }
         _ => {}
+    }
+    if let Event::Released {
+        by: ReleasedBy::Step(by),
+        ..
+    } = &record.event
+    {
+        out.insert("by".into(), json!({ "step": id(plan, *by) }));
     }
     if let Event::Pausing { until, .. } = record.event {
         out.insert("until".into(), time(until));
@@ -159,47 +182,6 @@ fn time(at: Millis) -> Value {
     Timestamp::from_millisecond(at).map_or(Value::Null, |t| t.to_string().into())
 }
 
-/// A plan with its forecast.
-#[must_use]
-pub fn plan_json(plan: &Plan, preview: &Preview) -> Value {
-    let forecast = |at: usize| {
-        preview
-            .nodes
-            .get(at)
-            .and_then(|f| serde_json::to_value(f).ok())
-            .unwrap_or_else(|| json!("unknown"))
-    };
-    let instances: Vec<Value> = plan
-        .instances()
-        .map(|(node, _, _)| {
-            let mut out = Map::new();
-            name(&mut out, plan, node);
-            if let Some((step, _)) = plan.instance(node) {
-                out.insert("uses".into(), step.uses.as_str().into());
-            }
-            out.insert("forecast".into(), forecast(node.at()));
-            Value::Object(out)
-        })
-        .collect();
-    let phases: Vec<Value> = plan
-        .phases
-        .iter()
-        .map(|p| json!({ "phase": p.id, "order": p.order, "batches": p.batches }))
-        .collect();
-    json!({
-        "format": FORMAT,
-        "runbook": plan.runbook,
-        "version": plan.version,
-        "digest": plan.digest,
-        "live": preview.live,
-        "already_there": preview.already_there,
-        "hosts": plan.hosts.keys().collect::<Vec<_>>(),
-        "unusable": preview.unusable,
-        "phases": phases,
-        "instances": instances,
-    })
-}
-
 /// How a run stands.
 #[must_use]
 pub fn status_json(plan: &Plan, state: &RunState, running: bool) -> Value {
@@ -219,7 +201,11 @@ pub fn status_json(plan: &Plan, state: &RunState, running: bool) -> Value {
         .collect();
     let open: Vec<Value> = state
         .open_attempts()
-        .map(|(attempt, a)| json!({ "attempt": attempt, "node": id(plan, a.node), "host": a.host, "since": time(a.intended_at), "launched": a.launched, "over_time": a.over_time }))
+        .map(|(attempt, a)| json!({ "attempt": attempt, "node": id(plan, a.node), "host": a.host, "since": time(a.intended_at), "launched": a.launched, "over_time": a.over_time, "undo": a.undo }))
+        .collect();
+    let holds: Vec<Value> = state
+        .held()
+        .map(|(node, hold)| json!({ "node": id(plan, node), "since": time(hold.since), "how": hold.how, "over": hold.over, "undo_failed": state.undos.get(&node).and_then(|u| u.failure.as_ref()).map(|f| f.message.as_str()) }))
         .collect();
     json!({
         "format": FORMAT,
@@ -233,6 +219,7 @@ pub fn status_json(plan: &Plan, state: &RunState, running: bool) -> Value {
         "created": time(state.created_at),
         "last": time(state.last_at),
         "open_attempts": open,
+        "holds": holds,
         "instances": nodes,
     })
 }
@@ -311,21 +298,6 @@ mod tests {
         let text = to_json_text(&value, false);
         assert_eq!(text, r#"{"a":"x\u009b31m\u202e\u007f"}"#);
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
-    }
-
-    #[test]
-    fn a_plan_lists_its_instances() {
-        let plan = sample::plan();
-        let value = plan_json(&plan, &sample::preview(&plan));
-        assert_eq!(
-            value["instances"].as_array().unwrap().len(),
-            plan.instances().count()
-        );
-        assert_eq!(value["instances"][0]["node"], "survey@quay01");
-        assert_eq!(
-            value["instances"][0]["forecast"],
-            json!({ "probe": "content" })
-        );
     }
 
     #[test]

@@ -7,7 +7,9 @@
 mod attempts;
 mod card;
 mod excerpt;
+mod explain;
 mod facts;
+mod graph;
 mod json;
 mod lines;
 mod narrate;
@@ -20,15 +22,18 @@ mod style;
 mod tally;
 mod text;
 mod time;
+mod trials;
 
 #[cfg(test)]
 mod sample;
 
 pub use attempts::{attempt_text, attempts_list, attempts_of, last_words};
-pub use card::failure_card;
-pub use json::{JsonLines, attempt_json, plan_json, runs_json, status_json, to_json_text};
+pub use card::{failure_card, findings_text};
+pub use explain::{Explained, explain_json, explain_text};
+pub use graph::{Detail, Drawing, dot, drawing, mermaid, svg};
+pub use json::{JsonLines, attempt_json, runs_json, status_json, to_json_text};
 pub use lines::Lines;
-pub use plan::plan_text;
+pub use plan::{not_yet_json, not_yet_text, plan_json, plan_text};
 pub use progress::{Curtain, Held, Progress, Size};
 pub use runs::{RunRow, RunStanding, runs_table};
 pub use status::status_text;
@@ -37,3 +42,4 @@ pub use style::{Style, Tone};
 pub use tally::Tally;
 pub use text::{count, value_text};
 pub use time::{clock, date_time, length};
+pub use trials::{TrialRow, trial_json, trials_sum, trials_text};

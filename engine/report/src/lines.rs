@@ -56,6 +56,17 @@ impl<W: Write> Watcher for Lines<W> {
             .and_then(|()| self.out.flush());
         self.broken = written.err();
     }
+
+    fn missed(&mut self, events: u64, _: &Plan, _: &RunState) {
+        if self.broken.is_none() {
+            self.broken = writeln!(self.out, "({})", left_out(events)).err();
+        }
+    }
+}
+
+/// That a consumer did not keep up.
+pub(crate) fn left_out(events: u64) -> String {
+    format!("{events} events were left out: nothing took the output; the journal has them")
 }
 
 /// One thing that is told, as lines that end in a newline.

@@ -1,6 +1,7 @@
 //! A run told in lines: which events a person wants to hear about, and in which words.
 
 mod ending;
+mod holds;
 mod words;
 
 use std::collections::{HashMap, HashSet};
@@ -105,6 +106,10 @@ impl Narrator {
                 let value = bounded(&value_text(value), 120);
                 one(Tone::Quiet, format!("vars.{} is {value}", printable(name)))
             }
+            Event::SecretSettled { name, origin } => one(
+                Tone::Quiet,
+                format!("the secret {} is {}", printable(name), origin.word()),
+            ),
             Event::Looking { node, purpose } => {
                 self.purposes.insert(*node, *purpose);
                 match purpose {
@@ -115,7 +120,7 @@ impl Narrator {
                             node_id(plan, *node)
                         ),
                     ),
-                    Purpose::Before | Purpose::After | Purpose::Probe => Vec::new(),
+                    _ => Vec::new(),
                 }
             }
             Event::Looked { node, verdict, .. } => self
@@ -246,6 +251,21 @@ impl Narrator {
                     ),
                 )
             }
+            Event::Held { .. }
+            | Event::HoldOver { .. }
+            | Event::Released { .. }
+            | Event::ReleaseAsked { .. }
+            | Event::Undoing { .. }
+            | Event::UndoLooked { .. }
+            | Event::Undone { .. } => holds::told(plan, state, &record.event)
+                .map_or_else(Vec::new, |(tone, text)| one(tone, text)),
+            Event::Ending { result } => one(
+                Tone::Head,
+                match result.is_final() {
+                    true => "the procedure is done; what follows on every ending".to_owned(),
+                    false => "the procedure has stopped; what follows on every ending".to_owned(),
+                },
+            ),
             Event::Stopping { reason } => one(Tone::Warn, stopping(plan, state, reason)),
             Event::Detached { running } => {
                 let ids: Vec<String> = running

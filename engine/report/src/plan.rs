@@ -1,22 +1,24 @@
 //! A plan as text: what will happen, where, in which order, and what is known of it now.
 
+mod json;
+pub(crate) mod phase;
+pub(crate) mod step;
 mod verdict;
+pub(crate) mod who;
 
 use std::fmt::Write as _;
 
-use runbook_model::plan::{Order, Phase};
-use runbook_model::step::{Outage, Step};
-use runbook_model::step_type::TypeKind;
+use runbook_model::plan::{Part, Window};
+use runbook_model::step::{Outage, Place, Step};
 use runbook_model::text::printable;
-use runbook_model::{Forecast, HostName, Plan, Preview, StepIx};
+use runbook_model::{Plan, Preview};
 
 use crate::facts;
-use crate::text::{bounded, count, names, value_text, wrap};
-use crate::time::written;
+use crate::text::{bounded, count, value_text, wrap};
 use crate::{Style, Tone};
 
-/// Names of hosts in one list; the rest is counted.
-const HOSTS: usize = 40;
+pub use json::{not_yet_json, plan_json};
+use who::host_names;
 
 /// The whole plan with its forecast, wrapped to the width of the style.
 #[must_use]
@@ -28,7 +30,12 @@ pub fn plan_text(plan: &Plan, preview: &Preview, style: &Style) -> String {
         out: String::new(),
     };
     text.head();
+    let mut part = Part::Main;
     for (phase, at) in plan.phases.iter().zip(0u32..) {
+        if phase.part != part {
+            part = phase.part;
+            text.part(part);
+        }
         text.phase(phase, at);
     }
     text.end();
@@ -96,6 +103,15 @@ impl PlanText<'_> {
                 .iter()
                 .map(|(h, why)| (h.as_str(), bounded(why, 300))),
         );
+        if let Some(window) = &plan.window {
+            let rows = window_rows(window);
+            self.table("window", rows.iter().map(|(n, v)| (*n, v.clone())));
+        }
+        let wishes = not_yet_text(plan, self.style);
+        if !wishes.is_empty() {
+            self.out.push('\n');
+            self.out.push_str(&wishes);
+        }
         match preview.already_there {
             Some(true) => self.line(
                 Tone::Good,
@@ -127,148 +143,72 @@ impl PlanText<'_> {
         }
     }
 
-    fn phase(&mut self, phase: &Phase, at: u32) {
-        let order = match phase.order {
-            Order::Steps => "step by step",
-            Order::PerHost => "each host at its own pace",
-            Order::Graph => "as written: needs and references",
-        };
-        let total = self.plan.phases.len();
-        let head = self.style.paint(Tone::Head, &format!("phase {}", phase.id));
-        let _ = write!(self.out, "\n{head} ({} of {total}): {order}", at + 1);
-        if !phase.batches.is_empty() {
-            let _ = write!(self.out, ", in {}", batches(phase.batches.len()));
+    fn end(&mut self) {
+        self.line(Tone::Head, "\nin all");
+        let counts = verdict::counts(self.plan, self.preview);
+        self.wrapped("  ", 2, &counts);
+        for (part, of) in [(Part::Main, ""), (Part::Rollback, "rollback: ")] {
+            if let Some(outage) = self.outage(part) {
+                self.wrapped("  ", 2, &format!("{of}{outage}"));
+            }
         }
-        self.out.push('\n');
-        for (hosts, n) in phase.batches.iter().zip(1..) {
-            self.wrapped(&format!("  batch {n}: "), 11, &host_names(hosts.iter()));
-        }
-        if let Some(when) = &phase.when {
-            self.wrapped("  only when ", 4, &bounded(&when.text, 400));
-        }
-        for (step, ix) in self.plan.steps.iter().zip(0u32..) {
-            if step.phase == at {
-                self.step(step, StepIx(ix));
+        for step in self.plan.steps.iter().filter(|s| s.hold.is_some()) {
+            if let Some(hold) = &step.hold {
+                let text = format!("`{}` is held {}", step.id, step::hold_text(self.plan, hold));
+                self.wrapped("  ", 4, &text);
             }
         }
     }
 
-    fn step(&mut self, step: &Step, ix: StepIx) {
-        let plan = self.plan;
-        let found: Vec<(&HostName, &Forecast)> = plan
-            .instances_of(ix)
-            .map(|(node, host)| {
-                (
-                    host,
-                    self.preview
-                        .nodes
-                        .get(node.at())
-                        .unwrap_or(&Forecast::Unknown),
-                )
-            })
-            .collect();
-        let hosts = match found.is_empty() {
-            true => "on no host: the selector is empty".into(),
-            false => format!("on {}", host_names(found.iter().map(|(h, _)| *h))),
+    fn outage(&self, part: Part) -> Option<String> {
+        let is_in = |s: &&Step| {
+            let phase = self.plan.phases.get(s.phase as usize);
+            phase.is_some_and(|p| p.part == part)
         };
-        let first = format!("  {} ", self.style.paint(Tone::Head, step.id.as_str()));
-        // Colour has no width: wrap the plain text and colour the id afterwards.
-        let plain = format!("  {} ", step.id);
-        let mut text = String::new();
-        let about = format!("({}) {hosts}{}", printable(&step.uses), marks(step));
-        wrap(&mut text, &plain, 6, &about, self.style.width);
-        self.out.push_str(&first);
-        self.out
-            .push_str(text.strip_prefix(&plain).unwrap_or(&text));
-        match step.outage {
-            Some(Outage::Begin) => self.line(Tone::Warn, "      the outage begins here"),
-            Some(Outage::End) => self.line(Tone::Good, "      the outage ends here"),
-            None => {}
-        }
-        if let Some(lost) = &step.no_return {
-            let text = self.style.paint(Tone::Bad, "no return: ");
-            let _ = write!(self.out, "      {text}");
-            self.wrapped("", 8, &bounded(&lost.text, 400));
-        }
-        if let Some(when) = &step.when {
-            self.wrapped("      only when ", 8, &bounded(&when.text, 400));
-        }
-        if plan.type_of(step).is_some_and(|t| t.kind == TypeKind::Gate) {
-            let message = step.with.get("message").map(value_text).unwrap_or_default();
-            self.wrapped("      asks: ", 8, &message);
-        }
-        verdict::verdicts(&mut self.out, &found, self.style);
-    }
-
-    fn end(&mut self) {
-        let marked = |mark| self.plan.steps.iter().find(move |s| s.outage == Some(mark));
-        let outage = marked(Outage::Begin).map(|begin| match marked(Outage::End) {
+        let marked = |mark| {
+            let mut steps = self.plan.steps.iter().filter(is_in);
+            steps.find(|s| s.outage == Some(mark))
+        };
+        let begin = marked(Outage::Begin)?;
+        Some(match marked(Outage::End) {
             Some(end) => format!("outage from `{}` to `{}`", begin.id, end.id),
             None => format!("outage from `{}`", begin.id),
-        });
-        self.line(Tone::Head, "\nin all");
-        let counts = verdict::counts(self.plan, self.preview);
-        self.wrapped("  ", 2, &counts);
-        if let Some(outage) = outage {
-            self.wrapped("  ", 2, &outage);
-        }
+        })
     }
 }
 
-fn batches(n: usize) -> String {
-    if n == 1 {
-        "1 batch".into()
-    } else {
-        format!("{n} batches")
+/// What the runbook asks for and cannot be run yet, a line each; nothing where there is none.
+#[must_use]
+pub fn not_yet_text(plan: &Plan, style: &Style) -> String {
+    if plan.not_yet.is_empty() {
+        return String::new();
     }
+    let head = "asked for, and not possible yet: a run is refused";
+    let mut out = style.paint(Tone::Warn, head) + "\n";
+    for wish in &plan.not_yet {
+        let text = format!("{} ({})", bounded(&wish.what, 300), place(plan, wish.place));
+        wrap(&mut out, "  - ", 4, &text, style.width);
+    }
+    out
 }
 
-fn host_names<'h>(hosts: impl Iterator<Item = &'h HostName>) -> String {
-    let mut all: Vec<&str> = Vec::new();
-    for host in hosts {
-        if !all.contains(&host.as_str()) {
-            all.push(host.as_str());
-        }
-    }
-    if all.is_empty() {
-        "(none)".into()
-    } else {
-        names(&all, HOSTS)
-    }
+fn window_rows(window: &Window) -> Vec<(&'static str, String)> {
+    let rows = [
+        ("not before", &window.opens),
+        ("nothing new after", &window.closes),
+        ("no return before", &window.no_return_before),
+    ];
+    rows.iter()
+        .filter_map(|(name, date)| Some((*name, bounded(date.as_deref()?, 80))))
+        .collect()
 }
 
-/// The keys that steer a step, as words after a comma.
-fn marks(step: &Step) -> String {
-    let mut out = Vec::new();
-    if step.critical {
-        out.push("critical: never killed, never repeated by itself".to_owned());
+/// A place for people: `upgrade.yaml:12`.
+pub(crate) fn place(plan: &Plan, place: Place) -> String {
+    match plan.sources.get(place.source as usize) {
+        Some(source) => format!("{}:{}", printable(&source.name), place.line),
+        None => format!("line {}", place.line),
     }
-    if step.once {
-        out.push("once".into());
-    }
-    if let Some(ms) = step.fresh_ms {
-        out.push(match ms {
-            0 => "looked at again right before it counts".into(),
-            ms => format!("not older than {}", written(ms)),
-        });
-    }
-    if step.retry.attempts > 1 {
-        out.push(format!("up to {} attempts", step.retry.attempts));
-    }
-    if let Some(until) = &step.until {
-        out.push(format!(
-            "until it holds: every {}, within {}",
-            written(until.every_ms),
-            written(until.within_ms)
-        ));
-    }
-    if let Some(ms) = step.timeout_ms {
-        out.push(format!("limit {}", written(ms)));
-    }
-    if step.undo_none {
-        out.push("not taken back".into());
-    }
-    out.iter().map(|m| format!(", {m}")).collect()
 }
 
 #[cfg(test)]
@@ -290,6 +230,12 @@ mod tests {
     fn an_offline_plan_for_a_narrow_screen() {
         let plan = sample::plan();
         insta::assert_snapshot!(plan_text(&plan, &sample::offline(&plan), &Style::plain(60)));
+    }
+
+    #[test]
+    fn a_plan_with_everything() {
+        let plan = sample::full();
+        insta::assert_snapshot!(plan_text(&plan, &sample::offline(&plan), &Style::plain(90)));
     }
 
     #[test]

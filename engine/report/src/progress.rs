@@ -10,7 +10,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use runbook_model::{Event, Millis, Plan, Record, RunState, Watcher};
 
 use crate::Style;
-use crate::lines::line;
+use crate::lines::{left_out, line};
 use crate::narrate::Narrator;
 use screen::Screen;
 
@@ -110,6 +110,13 @@ impl Watcher for Progress {
             Event::Closed { .. } => lock(&self.stage).clear(),
             Event::Opened { .. } => self.draw(record.at, plan, state),
             _ => {}
+        }
+    }
+
+    fn missed(&mut self, events: u64, plan: &Plan, state: &RunState) {
+        lock(&self.stage).tell(&format!("({})", left_out(events)));
+        if state.result.is_none() {
+            self.draw(state.last_at, plan, state);
         }
     }
 

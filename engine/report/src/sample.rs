@@ -1,5 +1,6 @@
 //! A plan and runs of it, built in code for the tests: a small upgrade of three nodes.
 
+mod full;
 mod tape;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use runbook_model::{
 };
 use serde_json::json;
 
+pub(crate) use full::full;
 pub(crate) use tape::{Tape, failed, in_doubt, interrupted, refused, resumed, unreachable};
 
 const SOURCE: &str = "\
@@ -315,6 +317,7 @@ fn a_host(name: &HostName) -> Host {
         account: Account::Login,
         vars: BTreeMap::new(),
         groups: Vec::new(),
+        meaning: Default::default(),
     }
 }
 

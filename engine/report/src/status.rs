@@ -2,13 +2,14 @@
 
 use std::fmt::Write as _;
 
+use runbook_model::plan::Part;
 use runbook_model::text::printable;
 use runbook_model::transition::Stage;
-use runbook_model::{Plan, RunResult, RunState};
+use runbook_model::{Outcome, Plan, RunResult, RunState};
 
 use crate::facts;
 use crate::narrate::{failure_text, stopping};
-use crate::text::{bounded, wrap};
+use crate::text::{bounded, count, wrap};
 use crate::time::{clock, date_time, length};
 use crate::{Style, Tally, Tone};
 
@@ -76,6 +77,15 @@ pub fn status_text(plan: &Plan, state: &RunState, running: bool, style: &Style) 
             .collect(),
     );
     section(
+        "held",
+        facts::held(plan, state)
+            .into_iter()
+            .map(|(text, _)| text)
+            .collect(),
+    );
+    section("recorded", recorded(plan, state));
+    section("on the ending", facts::of_ending(plan, state));
+    section(
         "cannot be used",
         facts::unusable(state)
             .map(|(host, why)| format!("{host}: {}", bounded(why, facts::REASON)))
@@ -99,16 +109,46 @@ pub fn status_text(plan: &Plan, state: &RunState, running: bool, style: &Style) 
     out
 }
 
+/// What failed and did not stop the run, and what was left out because of that.
+fn recorded(plan: &Plan, state: &RunState) -> Vec<String> {
+    let said = |outcome: &Outcome| match outcome {
+        Outcome::Recorded(failure) => Some(failure_text(failure)),
+        Outcome::LeftOut { reason } => {
+            Some(format!("left out: {}", bounded(reason, facts::REASON)))
+        }
+        _ => None,
+    };
+    facts::instances(plan, state)
+        .filter_map(|(node, _, _, n)| {
+            let text = said(n.outcome.as_ref()?)?;
+            Some(format!("{}: {text}", facts::node_id(plan, node)))
+        })
+        .collect()
+}
+
 fn standing(plan: &Plan, state: &RunState, running: bool, style: &Style) -> String {
     let (tone, text) = match (&state.result, running) {
+        (None, true) if state.release.is_some() => {
+            (Tone::Change, "holds are being released".into())
+        }
+        (None, true) if state.ending.is_some() => (
+            Tone::Change,
+            "the procedure is over; what follows on every ending".into(),
+        ),
         (None, true) => match &state.stopping {
             Some(reason) => (Tone::Warn, stopping(plan, state, reason)),
             None => (Tone::Change, "running".into()),
         },
         (None, false) => (Tone::Warn, "unfinished: its controller is gone".into()),
-        (Some(RunResult::Succeeded), _) => (Tone::Good, "succeeded".into()),
+        (Some(RunResult::Succeeded), _) => match facts::findings(plan, state).len() {
+            0 => (Tone::Good, "succeeded".into()),
+            n => (
+                Tone::Warn,
+                format!("succeeded, with {} to look at", count(n, "thing")),
+            ),
+        },
         (Some(RunResult::AlreadyThere), _) => (Tone::Good, "everything was there already".into()),
-        (Some(RunResult::Refused), _) => (Tone::Bad, "stopped: a gate was not approved".into()),
+        (Some(RunResult::Refused), _) => (Tone::Bad, "stopped: it may not go on yet".into()),
         (Some(RunResult::Stopped), _) if state.detached => {
             (Tone::Warn, "detached: what runs on hosts runs on".into())
         }
@@ -122,6 +162,10 @@ fn phases(out: &mut String, plan: &Plan, state: &RunState, style: &Style) {
     let wide = plan.phases.iter().map(|p| p.id.len()).max().unwrap_or(0);
     out.push('\n');
     for (phase, at) in plan.phases.iter().zip(0u32..) {
+        // A procedure of going back has not begun, and is not about to.
+        if phase.part == Part::Rollback {
+            continue;
+        }
         let tally = Tally::of(plan, state, Some(at));
         let (tone, word) = match tally {
             t if t.failed > 0 => (Tone::Bad, "failed"),

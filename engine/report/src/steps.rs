@@ -136,7 +136,8 @@ pub fn step_doc(t: &StepType, style: &Style) -> String {
     out
 }
 
-fn kind(kind: TypeKind) -> &'static str {
+/// What a kind of type does, in words.
+pub(crate) fn kind(kind: TypeKind) -> &'static str {
     match kind {
         TypeKind::Ordinary => "checks, and changes what differs",
         TypeKind::Probe => "only looks",
@@ -149,7 +150,8 @@ fn kind(kind: TypeKind) -> &'static str {
     }
 }
 
-fn origin(origin: &str) -> String {
+/// Where a type comes from, in words.
+pub(crate) fn origin(origin: &str) -> String {
     match origin {
         "shipped" => "shipped with runbook".into(),
         "engine" => "done by the engine itself".into(),

@@ -1,5 +1,6 @@
 //! How many nodes ended how.
 
+use runbook_model::plan::Part;
 use runbook_model::transition::Stage;
 use runbook_model::{NodeKind, Outcome, Plan, RunState, state::NodeState};
 
@@ -20,12 +21,17 @@ pub struct Tally {
     pub skipped: usize,
     /// Ended: failed.
     pub failed: usize,
+    /// Ended: failed, and counts as done.
+    pub recorded: usize,
+    /// Ended: left out, because of a failure of another one.
+    pub left_out: usize,
     /// Begun and not ended.
     pub active: usize,
 }
 
 impl Tally {
-    /// Counts the instances of a run, all or those of one phase.
+    /// Counts the instances of a run, all or those of one phase. What is only there to go back is
+    /// counted by its phase alone.
     #[must_use]
     pub fn of(plan: &Plan, state: &RunState, phase: Option<u32>) -> Self {
         let mut tally = Self::default();
@@ -34,7 +40,11 @@ impl Tally {
                 continue;
             };
             let of = plan.steps.get(step.at()).map(|s| s.phase);
-            if phase.is_none() || of == phase {
+            let part = of
+                .and_then(|at| plan.phases.get(at as usize))
+                .map(|p| p.part);
+            let run = part != Some(Part::Rollback);
+            if (phase.is_none() && run) || (phase.is_some() && of == phase) {
                 tally.add(n);
             }
         }
@@ -60,7 +70,9 @@ impl Tally {
             Outcome::Changed => self.changed += 1,
             Outcome::Looked | Outcome::Passed => self.ok += 1,
             Outcome::Skipped { .. } => self.skipped += 1,
-            Outcome::Failed(_) => self.failed += 1,
+            Outcome::Failed(_) | Outcome::Left(_) => self.failed += 1,
+            Outcome::Recorded(_) => self.recorded += 1,
+            Outcome::LeftOut { .. } => self.left_out += 1,
         }
     }
 
@@ -69,10 +81,12 @@ impl Tally {
     pub fn words(&self) -> String {
         let all = [
             (self.failed, "failed"),
+            (self.recorded, "recorded"),
             (self.changed, "changed"),
             (self.no_change, "no change"),
             (self.ok, "ok"),
             (self.skipped, "skipped"),
+            (self.left_out, "left out"),
         ];
         let said: Vec<String> = all
             .iter()

@@ -219,6 +219,22 @@ fn everything_is_explained() {
     }
 }
 
+/// Every text in a value, however deep.
+fn texts<'a>(value: Option<&'a serde_yaml::Value>, found: &mut BTreeSet<&'a str>) {
+    match value {
+        Some(serde_yaml::Value::String(text)) => {
+            found.insert(text);
+        }
+        Some(serde_yaml::Value::Sequence(items)) => {
+            items.iter().for_each(|item| texts(Some(item), found));
+        }
+        Some(serde_yaml::Value::Mapping(map)) => {
+            map.values().for_each(|item| texts(Some(item), found));
+        }
+        _ => {}
+    }
+}
+
 #[test]
 fn every_parameter_and_resource_is_a_real_one() {
     for of in types() {
@@ -232,15 +248,8 @@ fn every_parameter_and_resource_is_a_real_one() {
             .into_iter()
             .map(|(key, _)| of.body(key))
             .collect();
-        let content = of
-            .tree
-            .get("content")
-            .and_then(|content| content.as_mapping());
-        let parts: BTreeSet<&str> = content
-            .into_iter()
-            .flatten()
-            .filter_map(|(_, part)| part.as_str())
-            .collect();
+        let mut parts = BTreeSet::new();
+        texts(of.tree.get("content"), &mut parts);
         for name in &params {
             let reads = ["$", "${", "$(("]
                 .iter()

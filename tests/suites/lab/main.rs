@@ -3,6 +3,7 @@
 //! It needs the lab (`tests/lab/lab up`); `LAB`, `LAB_NET` and `LAB_BRIDGE` name another one. There
 //! is one lab, so the tests wait for each other, and each begins with a reset.
 
+mod canary;
 mod faults;
 mod kills;
 mod refusals;

@@ -2,11 +2,14 @@
 
 use std::io;
 
+use runbook_exec::driver::Aside;
+use runbook_exec::secrets::Vault;
 use runbook_model::plan::SecretSource;
+use runbook_model::text::printable;
 use runbook_model::{Plan, Watcher};
-use runbook_report::{Curtain, JsonLines, Lines, Progress, failure_card};
+use runbook_report::{Curtain, JsonLines, Lines, Progress, failure_card, findings_text};
 
-use crate::args::{Cli, ResumeArgs, RunArgs, SecretArg};
+use crate::args::{Cli, ResumeArgs, RunArgs, SecretArg, SecretArgs};
 use crate::commands::compile;
 use crate::desk::TerminalDesk;
 use crate::engine::live::{self, Ended, Live};
@@ -15,15 +18,16 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::prompt;
-use crate::secrets::Secrets;
+use crate::secrets::{Around, Secrets};
 use crate::who;
 
 pub(crate) fn run(cli: &Cli, args: &RunArgs, output: &Output) -> Result<Exit, Error> {
     let plan = compile(&args.compile, output)?.plan;
+    refuse_gaps(&plan)?;
     let store = runs::store(cli)?;
     // A run that could not begin anyway asks nobody for a secret.
     live::may_begin(&store, &plan)?;
-    let live = live(&plan, &[], output)?;
+    let live = live(cli, &plan, &[], &args.compile.secrets, output)?;
     finish(&live::run(&store, &plan, live)?, output)
 }
 
@@ -46,15 +50,46 @@ pub(crate) fn resume(cli: &Cli, args: &ResumeArgs, output: &Output) -> Result<Ex
         ))?;
         return Ok(Exit::Done);
     }
-    let live = live(&seen.plan, &SecretArg::all(&args.secret)?, output)?;
+    let other = SecretArg::all(&args.secrets.secret)?;
+    let live = live(cli, &seen.plan, &other, &args.secrets, output)?;
     finish(&live::resume(&store, &id, live)?, output)
 }
 
+/// What can be planned and not run is refused before anything is reached, all of it at once.
+fn refuse_gaps(plan: &Plan) -> Result<(), Error> {
+    if plan.not_yet.is_empty() {
+        return Ok(());
+    }
+    let gaps = plan.not_yet.iter().map(|gap| {
+        let source = plan.sources.get(gap.place.source as usize);
+        let name = source.map_or("", |source| source.name.as_str());
+        let (name, what) = (printable(name), printable(&gap.what));
+        format!("{what} ({name}:{}:{})", gap.place.line, gap.place.column)
+    });
+    Err(Error::Typed {
+        message: format!(
+            "this version plans the runbook and cannot run all of it: {}",
+            gaps.collect::<Vec<_>>().join(", ")
+        ),
+        hint: Some("look at it with `runbook plan`, or take these out".to_owned()),
+    })
+}
+
 /// Everything around a run: who is told, who is asked, what is secret.
-fn live(plan: &Plan, secrets: &[(String, SecretSource)], output: &Output) -> Result<Live, Error> {
-    let secrets = Secrets::read(plan, secrets, |name| prompt::secret(name, output))?;
+pub(crate) fn live(
+    cli: &Cli,
+    plan: &Plan,
+    other: &[(String, SecretSource)],
+    args: &SecretArgs,
+    output: &Output,
+) -> Result<Live, Error> {
+    let around = Around {
+        other,
+        age_identity: args.age_identity.as_ref(),
+    };
+    let secrets = Secrets::read(plan, around, |name| prompt::secret(name, output))?;
     let controller = who::controller();
-    let (watcher, curtain) = watcher(output);
+    let (watcher, curtain) = watcher(output)?;
     let desk = TerminalDesk {
         curtain,
         terminal: output.can_ask,
@@ -62,24 +97,31 @@ fn live(plan: &Plan, secrets: &[(String, SecretSource)], output: &Output) -> Res
         style: output.stderr_style(),
     };
     Ok(Live {
-        watchers: vec![watcher],
+        watchers: vec![Box::new(watcher)],
+        release: None,
         desk,
         secrets,
+        vault: Vault::new(&cli.state_dir()?),
         controller,
     })
 }
 
-fn watcher(output: &Output) -> (Box<dyn Watcher>, Option<Curtain>) {
-    if output.json {
-        return (Box::new(JsonLines::new(io::stdout())), None);
-    }
-    if !output.can_draw {
-        return (Box::new(Lines::new(io::stdout(), output.style())), None);
-    }
-    let size = || dialoguer::console::Term::stderr().size();
-    let progress = Progress::stderr(output.stderr_style(), Box::new(size));
-    let curtain = progress.curtain();
-    (Box::new(progress), Some(curtain))
+/// Who shows the run, aside of it: a terminal that takes nothing must not hold it up.
+fn watcher(output: &Output) -> Result<(Aside, Option<Curtain>), Error> {
+    let mut curtain = None;
+    let watcher: Box<dyn Watcher + Send> = if output.json {
+        Box::new(JsonLines::new(io::stdout()))
+    } else if output.can_draw {
+        let size = || dialoguer::console::Term::stderr().size();
+        let progress = Progress::stderr(output.stderr_style(), Box::new(size));
+        curtain = Some(progress.curtain());
+        Box::new(progress)
+    } else {
+        Box::new(Lines::new(io::stdout(), output.style()))
+    };
+    let aside = Aside::new(watcher)
+        .map_err(|error| Error::Engine(format!("a thread cannot be started: {error}")))?;
+    Ok((aside, curtain))
 }
 
 fn finish(ended: &Ended, output: &Output) -> Result<Exit, Error> {
@@ -95,6 +137,40 @@ fn finish(ended: &Ended, output: &Output) -> Result<Exit, Error> {
             true => output.note(&card),
             false => output.put(&card)?,
         }
+    } else if !output.json {
+        let style = output.style();
+        output.put(&findings_text(&ended.plan, &ended.state, &style))?;
     }
     Ok(exit)
+}
+
+#[cfg(test)]
+mod tests {
+    use runbook_model::plan::{NotYet, Source};
+    use runbook_model::step::Place;
+
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_run_is_refused_with_its_place() {
+        let mut plan = Plan::empty("test");
+        assert!(refuse_gaps(&plan).is_ok());
+        plan.sources.push(Source {
+            name: "up\x1b.yaml".to_owned(),
+            text: String::new(),
+        });
+        plan.not_yet.push(NotYet {
+            what: "`word`: `gate.confirm`".to_owned(),
+            place: Place {
+                line: 3,
+                column: 7,
+                ..Place::default()
+            },
+        });
+        let error = refuse_gaps(&plan).unwrap_err().to_string();
+        assert!(
+            error.ends_with("cannot run all of it: `word`: `gate.confirm` (up\\u{1b}.yaml:3:7)"),
+            "{error}"
+        );
+    }
 }

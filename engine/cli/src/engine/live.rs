@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use runbook_exec::desk::Signal;
-use runbook_exec::dispatcher::Options;
+use runbook_exec::dispatcher::{Ask, Options};
 use runbook_exec::driver::{Drive, Reach};
 use runbook_exec::preview;
+use runbook_exec::secrets::{Purpose, Vault, settle};
 use runbook_exec::store::{Run, Store, StoreError};
 use runbook_lang::evaluate::Evaluator;
 use runbook_model::event::Controller;
@@ -32,8 +33,12 @@ pub(crate) struct Live {
     pub(crate) desk: TerminalDesk,
     /// Values that are shown nowhere.
     pub(crate) secrets: Secrets,
+    /// Where generated ones are kept.
+    pub(crate) vault: Vault,
     /// Who this is.
     pub(crate) controller: Controller,
+    /// Holds of the ended run that are to be released; then nothing else is done.
+    pub(crate) release: Option<Ask>,
 }
 
 /// How this controller's part of a run ended.
@@ -44,22 +49,33 @@ pub(crate) struct Ended {
     pub(crate) state: RunState,
 }
 
-/// What a run would do now; offline, no host is asked.
+/// What can be said of a plan without asking a host.
+pub(crate) fn offline(plan: &Arc<Plan>) -> Result<Preview, Error> {
+    let evaluator = of_preview(plan, &Secrets::default())?;
+    Ok(preview::offline(plan, &evaluator))
+}
+
+/// What a run would do now.
 pub(crate) fn preview(
     plan: &Arc<Plan>,
-    secrets: &Secrets,
-    offline: bool,
+    mut secrets: Secrets,
+    vault: &Vault,
 ) -> Result<Preview, Error> {
-    // Neither id nor directory of a run exists yet, and no verdict depends on them.
-    let evaluator = evaluator(plan, secrets, "preview", "")?;
-    if offline {
-        return Ok(preview::offline(plan, &evaluator));
-    }
     block_on(async {
         let reach = Reach::new(plan, remote());
-        let preview = preview::live(plan, &evaluator, &reach).await;
+        let none = RunState::default();
+        let given = secrets.names();
+        let settled = settle(plan, &none, &given, &reach, vault, Purpose::Look).await;
+        let preview = match settled {
+            Ok(settled) => {
+                secrets.add(&settled);
+                let evaluator = of_preview(plan, &secrets)?;
+                Ok(preview::live(plan, &evaluator, &reach).await)
+            }
+            Err(error) => Err(error.into()),
+        };
         close(&reach).await;
-        Ok(preview)
+        preview
     })
 }
 
@@ -76,19 +92,25 @@ pub(crate) fn resume(store: &Store, id: &RunId, live: Live) -> Result<Ended, Err
 }
 
 /// The lock of the run is held until this controller's part is over.
-fn drive(mut run: Run, live: Live) -> Result<Ended, Error> {
+fn drive(mut run: Run, mut live: Live) -> Result<Ended, Error> {
     let plan = Arc::new(run.plan);
-    let evaluator = evaluator(
-        &plan,
-        &live.secrets,
-        run.id.as_str(),
-        &run.home.dir().to_string_lossy(),
-    )?;
     let state = block_on(async {
         // Before anything is started: from here on Ctrl-C is a wish, not the end.
         let signals = signals::listen(Signal::Stop, Signal::Detach)
             .map_err(|e| Error::Engine(format!("signals cannot be received: {e}")))?;
         let reach = Rc::new(Reach::new(&plan, remote()));
+        let given = live.secrets.names();
+        let settled = settle(&plan, &run.state, &given, &reach, &live.vault, Purpose::Run).await;
+        let settled = match settled {
+            Ok(settled) => settled,
+            Err(error) => {
+                close(&reach).await;
+                return Err(error.into());
+            }
+        };
+        live.secrets.add(&settled);
+        let dir = run.home.dir().to_string_lossy().into_owned();
+        let evaluator = evaluator(&plan, &live.secrets, run.id.as_str(), &dir)?;
         let drive = Drive {
             plan: Arc::clone(&plan),
             run: run.id.clone(),
@@ -102,6 +124,8 @@ fn drive(mut run: Run, live: Live) -> Result<Ended, Error> {
             watchers: live.watchers,
             desk: Box::new(live.desk),
             signals,
+            settled: settled.origins,
+            release: live.release,
         };
         let ending = drive.drive(Options::default()).await;
         close(&reach).await;
@@ -111,22 +135,27 @@ fn drive(mut run: Run, live: Live) -> Result<Ended, Error> {
     Ok(Ended { plan, state })
 }
 
+/// Neither id nor directory of a run exists yet, and no verdict depends on them.
+fn of_preview(plan: &Arc<Plan>, secrets: &Secrets) -> Result<Evaluator, Error> {
+    evaluator(plan, secrets, "preview", "")
+}
+
 fn evaluator(
     plan: &Arc<Plan>,
     secrets: &Secrets,
     run: &str,
     dir: &str,
 ) -> Result<Evaluator, Error> {
-    Evaluator::new(Arc::clone(plan), secrets.values(), run, dir)
+    Evaluator::new(Arc::clone(plan), &secrets.values(), run, dir)
         .map_err(|e| Error::Engine(format!("the plan cannot be evaluated: {e}")))
 }
 
 /// A host that does not answer is not waited for: what runs there does not depend on this end.
-async fn close(reach: &Reach) {
+pub(crate) async fn close(reach: &Reach) {
     let _ = tokio::time::timeout(CLOSING, reach.close()).await;
 }
 
-fn block_on<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -153,7 +182,7 @@ pub(crate) fn may_begin(store: &Store, plan: &Plan) -> Result<(), Error> {
 }
 
 /// How hosts are reached from here.
-fn remote() -> runbook_remote::Options {
+pub(crate) fn remote() -> runbook_remote::Options {
     runbook_remote::Options {
         runtime_dir: std::env::var_os("XDG_RUNTIME_DIR").map(Into::into),
         ..runbook_remote::Options::default()

@@ -1,5 +1,7 @@
 //! From files to a plan: what is read, and in which order.
 
+pub(crate) mod trials;
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -7,8 +9,9 @@ use std::path::{Path, PathBuf};
 use runbook_lang::ast::{InputDef, Runbook, parse_runbook};
 use runbook_lang::compile::{Given, Request, compile};
 use runbook_lang::diagnostic::{Diagnostics, nearest};
+use runbook_lang::import;
 use runbook_lang::inventory::{Inventory, parse_inventory};
-use runbook_lang::source::{MAX_BYTES, Source, Sources};
+use runbook_lang::source::{MAX_BYTES, Source, SourceId, Sources};
 use runbook_lang::steptype::{Catalog, SHIPPED};
 use runbook_lang::value::InputType;
 use runbook_lang::yaml;
@@ -55,10 +58,7 @@ pub(crate) fn load(args: &CompileArgs) -> Result<Loaded, Error> {
         diagnostics: Diagnostics::new(),
     };
     let source = reader.read("runbook", &args.file)?;
-    let runbook = source
-        .as_ref()
-        .and_then(|source| reader.parse(parse_runbook(source)));
-    let catalog = reader.catalog(&args.file, runbook.as_ref());
+    let (runbook, catalog) = reader.runbook(&args.file, source.as_ref());
     let inventory_file = args
         .inventory
         .clone()
@@ -73,7 +73,7 @@ pub(crate) fn load(args: &CompileArgs) -> Result<Loaded, Error> {
     };
     let mut given = Given {
         texts: args.input.iter().cloned().collect(),
-        secrets: SecretArg::all(&args.secret)?.into_iter().collect(),
+        secrets: SecretArg::all(&args.secrets.secret)?.into_iter().collect(),
         ..Given::default()
     };
     if let Some(file) = &args.inputs {
@@ -255,11 +255,23 @@ impl Reader {
         parsed
     }
 
+    /// A runbook with everything that it imports, and the types that can be used in it.
+    fn runbook(&mut self, file: &Path, source: Option<&Source>) -> (Option<Runbook>, Catalog) {
+        let runbook = source.and_then(|source| self.parse(parse_runbook(source)));
+        let mut files = Imports::of(self, file, source);
+        let runbook = runbook.map(|runbook| files.link(runbook));
+        let folders = files.folders();
+        let catalog = self.catalog(&folders, runbook.as_ref());
+        (runbook, catalog)
+    }
+
     /// The types that a runbook names. If it names one that does not exist, all of them, so that
     /// the suggestion is a good one.
-    fn catalog(&mut self, file: &Path, runbook: Option<&Runbook>) -> Catalog {
+    fn catalog(&mut self, folders: &[PathBuf], runbook: Option<&Runbook>) -> Catalog {
         let mut catalog = Catalog::new();
-        self.beside(&mut catalog, file);
+        for folder in folders {
+            self.types_in(&mut catalog, folder);
+        }
         let used: Vec<&str> = runbook
             .into_iter()
             .flat_map(Runbook::steps)
@@ -281,9 +293,14 @@ impl Reader {
         }
     }
 
-    /// Types in the directory beside a runbook; without such a directory there are none.
+    /// Types beside a runbook.
     fn beside(&mut self, catalog: &mut Catalog, file: &Path) {
-        let Ok(entries) = std::fs::read_dir(beside(file, TYPES)) else {
+        self.types_in(catalog, &beside(file, ""));
+    }
+
+    /// Types in a directory of their own below this one; without such a directory there are none.
+    fn types_in(&mut self, catalog: &mut Catalog, folder: &Path) {
+        let Ok(entries) = std::fs::read_dir(folder.join(TYPES)) else {
             return;
         };
         let mut files: Vec<PathBuf> = entries
@@ -328,6 +345,63 @@ impl Reader {
             }
         }
     }
+}
+
+/// The files that imports name, each read once.
+struct Imports<'r> {
+    reader: &'r mut Reader,
+    /// Where each text comes from, as it was named and as it is.
+    paths: Vec<(PathBuf, PathBuf, Option<Source>)>,
+}
+
+impl<'r> Imports<'r> {
+    fn of(reader: &'r mut Reader, file: &Path, source: Option<&Source>) -> Self {
+        Self {
+            reader,
+            paths: vec![(file.to_owned(), real(file), source.cloned())],
+        }
+    }
+
+    fn link(&mut self, runbook: Runbook) -> Runbook {
+        let (runbook, found) = import::link(runbook, self);
+        self.reader.diagnostics.extend(found);
+        runbook
+    }
+
+    /// The directories of all files, each once.
+    fn folders(self) -> Vec<PathBuf> {
+        let mut folders: Vec<PathBuf> = Vec::new();
+        let mut seen = Vec::new();
+        for (path, real, _) in self.paths {
+            let of_real = beside(&real, "");
+            if !seen.contains(&of_real) {
+                seen.push(of_real);
+                folders.push(beside(&path, ""));
+            }
+        }
+        folders
+    }
+}
+
+impl import::Files for Imports<'_> {
+    fn read(&mut self, from: SourceId, file: &str) -> Result<Option<Source>, String> {
+        let is_from = |source: &Option<Source>| source.as_ref().is_some_and(|s| s.id() == from);
+        let base = self.paths.iter().find(|(_, _, source)| is_from(source));
+        let path = base.map_or_else(|| PathBuf::from(file), |(path, ..)| beside(path, file));
+        let real = real(&path);
+        if let Some((_, _, source)) = self.paths.iter().find(|(_, known, _)| *known == real) {
+            return Ok(source.clone());
+        }
+        let bytes = read(&path).map_err(|error| error.to_string())?;
+        let source = self.reader.add(&path.to_string_lossy(), &bytes);
+        self.paths.push((path, real, source.clone()));
+        Ok(source)
+    }
+}
+
+/// The path without links and detours, by which a file is known again.
+fn real(path: &Path) -> PathBuf {
+    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// A file, bounded: one byte more than a source may have, so that the source itself refuses it.

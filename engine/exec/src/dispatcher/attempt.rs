@@ -8,7 +8,7 @@ use runbook_model::{AttemptId, Event, Failure, FailureKind, NodeIx, Outcome};
 
 use super::message::first_line;
 use super::queue::{Flight, Move};
-use super::{Action, Dispatcher, Mode, Role, UnitFound};
+use super::{Act, Action, Dispatcher, Mode, Role, UnitFound};
 use crate::rules::Rules;
 
 /// So often an attempt may be lost or never begin, in a row, before this controller gives up: an
@@ -21,7 +21,7 @@ impl<R: Rules> Dispatcher<R> {
         let Role::Instance { kind, host, .. } = self.roles[node.at()] else {
             return Move::Made;
         };
-        if self.mode != Mode::Going || self.state.stopping.is_some() {
+        if self.mode != Mode::Going || self.halted() {
             return Move::Made;
         }
         if self.notes[node.at()].vain >= VAIN {
@@ -32,10 +32,13 @@ impl<R: Rules> Dispatcher<R> {
             );
             return Move::Made;
         }
+        if self.too_early() {
+            return Move::Made;
+        }
         if !slot {
             return Move::NeedsSlot;
         }
-        if self.freshen(node) || !self.host_is_up(node) {
+        if self.freshen(node) || self.forsaken(node) || !self.host_is_up(node) {
             return Move::Made;
         }
         let name = self.hosts[host].name.clone();
@@ -92,7 +95,7 @@ impl<R: Rules> Dispatcher<R> {
             return Move::Made;
         };
         let checked = matches!(kind, TypeKind::Ordinary | TypeKind::Copy);
-        let may_start = self.mode == Mode::Going && self.state.stopping.is_none();
+        let may_start = self.mode == Mode::Going && !self.halted();
         let purpose = match end {
             AttemptEnd::Completed { .. } if checked => Purpose::After,
             AttemptEnd::Completed { .. } => {
@@ -146,7 +149,7 @@ impl<R: Rules> Dispatcher<R> {
 
     pub(super) fn launched(&mut self, unit: &AttemptId) {
         if let Some(attempt) = self.open_attempt(unit)
-            && self.state.nodes[attempt.node.at()].stage == Stage::Intended
+            && self.stage_of(attempt) == Stage::Intended
         {
             self.record(Event::Launched { unit: unit.clone() });
         }
@@ -206,7 +209,7 @@ impl<R: Rules> Dispatcher<R> {
     }
 
     pub(super) fn ended(&mut self, unit: &AttemptId, end: AttemptEnd) {
-        let Some(node) = self.open_attempt(unit).map(|a| a.node) else {
+        let Some((node, undo)) = self.open_attempt(unit).map(|a| (a.node, a.undo)) else {
             return;
         };
         if end == AttemptEnd::Lost {
@@ -215,6 +218,7 @@ impl<R: Rules> Dispatcher<R> {
         self.unanswered.remove(unit);
         self.land(node);
         match end {
+            _ if undo => {}
             AttemptEnd::NeverBegan => self.notes[node.at()].vain += 1,
             _ => self.notes[node.at()].vain = 0,
         }
@@ -227,28 +231,31 @@ impl<R: Rules> Dispatcher<R> {
 
     /// The effect of an attempt is not known: the check settles it, or a person has to.
     pub(super) fn doubt(&mut self, unit: &AttemptId, found: String) {
-        let Some(node) = self.open_attempt(unit).map(|a| a.node) else {
+        let Some(attempt) = self.open_attempt(unit).cloned() else {
             return;
         };
+        let node = attempt.node;
         let Role::Instance { kind, in_doubt, .. } = self.roles[node.at()] else {
             return;
         };
         self.unanswered.remove(unit);
         self.land(node);
-        if self.state.nodes[node.at()].stage != Stage::InDoubt {
+        if self.stage_of(&attempt) != Stage::InDoubt {
             self.record(Event::Doubted {
                 attempt: unit.clone(),
                 found: found.clone(),
             });
         }
         let settled = match kind {
+            // The check is asked whether something is still there.
+            _ if attempt.undo => true,
             TypeKind::Ordinary | TypeKind::Copy => in_doubt == InDoubt::Check,
             // Writing the record again harms nobody.
             TypeKind::Record | TypeKind::Wait => true,
             TypeKind::Always | TypeKind::Probe | TypeKind::Gate | TypeKind::Assert => false,
         };
         if settled {
-            self.notes[node.at()].vain += 1;
+            self.notes[node.at()].vain += u32::from(!attempt.undo);
             self.record(Event::Ended {
                 attempt: unit.clone(),
                 end: AttemptEnd::Lost,
@@ -275,17 +282,36 @@ impl<R: Rules> Dispatcher<R> {
                 attempt: unit.clone(),
             });
         }
+        // Whoever waits for an undo may leave; nothing else depends on it.
+        if attempt.undo {
+            return;
+        }
         self.unanswered.remove(unit);
         self.land(attempt.node);
-        self.stop(StopReason::OverTime(unit.clone()));
+        if self.act == Act::Main {
+            self.stop(StopReason::OverTime(unit.clone()));
+        }
     }
 
     /// An attempt whose end is not known, and whose node has not ended without it.
     fn open_attempt(&self, unit: &AttemptId) -> Option<&AttemptState> {
         let attempt = self.state.attempts.get(unit)?;
-        let stage = self.state.nodes[attempt.node.at()].stage;
+        let stage = self.stage_of(attempt);
         let open = matches!(stage, Stage::Intended | Stage::Running | Stage::InDoubt);
         (attempt.end.is_none() && open).then_some(attempt)
+    }
+
+    /// Where what an attempt belongs to stands: its node, or the undo of it.
+    fn stage_of(&self, attempt: &AttemptState) -> Stage {
+        match attempt.undo {
+            true => self
+                .state
+                .undos
+                .get(&attempt.node)
+                .map(|u| u.stage)
+                .unwrap_or_default(),
+            false => self.state.nodes[attempt.node.at()].stage,
+        }
     }
 
     /// How the last attempt of this generation ended.

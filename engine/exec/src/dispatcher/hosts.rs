@@ -1,11 +1,13 @@
 //! Readiness of hosts, and links that are lost.
 
 use runbook_model::event::{Purpose, StopReason};
+use runbook_model::plan::Part;
 use runbook_model::state::HostState;
-use runbook_model::{Event, HostName, NodeIx};
+use runbook_model::{Event, Failure, FailureKind, HostName, NodeIx, Outcome};
 
+use super::leave::Fate;
 use super::queue::Flight;
-use super::{Action, Dispatcher, Mode, Role};
+use super::{Act, Action, Dispatcher, Mode, Role};
 use crate::rules::Rules;
 
 /// A host, as this controller sees it.
@@ -42,15 +44,32 @@ impl HostRow {
 
 impl<R: Rules> Dispatcher<R> {
     pub(super) fn ready_all(&mut self) {
-        for host in self
-            .hosts
-            .iter()
-            .map(|row| row.name.clone())
-            .collect::<Vec<_>>()
-        {
+        let wanted: Vec<usize> = (0..self.hosts.len())
+            .filter(|at| self.is_wanted(*at))
+            .collect();
+        for (at, row) in self.hosts.iter_mut().enumerate() {
+            if !wanted.contains(&at) {
+                row.link = Link::Down;
+            }
+        }
+        for at in wanted {
+            let host = self.hosts[at].name.clone();
             self.act(Action::Ready { host });
         }
         self.readied();
+    }
+
+    /// Whether this controller uses a host. A procedure of going back is not run here.
+    fn is_wanted(&self, at: usize) -> bool {
+        let nodes = (0u32..).map(NodeIx).zip(&self.roles);
+        let mut there = nodes
+            .filter(|(_, role)| matches!(role, Role::Instance { host, .. } if *host == at))
+            .map(|(node, _)| node)
+            .peekable();
+        if let Some(release) = &self.state.release {
+            return there.any(|node| release.nodes.contains(&node));
+        }
+        there.peek().is_none() || there.any(|node| self.parts[node.at()] != Part::Rollback)
     }
 
     pub(super) fn host_ready(
@@ -117,16 +136,52 @@ impl<R: Rules> Dispatcher<R> {
         self.act(Action::Ready { host: name.clone() });
     }
 
-    /// Whether the host of this node may be used; if it never will, the run stops.
+    /// Whether the host of this node may be used; if it never will, the node fails where its phase
+    /// bears that, and the run stops elsewhere.
     pub(super) fn host_is_up(&mut self, node: NodeIx) -> bool {
         let Role::Instance { host, .. } = self.roles[node.at()] else {
             return true;
         };
         if self.hosts[host].link == Link::Down {
-            let reason = StopReason::Host(self.hosts[host].name.clone());
-            self.stop(reason);
+            self.unreachable(host, vec![node]);
         }
         self.hosts[host].link == Link::Up
+    }
+
+    /// What a host that cannot be used does to nodes that need it now.
+    fn unreachable(&mut self, at: usize, nodes: Vec<NodeIx>) {
+        let host = self.hosts[at].name.clone();
+        let bears = |node: &NodeIx| self.fate(*node, FailureKind::Unreachable) != Fate::Stop;
+        if !nodes.iter().all(bears) {
+            return self.stop(StopReason::Host(host));
+        }
+        let problem = match self.state.hosts.get(&host) {
+            Some(HostState::Unusable(problem)) => format!("{host} cannot be used: {problem}"),
+            Some(HostState::Ready { .. }) | None => format!("{host} cannot be used"),
+        };
+        for node in nodes {
+            let failure = Failure::new(FailureKind::Unreachable, problem.clone());
+            self.finish(node, Outcome::Failed(failure));
+        }
+    }
+
+    /// Nodes of a host that have not ended, in phases that have begun.
+    fn pending(&self, at: usize) -> Vec<NodeIx> {
+        let nodes = (0u32..).map(NodeIx).zip(&self.roles);
+        let there = nodes.filter_map(|(node, role)| match role {
+            Role::Instance { host, step, .. } if *host == at => Some((node, *step)),
+            _ => None,
+        });
+        let begun = |step: usize| {
+            let begin = self.begins.get(&self.step(step).phase);
+            begin.is_none_or(|begin| self.state.nodes[begin.at()].is_done())
+        };
+        there
+            .filter(|(node, step)| {
+                self.is_acting(*node) && !self.state.nodes[node.at()].lets_pass() && begun(*step)
+            })
+            .map(|(node, _)| node)
+            .collect()
     }
 
     pub(super) fn boot_of(&self, name: &HostName) -> Option<&str> {
@@ -169,15 +224,41 @@ impl<R: Rules> Dispatcher<R> {
         if self.mode == Mode::Readying {
             return;
         }
+        let (mut looks, mut open) = (Vec::new(), false);
         for node in self.flying(at) {
-            if matches!(
-                self.flights.get(&node),
-                Some(Flight::Look { .. } | Flight::Attempt { .. })
-            ) {
-                self.land(node);
+            match self.flights.get(&node) {
+                Some(Flight::Look {
+                    purpose: Purpose::Undo | Purpose::Derive,
+                    ..
+                }) => {
+                    self.land(node);
+                    self.enqueue_all();
+                }
+                Some(Flight::Look { .. }) => {
+                    self.land(node);
+                    looks.push(node);
+                }
+                Some(Flight::Attempt { .. }) => {
+                    self.land(node);
+                    open = true;
+                }
+                Some(Flight::Perform | Flight::Ask) | None => {}
             }
         }
-        self.stop(StopReason::Host(host));
+        match self.act {
+            Act::Releasing | Act::ByHand => {}
+            Act::Finally => self.unreachable(at, looks),
+            // What an attempt does there is not known: nothing goes on beside it.
+            Act::Main if open || self.mode != Mode::Going => self.stop(StopReason::Host(host)),
+            Act::Main if looks.is_empty() => {
+                let pending = self.pending(at);
+                let bears = |n: &NodeIx| self.fate(*n, FailureKind::Unreachable) != Fate::Stop;
+                if pending.is_empty() || !pending.iter().all(bears) {
+                    self.stop(StopReason::Host(host));
+                }
+            }
+            Act::Main => self.unreachable(at, looks),
+        }
     }
 
     /// The link is back: what was cut is asked for again.
@@ -187,9 +268,11 @@ impl<R: Rules> Dispatcher<R> {
                 Some(Flight::Look {
                     purpose, cut: true, ..
                 }) => {
-                    let needed = matches!(purpose, Purpose::After | Purpose::Doubt);
+                    let needed =
+                        !matches!(purpose, Purpose::Before | Purpose::Probe | Purpose::Derive);
                     self.land(node);
-                    if needed || self.state.stopping.is_none() {
+                    let reads = matches!(purpose, Purpose::Undo | Purpose::Derive);
+                    if (needed || !self.halted()) && (reads || self.settled(node)) {
                         self.ask_look(node, purpose);
                     }
                 }
@@ -197,6 +280,7 @@ impl<R: Rules> Dispatcher<R> {
                 Some(_) | None => {}
             }
         }
+        self.enqueue_all();
     }
 
     /// Goes on when every host has answered.

@@ -21,10 +21,19 @@ impl<R: Rules> Dispatcher<R> {
         outputs: BTreeMap<String, Value>,
         before: BTreeMap<String, String>,
     ) {
-        if !matches!(self.flights.get(&node), Some(Flight::Look { look, .. }) if *look == number) {
-            return;
-        }
+        let purpose = match self.flights.get(&node) {
+            Some(Flight::Look { look, purpose, .. }) if *look == number => *purpose,
+            _ => return,
+        };
         self.land(node);
+        match purpose {
+            Purpose::Derive => return self.derived(node, verdict),
+            Purpose::Undo => {
+                self.notes[node.at()].undo_before = before;
+                return self.record(Event::UndoLooked { node, verdict });
+            }
+            Purpose::Before | Purpose::After | Purpose::Probe | Purpose::Doubt => {}
+        }
         self.notes[node.at()].before = before;
         self.record(Event::Looked {
             node,
@@ -47,7 +56,7 @@ impl<R: Rules> Dispatcher<R> {
         };
         let differs = match purpose {
             Purpose::Probe => FailureKind::Finding,
-            Purpose::Before | Purpose::After | Purpose::Doubt => FailureKind::NotConverged,
+            _ => FailureKind::NotConverged,
         };
         match (purpose, verdict) {
             (Purpose::Before | Purpose::Probe, Verdict::Skipped(reason)) => {
@@ -69,6 +78,7 @@ impl<R: Rules> Dispatcher<R> {
                 Ok(()) => self.finish_well(node),
                 Err(failure) => self.finish(node, Outcome::Failed(failure)),
             },
+            (_, Verdict::Skipped(_)) => {}
             (_, Verdict::Satisfied) => {
                 let held = self.expected(node, step);
                 self.conclude(node, step, held, true);
@@ -150,7 +160,7 @@ impl<R: Rules> Dispatcher<R> {
         }
         // This look is judged: it must not count twice.
         self.notes[node.at()].purpose = None;
-        if self.state.stopping.is_none() {
+        if !self.halted() {
             self.pause(node, self.now.saturating_add(every).min(deadline), reason);
         }
     }

@@ -146,6 +146,15 @@ pub enum Action {
         /// Where.
         host: HostName,
     },
+    /// Launch the undo of an instance, after everything recorded so far is durable.
+    Undo {
+        /// The unit, and the attempt.
+        unit: AttemptId,
+        /// Of which instance.
+        node: NodeIx,
+        /// Where.
+        host: HostName,
+    },
     /// Ask the host what became of a unit; if it runs, wait for its end.
     Attend {
         /// The unit.
@@ -177,6 +186,17 @@ pub enum Action {
     End(RunResult),
     /// The dispatcher itself is wrong; the run must end here. The text is for people.
     Fault(String),
+}
+
+/// Holds that somebody wants released after the end of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    /// The instances that hold.
+    pub nodes: Vec<NodeIx>,
+    /// Who; not verified.
+    pub by: String,
+    /// Why, in the person's words.
+    pub reason: String,
 }
 
 /// Limits of a run.

@@ -1,8 +1,9 @@
 //! The first move of a node, and its move after a pause.
 
 use runbook_model::event::{AttemptEnd, Purpose, StopReason};
+use runbook_model::plan::Part;
 use runbook_model::step_type::TypeKind;
-use runbook_model::{Event, Failure, FailureKind, NodeIx, Outcome};
+use runbook_model::{Event, Failure, FailureKind, Millis, NodeIx, Outcome};
 
 use super::queue::{Flight, Move};
 use super::{Action, Dispatcher, Role};
@@ -11,8 +12,20 @@ use crate::rules::Rules;
 impl<R: Rules> Dispatcher<R> {
     /// The node waits, and all its predecessors have ended well.
     pub(super) fn start(&mut self, node: NodeIx, slot: bool) -> Move {
+        let skipped = match self.roles[node.at()] {
+            Role::Instance { step, .. } => self.skipped_phase(step),
+            Role::PhaseBegin(_) | Role::Barrier { .. } | Role::DoneWhen => None,
+        };
+        if let Some(reason) = skipped {
+            self.finish(node, Outcome::Skipped { reason });
+            return Move::Made;
+        }
+        if let Some(reason) = self.left_out(node) {
+            self.leave_out(node, reason);
+            return Move::Made;
+        }
         match self.roles[node.at()] {
-            Role::Barrier => self.finish(node, Outcome::Passed),
+            Role::Barrier { phase, batch } => self.pass(node, phase, batch),
             Role::PhaseBegin(phase) => self.begin_phase(node, phase),
             Role::DoneWhen => self.done_when(node),
             Role::Instance { step, kind, .. } => {
@@ -60,14 +73,10 @@ impl<R: Rules> Dispatcher<R> {
     /// Whether the node's check can tell what an attempt of any generation has done.
     fn was_attempted(&self, node: NodeIx, kind: TypeKind) -> bool {
         matches!(kind, TypeKind::Ordinary | TypeKind::Copy)
-            && self.state.attempts.values().any(|a| a.node == node)
+            && self.state.attempts_of(node).any(|(_, a)| !a.undo)
     }
 
     fn start_instance(&mut self, node: NodeIx, step: usize, kind: TypeKind, slot: bool) -> Move {
-        if let Some(reason) = self.skipped_phase(step) {
-            self.finish(node, Outcome::Skipped { reason });
-            return Move::Made;
-        }
         if self.step(step).when.is_some() && !self.state.nodes[node.at()].decided {
             match self.rules.when(node, &self.state) {
                 Ok(true) => self.record(Event::Decided { node }),
@@ -86,7 +95,11 @@ impl<R: Rules> Dispatcher<R> {
                 }
             }
         }
-        let needs_slot = !matches!(kind, TypeKind::Gate | TypeKind::Assert);
+        if let Some(failure) = self.too_late(node, step) {
+            self.finish(node, Outcome::Failed(failure));
+            return Move::Made;
+        }
+        let needs_slot = !matches!(kind, TypeKind::Gate | TypeKind::Assert | TypeKind::Wait);
         if needs_slot && !slot {
             return Move::NeedsSlot;
         }
@@ -100,7 +113,7 @@ impl<R: Rules> Dispatcher<R> {
             TypeKind::Probe => self.look(node, Purpose::Probe),
             TypeKind::Always | TypeKind::Record => return self.dispatch(node, slot),
             TypeKind::Gate => self.ask(node),
-            TypeKind::Wait => self.finish(node, Outcome::Passed),
+            TypeKind::Wait => self.wait(node),
             TypeKind::Assert => match self.rules.assert(node, &self.state) {
                 Ok(()) => self.finish(node, Outcome::Passed),
                 Err(failure) => self.finish(node, Outcome::Failed(failure)),
@@ -161,16 +174,22 @@ impl<R: Rules> Dispatcher<R> {
 
     /// The pause may be over: the next look, or the next attempt.
     pub(super) fn unpause(&mut self, node: NodeIx, slot: bool) -> Move {
-        let Role::Instance { kind, .. } = self.roles[node.at()] else {
-            return Move::Made;
-        };
         if self.state.nodes[node.at()]
             .pausing_until
             .is_some_and(|until| until > self.now)
         {
             return Move::Made;
         }
+        let kind = match self.roles[node.at()] {
+            Role::Instance { kind, .. } => kind,
+            Role::Barrier { phase, batch } => {
+                self.pass(node, phase, batch);
+                return Move::Made;
+            }
+            Role::PhaseBegin(_) | Role::DoneWhen => return Move::Made,
+        };
         match kind {
+            TypeKind::Wait => self.wait(node),
             _ if !slot => return Move::NeedsSlot,
             TypeKind::Probe => self.look(node, Purpose::Probe),
             TypeKind::Always | TypeKind::Record => return self.dispatch(node, slot),
@@ -179,7 +198,40 @@ impl<R: Rules> Dispatcher<R> {
         Move::Made
     }
 
-    pub(super) fn pause(&mut self, node: NodeIx, until: runbook_model::Millis, reason: String) {
+    /// Everybody has reached a point. Batches may lie apart, by the clock on the wall.
+    fn pass(&mut self, node: NodeIx, phase: u32, batch: Option<u32>) {
+        let main = self.parts[node.at()] == Part::Main;
+        if main && self.ends.get(&(phase, batch)) == Some(&node) && self.over_budget(phase) {
+            return self.stop(StopReason::Budget(phase));
+        }
+        let of = self.plan.phases.get(phase as usize);
+        let more = of.is_some_and(|of| batch.is_some_and(|b| (b as usize) + 1 < of.batches.len()));
+        let pause = of.filter(|_| more).map_or(0, |of| of.pause_ms);
+        let begin = self
+            .begins
+            .get(&phase)
+            .map(|b| &self.state.nodes[b.at()].outcome);
+        if pause > 0 && !matches!(begin, Some(Some(Outcome::Skipped { .. }))) {
+            let since = self.state.nodes[node.at()].started_at.unwrap_or(self.now);
+            let until = since.saturating_add(Millis::try_from(pause).unwrap_or(Millis::MAX));
+            if until > self.now {
+                return self.pause(node, until, "between two batches".into());
+            }
+        }
+        self.finish(node, Outcome::Passed);
+    }
+
+    /// Lets time pass, counted from the first start.
+    fn wait(&mut self, node: NodeIx) {
+        let since = self.state.nodes[node.at()].started_at.unwrap_or(self.now);
+        match self.rules.wait_until(node, since, &self.state) {
+            Ok(until) if until > self.now => self.pause(node, until, "it waits".into()),
+            Ok(_) => self.finish(node, Outcome::Passed),
+            Err(failure) => self.finish(node, Outcome::Failed(failure)),
+        }
+    }
+
+    pub(super) fn pause(&mut self, node: NodeIx, until: Millis, reason: String) {
         self.record(Event::Pausing {
             node,
             until,

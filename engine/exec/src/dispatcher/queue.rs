@@ -3,11 +3,13 @@
 use std::cmp::Reverse;
 
 use runbook_model::event::Purpose;
+use runbook_model::plan::Part;
 use runbook_model::transition::Stage;
 use runbook_model::{AttemptId, Event, NodeIx, Outcome};
 
 use super::hosts::Link;
-use super::{Action, Dispatcher, Mode, Role};
+use super::leave::Fate;
+use super::{Act, Action, Dispatcher, Mode, Role};
 use crate::rules::Rules;
 
 /// A place in the queue: what has begun first, then the longest remaining path, then plan order.
@@ -48,12 +50,14 @@ impl<R: Rules> Dispatcher<R> {
     /// Makes every move that can be made now.
     pub(super) fn pump(&mut self) {
         self.wake();
+        self.close_window();
+        self.warn_of_holds();
         while self.mode != Mode::Ended {
             if let Some(place) = self.queue.pop_first() {
                 if self.attend(place.node, false) == Move::NeedsSlot {
                     self.waiting.insert(place);
                 }
-            } else if !self.grant() && !self.advance() {
+            } else if !self.grant() && !self.undo() && !self.advance() {
                 break;
             }
         }
@@ -72,10 +76,6 @@ impl<R: Rules> Dispatcher<R> {
 
     /// Gives a free slot to the best of those who wait for one. True if something moved.
     fn grant(&mut self) -> bool {
-        let used = self.flights.values().filter(|f| **f != Flight::Ask).count();
-        if used >= self.options.global.max(1) {
-            return false;
-        }
         let Some(place) = self
             .waiting
             .iter()
@@ -94,10 +94,14 @@ impl<R: Rules> Dispatcher<R> {
         true
     }
 
-    fn has_slot(&self, node: NodeIx) -> bool {
+    pub(super) fn has_slot(&self, node: NodeIx) -> bool {
         let Role::Instance { host, .. } = self.roles[node.at()] else {
             return true;
         };
+        let used = self.flights.values().filter(|f| **f != Flight::Ask).count();
+        if used >= self.options.global.max(1) {
+            return false;
+        }
         match self.hosts[host].link {
             Link::Up => self.hosts[host].busy < self.options.per_host.max(1),
             Link::Asked => false,
@@ -111,18 +115,59 @@ impl<R: Rules> Dispatcher<R> {
             return Move::Made;
         }
         let stage = self.state.nodes[node.at()].stage;
-        let going = self.mode == Mode::Going && self.state.stopping.is_none();
+        let going = self.mode == Mode::Going && !self.halted();
+        let able = match stage {
+            Stage::Waiting => going && self.notes[node.at()].missing == 0,
+            Stage::Looking | Stage::Judging | Stage::Applied => self.settled(node),
+            Stage::Pausing => going && self.settled(node),
+            _ => false,
+        };
+        if !self.is_acting(node) || !able || (self.mode == Mode::Going && self.derive(node)) {
+            return Move::Made;
+        }
         match stage {
-            Stage::Waiting if going && self.notes[node.at()].missing == 0 => self.start(node, slot),
-            Stage::Judging if self.settled(node) => self.judge(node, slot),
-            Stage::Applied if self.settled(node) => self.applied(node, slot),
-            Stage::Pausing if going && self.settled(node) => self.unpause(node, slot),
-            _ => Move::Made,
+            Stage::Waiting => self.start(node, slot),
+            Stage::Looking => self.look_again(node, slot),
+            Stage::Judging => self.judge(node, slot),
+            Stage::Applied => self.applied(node, slot),
+            _ => self.unpause(node, slot),
         }
     }
 
+    /// Whether the node belongs to what is being run.
+    pub(super) fn is_acting(&self, node: NodeIx) -> bool {
+        match self.act {
+            Act::Main => self.parts[node.at()] == Part::Main,
+            Act::Finally => self.parts[node.at()] == Part::Finally,
+            Act::Releasing | Act::ByHand => false,
+        }
+    }
+
+    /// Whether nothing new starts.
+    pub(super) fn halted(&self) -> bool {
+        self.state.stopping.is_some() && self.act != Act::Finally
+    }
+
+    /// A look whose link was lost, and that could not be asked again when it was back.
+    fn look_again(&mut self, node: NodeIx, slot: bool) -> Move {
+        let Some(purpose) = self.notes[node.at()].purpose else {
+            return Move::Made;
+        };
+        let needed = matches!(purpose, Purpose::After | Purpose::Doubt);
+        if self.halted() && !needed {
+            return Move::Made;
+        }
+        if !slot {
+            return Move::NeedsSlot;
+        }
+        if self.host_is_up(node) {
+            self.ask_look(node, purpose);
+        }
+        Move::Made
+    }
+
     /// Whether all that this node's texts refer to has ended: a fresh look may be under way.
-    fn settled(&self, node: NodeIx) -> bool {
+    pub(super) fn settled(&self, node: NodeIx) -> bool {
         self.graph
             .requires(node)
             .iter()
@@ -131,7 +176,8 @@ impl<R: Rules> Dispatcher<R> {
 
     /// Begins a look. The node must have a slot.
     pub(super) fn look(&mut self, node: NodeIx, purpose: Purpose) {
-        if !self.host_is_up(node) {
+        let begins = matches!(purpose, Purpose::Before | Purpose::Probe);
+        if (begins && self.forsaken(node)) || !self.host_is_up(node) {
             return;
         }
         self.record(Event::Looking { node, purpose });
@@ -178,7 +224,15 @@ impl<R: Rules> Dispatcher<R> {
 
     /// Ends a node: its successors come closer, or the run stops.
     pub(super) fn finish(&mut self, node: NodeIx, outcome: Outcome) {
-        let success = outcome.is_success();
+        let outcome = match outcome {
+            Outcome::Failed(failure) => match self.fate(node, failure.kind) {
+                Fate::Stop => Outcome::Failed(failure),
+                Fate::Record => Outcome::Recorded(failure),
+                Fate::Leave => Outcome::Left(failure),
+            },
+            outcome => outcome,
+        };
+        let (success, passes) = (outcome.is_success(), outcome.lets_pass());
         let outputs = self.state.nodes[node.at()].outputs.clone();
         self.record(Event::Finished {
             node,
@@ -191,13 +245,16 @@ impl<R: Rules> Dispatcher<R> {
         if self.mode == Mode::Ended {
             return;
         }
+        self.derived.insert(node, Ok(()));
+        self.note_left(node);
+        self.hold_after(node);
         if success {
             self.take_vars();
-        } else {
+        } else if !passes {
             self.failed(node);
         }
         for next in self.graph.successors(node).to_vec() {
-            if success {
+            if passes {
                 self.notes[next.at()].missing -= 1;
             }
             self.enqueue(next);
@@ -206,7 +263,7 @@ impl<R: Rules> Dispatcher<R> {
 
     /// Opens an ended node again: its successors wait for it once more.
     pub(super) fn reopen(&mut self, node: NodeIx, reason: &str) {
-        let success = self.state.nodes[node.at()].is_success();
+        let passes = self.state.nodes[node.at()].lets_pass();
         self.record(Event::Reopened {
             node,
             reason: reason.to_owned(),
@@ -217,7 +274,7 @@ impl<R: Rules> Dispatcher<R> {
             since: Some(self.state.seq),
             ..super::Note::default()
         };
-        if success {
+        if passes {
             for next in self.graph.successors(node) {
                 self.notes[next.at()].missing += 1;
             }
@@ -229,7 +286,7 @@ impl<R: Rules> Dispatcher<R> {
         for (at, note) in (0u32..).zip(&mut self.notes) {
             let missing = self.graph.predecessors(NodeIx(at)).iter();
             note.missing = missing
-                .filter(|p| !self.state.nodes[p.at()].is_success())
+                .filter(|p| !self.state.nodes[p.at()].lets_pass())
                 .count();
         }
     }
@@ -252,7 +309,9 @@ impl<R: Rules> Dispatcher<R> {
     }
 
     fn announce_wake(&mut self) {
-        let next = self.pauses.first().map(|(until, _)| *until);
+        let pause = self.pauses.first().map(|(until, _)| *until);
+        let hold = self.hold_ends.first().map(|(until, _)| *until);
+        let next = [pause, hold, self.closing()].into_iter().flatten().min();
         if let Some(at) = next
             && self.woken != next
         {
@@ -267,7 +326,6 @@ impl<R: Rules> Dispatcher<R> {
             self.go();
             return true;
         }
-        self.close_if_over();
-        false
+        self.close_if_over()
     }
 }

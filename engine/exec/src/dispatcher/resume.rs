@@ -1,34 +1,43 @@
 //! From ready hosts to the first start: what earlier controllers left is accounted for.
 
+use std::collections::BTreeSet;
+
 use runbook_model::event::{AttemptEnd, Purpose, StopReason};
+use runbook_model::plan::Part;
 use runbook_model::step_type::TypeKind;
 use runbook_model::{Failure, FailureKind, NodeIx, Outcome};
 
 use super::hosts::Link;
 use super::queue::Flight;
-use super::{Dispatcher, Mode, Role};
+use super::{Act, Dispatcher, Mode, Role};
 use crate::rules::Rules;
 
 impl<R: Rules> Dispatcher<R> {
     /// Every host has answered. Nothing happens unless all that are needed may be used.
     pub(super) fn account(&mut self) {
         self.mode = Mode::Accounting;
-        if let Some(host) = self.needed_and_down() {
+        let main = self.act == Act::Main && self.state.ending.is_none();
+        if let Some(host) = self.needed_and_down().filter(|_| main) {
             return self.stop(StopReason::Host(self.hosts[host].name.clone()));
         }
         let open: Vec<_> = self
             .state
             .open_attempts()
-            .map(|(id, a)| (id.clone(), a.node))
+            .map(|(id, a)| (id.clone(), a.node, a.undo))
             .collect();
-        for (unit, node) in open {
+        for (unit, node, undo) in open {
             let Role::Instance { kind, .. } = self.roles[node.at()] else {
                 continue;
             };
-            if self.state.nodes[node.at()].is_done() {
+            if (self.state.nodes[node.at()].is_done() && !undo)
+                || self.link_of(node) != Some(Link::Up)
+            {
                 continue;
             }
-            if matches!(kind, TypeKind::Copy | TypeKind::Record) {
+            if undo {
+                self.unanswered.insert(unit.clone());
+                self.ask_unit(node, unit);
+            } else if matches!(kind, TypeKind::Copy | TypeKind::Record) {
                 self.doubt(&unit, "the controller that did it is gone".into());
             } else {
                 self.unanswered.insert(unit.clone());
@@ -39,16 +48,23 @@ impl<R: Rules> Dispatcher<R> {
     }
 
     fn needed_and_down(&self) -> Option<usize> {
-        let needed = self
-            .roles
-            .iter()
-            .zip(&self.state.nodes)
-            .filter(|(_, n)| !n.is_success());
-        let hosts = needed.filter_map(|(role, _)| match role {
-            Role::Instance { host, .. } => Some(*host),
-            Role::PhaseBegin(_) | Role::Barrier | Role::DoneWhen => None,
+        let nodes = (0u32..).map(NodeIx).zip(&self.roles);
+        let hosts = nodes.filter_map(|(node, role)| match role {
+            Role::Instance { host, .. } => Some((node, *host)),
+            Role::PhaseBegin(_) | Role::Barrier { .. } | Role::DoneWhen => None,
         });
-        hosts
+        // A host that nothing runs on, and that a copy reaches, is needed as well.
+        let idle = (0..self.hosts.len())
+            .filter(|at| !hosts.clone().any(|(_, host)| host == *at))
+            .collect::<Vec<_>>();
+        let needed = hosts
+            .filter(|(node, _)| {
+                let n = &self.state.nodes[node.at()];
+                self.parts[node.at()] != Part::Rollback && !n.lets_pass()
+            })
+            .map(|(_, host)| host);
+        needed
+            .chain(idle)
             .filter(|host| self.hosts[*host].link == Link::Down)
             .min()
     }
@@ -73,8 +89,22 @@ impl<R: Rules> Dispatcher<R> {
     /// From here on nodes start: what failed under an earlier controller is tried again.
     pub(super) fn go(&mut self) {
         self.mode = Mode::Going;
-        let mut again = Vec::new();
+        if let Some(release) = &self.state.release {
+            let held = self.state.held().map(|(node, _)| node);
+            let held: BTreeSet<NodeIx> = held.collect();
+            let wanted = release.nodes.iter().copied();
+            self.undoing = wanted.filter(|node| held.contains(node)).collect();
+            return;
+        }
+        if let Some((result, _)) = self.state.ending.clone() {
+            return self.follow(&result);
+        }
+        self.take_holds();
+        let mut again = BTreeSet::new();
         for node in (0u32..).map(NodeIx).take(self.plan.nodes.len()) {
+            if self.parts[node.at()] != Part::Main {
+                continue;
+            }
             match &self.state.nodes[node.at()].outcome {
                 // Only a person can tell what became of it.
                 Some(Outcome::Failed(Failure {
@@ -86,14 +116,27 @@ impl<R: Rules> Dispatcher<R> {
                 Some(Outcome::Satisfied) if matches!(self.roles[node.at()], Role::DoneWhen) => {
                     return self.stop(StopReason::AlreadyThere);
                 }
-                Some(Outcome::Failed(_)) => again.push(node),
+                Some(Outcome::Failed(_)) => {
+                    again.insert(node);
+                }
+                Some(Outcome::Left(_)) if self.may_come_back(node) => {
+                    again.insert(node);
+                }
+                Some(_) if self.was_undone(node) => {
+                    again.insert(node);
+                }
                 Some(_) | None => {}
             }
         }
-        for node in again {
-            self.reopen(node, "failed before");
+        for node in &again {
+            let reason = match self.was_undone(*node) {
+                true => "what it held was released",
+                false => "failed before",
+            };
+            self.reopen(*node, reason);
             self.notes[node.at()].since = None;
         }
+        self.come_back(again);
         self.enqueue_all();
     }
 }

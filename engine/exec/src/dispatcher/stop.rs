@@ -1,13 +1,13 @@
 //! How a controller's part ends: nothing new starts, what runs finishes, and then it closes.
 
 use runbook_model::event::StopReason;
-use runbook_model::state::NodeState;
+use runbook_model::plan::Part;
 use runbook_model::transition::Stage;
 use runbook_model::{Event, Failure, FailureKind, NodeIx, Outcome, RunResult};
 
 use super::hosts::Link;
 use super::queue::Flight;
-use super::{Action, Dispatcher, Mode, Role};
+use super::{Act, Action, Dispatcher, Mode, Role};
 use crate::rules::Rules;
 
 impl<R: Rules> Dispatcher<R> {
@@ -25,49 +25,126 @@ impl<R: Rules> Dispatcher<R> {
         self.stop(StopReason::Failure(node));
     }
 
+    /// What follows on every ending goes on: whoever does not want to wait for it leaves.
     pub(super) fn interrupt(&mut self) {
-        self.stop(StopReason::Interrupt);
+        match self.act {
+            Act::Main => self.stop(StopReason::Interrupt),
+            Act::ByHand => {
+                let flights = &self.flights;
+                self.undoing.retain(|node| flights.contains_key(node));
+            }
+            Act::Releasing | Act::Finally => {}
+        }
     }
 
     pub(super) fn detach(&mut self) {
-        self.stop(StopReason::Interrupt);
+        if self.act == Act::Main {
+            self.stop(StopReason::Interrupt);
+        }
         let running = self
             .state
             .open_attempts()
             .map(|(id, _)| id.clone())
             .collect();
+        let result = match &self.state.release {
+            Some(release) => release.result.clone(),
+            None => RunResult::Stopped,
+        };
         self.record(Event::Detached { running });
-        self.close(RunResult::Stopped);
+        self.close(result);
     }
 
-    /// Closes when nothing is under way and nothing can move.
-    pub(super) fn close_if_over(&mut self) {
+    /// Closes when nothing is under way and nothing can move; true if something follows first.
+    pub(super) fn close_if_over(&mut self) -> bool {
         let readying = self.mode == Mode::Readying;
         let stopping = self.state.stopping.is_some();
         if readying && !stopping {
-            return;
+            return false;
         }
         let busy = !self.flights.is_empty()
             || !self.pauses.is_empty()
             || (!readying && self.awaits_host());
-        if busy {
-            return;
+        let undoing = !self.undoing.is_empty() && self.mode == Mode::Going;
+        if busy || undoing || self.mode == Mode::Ended {
+            return false;
         }
-        if stopping {
-            return self.close(self.result());
-        }
-        match self.state.nodes.iter().find(|n| !n.is_success()) {
-            None => self.close(RunResult::Succeeded),
-            Some(node) => {
-                let text = format!("`{}` cannot move from {:?}", node.summary.id, node.stage);
-                self.fault(text);
+        match self.act {
+            Act::Main if stopping => self.is_over(self.result()),
+            Act::Main => match self.unmoved() {
+                None => self.is_over(RunResult::Succeeded),
+                Some(text) => {
+                    self.fault(text);
+                    false
+                }
+            },
+            Act::Releasing => self.begin_finally(),
+            Act::Finally | Act::ByHand => {
+                let ending = self.state.ending.as_ref().map(|(result, _)| result);
+                let release = self.state.release.as_ref().map(|release| &release.result);
+                let result = release.or(ending).cloned().unwrap_or(RunResult::Stopped);
+                self.close(result);
+                false
             }
         }
     }
 
+    /// A node of the procedure that has not ended.
+    fn unmoved(&self) -> Option<String> {
+        let nodes = self.parts.iter().zip(&self.state.nodes);
+        let mut main = nodes.filter(|(part, _)| **part == Part::Main);
+        let (_, n) = main.find(|(_, n)| !n.lets_pass())?;
+        Some(format!("`{}` cannot move from {:?}", n.summary.id, n.stage))
+    }
+
+    /// The procedure is over for this controller. What follows on every ending does so if this
+    /// controller has begun at all.
+    fn is_over(&mut self, result: RunResult) -> bool {
+        let finally = self.parts.contains(&Part::Finally);
+        let follows = finally || !self.to_release(&result).is_empty();
+        if self.mode != Mode::Going || !follows {
+            self.close(result);
+            return false;
+        }
+        self.record(Event::Ending {
+            result: result.clone(),
+        });
+        self.follow(&result);
+        true
+    }
+
+    /// From the end of the procedure to what follows on every ending.
+    pub(super) fn follow(&mut self, result: &RunResult) {
+        self.act = Act::Releasing;
+        self.queue.clear();
+        self.waiting.clear();
+        self.pauses.clear();
+        self.undoing = self.to_release(result).into_iter().collect();
+    }
+
+    /// Each ending has it done again.
+    fn begin_finally(&mut self) -> bool {
+        self.act = Act::Finally;
+        let since = self.state.ending.as_ref().map(|(_, epoch)| *epoch);
+        for node in (0u32..).map(NodeIx).take(self.plan.nodes.len()) {
+            if self.parts[node.at()] != Part::Finally {
+                continue;
+            }
+            let n = &self.state.nodes[node.at()];
+            // Only a person can tell what became of it.
+            let in_doubt =
+                matches!(&n.outcome, Some(Outcome::Left(f)) if f.kind == FailureKind::InDoubt);
+            if n.is_done() && n.finished_in < since && !in_doubt {
+                self.reopen(node, "the run ends again");
+                self.notes[node.at()].since = None;
+            }
+            self.enqueue(node);
+        }
+        true
+    }
+
     /// Whether a node waits for a slot on a host that is being reached again.
     fn awaits_host(&self) -> bool {
-        let stopping = self.state.stopping.is_some();
+        let stopping = self.halted();
         self.waiting
             .iter()
             .any(|place| match self.roles[place.node.at()] {
@@ -75,23 +152,24 @@ impl<R: Rules> Dispatcher<R> {
                     let begun = self.state.nodes[place.node.at()].stage == Stage::Applied;
                     self.hosts[host].link == Link::Asked && (begun || !stopping)
                 }
-                Role::PhaseBegin(_) | Role::Barrier | Role::DoneWhen => false,
+                Role::PhaseBegin(_) | Role::Barrier { .. } | Role::DoneWhen => false,
             })
     }
 
     fn result(&self) -> RunResult {
         let already = self.state.stopping == Some(StopReason::AlreadyThere);
-        if !already && self.state.nodes.iter().all(NodeState::is_success) {
+        if !already && self.unmoved().is_none() {
             return RunResult::Succeeded;
         }
         match &self.state.stopping {
             Some(StopReason::Failure(node)) => match &self.state.nodes[node.at()].outcome {
                 Some(Outcome::Failed(Failure {
-                    kind: FailureKind::Refused,
+                    kind: FailureKind::Refused | FailureKind::Window,
                     ..
                 })) => RunResult::Refused,
                 _ => RunResult::Failed,
             },
+            Some(StopReason::NotOpen(_)) if !self.failed_here => RunResult::Refused,
             Some(StopReason::Interrupt) if !self.failed_here => RunResult::Stopped,
             Some(StopReason::AlreadyThere) if !self.failed_here => RunResult::AlreadyThere,
             Some(_) => RunResult::Failed,

@@ -6,11 +6,12 @@ use std::time::Duration;
 use runbook_model::event::AttemptEnd;
 use runbook_model::state::AttemptState;
 use runbook_model::step_type::TypeKind;
-use runbook_model::{AttemptId, Failure, FailureKind, HostName, NodeIx, Plan};
+use runbook_model::{Account, AttemptId, Failure, FailureKind, HostName, NodeIx, Plan, Value};
 use runbook_remote::{Ended, Fault, Host, Job, JobState, Offsets, RemoteError, Why};
 
-use super::look::{Work, failure, is_of_script, script};
-use super::{Message, Shared, content, now};
+use super::look::{Work, failure, is_of_script};
+use super::veil::Held;
+use super::{Message, Shared, now};
 use crate::dispatcher::{Input, UnitFound};
 use crate::outputs;
 use crate::store::{AttemptLog, Stream};
@@ -29,8 +30,17 @@ pub(super) struct Followed {
     pub(super) unit: AttemptId,
     pub(super) node: NodeIx,
     pub(super) host: HostName,
+    /// Who it is there, where the step says so.
+    pub(super) account: Option<Account>,
     /// What the state knows of it.
     pub(super) known: Option<AttemptState>,
+}
+
+impl Followed {
+    /// Whether it takes back what another one did.
+    fn is_undo(&self) -> bool {
+        self.known.as_ref().is_some_and(|known| known.undo)
+    }
 }
 
 /// How long an attempt may take: it is ended then, or only reported if it is critical.
@@ -88,10 +98,13 @@ async fn try_launch(
     work: Work,
 ) -> Result<Host, Trouble> {
     let prepared = work.map_err(Trouble::Refused)?;
-    let script = match &prepared.step_type.content {
-        Some(content) => content::swap(&prepared, content).map_err(Trouble::Refused)?,
-        None => script(&prepared, &prepared.step_type.scripts.apply),
+    let script = if followed.is_undo() {
+        prepared.undo()
+    } else {
+        let change = prepared.change(&shared.reach).await;
+        change.map_err(|error| Trouble::Host(error.fault.to_string()))?
     };
+    let script = script.map_err(Trouble::Refused)?;
     let job = Job {
         run: shared.run.clone(),
         attempt: followed.unit.clone(),
@@ -110,7 +123,7 @@ async fn try_launch(
         }
         fault => Trouble::Host(fault.to_string()),
     };
-    let host = shared.reach.host(&prepared.host).await.map_err(trouble)?;
+    let host = prepared.connect(&shared.reach).await.map_err(trouble)?;
     host.start(&job).await.map_err(trouble)?;
     Ok(host)
 }
@@ -118,7 +131,10 @@ async fn try_launch(
 /// Asks a host what became of a unit, tells the dispatcher, and follows it if it still runs.
 pub(super) async fn attend(shared: Shared, followed: Followed) {
     let unit = followed.unit.clone();
-    let found = match shared.reach.host(&followed.host).await {
+    let reached = shared
+        .reach
+        .host_as(&followed.host, followed.account.as_ref());
+    let found = match reached.await {
         Ok(host) => found(&shared, &unit, &host)
             .await
             .map(|found| (host, found)),
@@ -237,10 +253,13 @@ async fn follow(shared: &Shared, followed: &Followed, host: Host, limit: Limit) 
     }
     log.take(shared, followed, [&[], &[]], true);
     shared.send(match host.collect(&shared.run, unit).await {
-        Ok(ended) => Input::Ended {
-            unit: unit.clone(),
-            end: end(&shared.plan, followed.node, &ended),
-        },
+        Ok(ended) => {
+            hide_outputs(shared, followed.node, &ended);
+            Input::Ended {
+                unit: unit.clone(),
+                end: end(&shared.plan, followed, &ended),
+            }
+        }
         Err(RemoteError {
             fault: fault @ Fault::Protocol(_),
             ..
@@ -257,12 +276,25 @@ async fn follow(shared: &Shared, followed: &Followed, host: Host, limit: Limit) 
     });
 }
 
+/// An apply may write the secret outputs of its check too; they may be repeated in what it says.
+fn hide_outputs(shared: &Shared, node: NodeIx, ended: &Ended) {
+    let step = shared.plan.instance(node).map(|(step, _)| step);
+    let Some(of) = step.and_then(|step| shared.plan.type_of(step)) else {
+        return;
+    };
+    for (name, text) in &ended.report.outputs {
+        if of.outputs.get(name).is_some_and(|output| output.secret) {
+            shared.veil.add(&Value::from(text.as_str()));
+        }
+    }
+}
+
 /// The controller's copy of an attempt's output.
 struct Log {
     file: AttemptLog,
     at: Offsets,
     /// What is not written yet of each, because it could be the begin of a secret.
-    kept: [Vec<u8>; 2],
+    held: [Held; 2],
 }
 
 impl Log {
@@ -276,7 +308,7 @@ impl Log {
         Self {
             file,
             at,
-            kept: Default::default(),
+            held: Default::default(),
         }
     }
 
@@ -301,12 +333,12 @@ impl Log {
     }
 
     fn take(&mut self, shared: &Shared, followed: &Followed, pieces: [&[u8]; 2], is_last: bool) {
-        for ((stream, kept), piece) in [Stream::Out, Stream::Err]
+        for ((stream, held), piece) in [Stream::Out, Stream::Err]
             .into_iter()
-            .zip(&mut self.kept)
+            .zip(&mut self.held)
             .zip(pieces)
         {
-            let bytes = shared.veil.output(kept, piece, is_last);
+            let bytes = shared.veil.output(held, piece, is_last);
             if bytes.is_empty() {
                 continue;
             }
@@ -317,7 +349,7 @@ impl Log {
     }
 }
 
-fn end(plan: &Plan, node: NodeIx, ended: &Ended) -> AttemptEnd {
+fn end(plan: &Plan, followed: &Followed, ended: &Ended) -> AttemptEnd {
     let report = &ended.report;
     let failed =
         |kind, message: &str| AttemptEnd::Failed(failure(kind, message.to_owned(), report));
@@ -335,7 +367,13 @@ fn end(plan: &Plan, node: NodeIx, ended: &Ended) -> AttemptEnd {
         (Why::Exit, runbook_remote::Verdict::Failed(message)) => {
             failed(FailureKind::Apply, message)
         }
-        (Why::Exit, _) => match plan.instance(node).and_then(|(step, _)| plan.type_of(step)) {
+        (Why::Exit, _) if followed.is_undo() => AttemptEnd::Completed {
+            outputs: Default::default(),
+        },
+        (Why::Exit, _) => match plan
+            .instance(followed.node)
+            .and_then(|(step, _)| plan.type_of(step))
+        {
             Some(step_type) if step_type.kind == TypeKind::Always => {
                 match outputs::typed(step_type, &report.outputs) {
                     Ok(outputs) => AttemptEnd::Completed {

@@ -1,10 +1,12 @@
-//! Content types: the engine reads a file, compares it with the wanted text, and swaps it on the
-//! host if it is still the one that was looked at.
+//! Content types: the engine reads a file, compares it with the wanted text, or with what a change
+//! makes of it, and swaps it on the host if it is still the one that was looked at.
 //!
 //! The version that a look found is an output of the step (`seen`), so it is journaled, and a swap
 //! after a resume expects what was journaled.
 
+mod change;
 mod diff;
+mod values;
 mod wanted;
 
 use std::collections::BTreeMap;
@@ -17,13 +19,16 @@ use runbook_remote::{Param, RemoteError, Report, Script};
 
 use super::Reach;
 use super::look::{Finding, Prepared, failure, is_of_script};
-use wanted::{Wanted, digest};
+use wanted::{Goal, Wanted, digest};
 
 const FUNCTIONS: &str = include_str!("../sh/content_functions.sh");
 const LOOK: &str = include_str!("../sh/content_look.sh");
 const SWAP: &str = include_str!("../sh/content_swap.sh");
-/// Bytes of the largest text that is fetched for a diff.
+/// Bytes of the largest text that is fetched, for a diff or for a change.
 const MOST: u64 = 256 * 1024;
+
+/// Lines that are shown around a difference.
+const AROUND: usize = 3;
 
 /// What the state knows of a file from before this look or swap.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,6 +54,21 @@ impl Past {
             existed: node.before.get("existed").map(|existed| existed == "true"),
         }
     }
+
+    /// From a look that is on no record.
+    pub(crate) fn found(finding: &Finding) -> Self {
+        Self {
+            seen: finding
+                .outputs
+                .get("seen")
+                .and_then(Value::as_str)
+                .map(str::to_owned),
+            existed: finding
+                .before
+                .get("existed")
+                .map(|existed| existed == "true"),
+        }
+    }
 }
 
 /// Compares a file with what is wanted.
@@ -60,15 +80,36 @@ pub(super) async fn look(
     prepared: &Prepared,
     content: &Content,
 ) -> Result<Finding, RemoteError> {
-    let wanted = match Wanted::of(content, &prepared.arguments) {
+    let wanted = match of(prepared, content) {
         Ok(wanted) => wanted,
         Err(failure) => return Ok(Finding::error(failure)),
     };
-    let script = script(&wanted, LOOK).param("most", Param::Text(MOST.to_string()));
-    let host = reach.host(&prepared.host).await?;
+    Ok(match report(reach, prepared, &wanted).await? {
+        Ok(report) => judge(&wanted, &report, &prepared.past),
+        Err(failure) => Finding::error(failure),
+    })
+}
+
+fn of(prepared: &Prepared, content: &Content) -> Result<Wanted, Failure> {
+    Wanted::of(content, &prepared.step_type.params, &prepared.arguments)
+}
+
+/// What the host tells of the file.
+async fn report(
+    reach: &Reach,
+    prepared: &Prepared,
+    wanted: &Wanted,
+) -> Result<Result<Report, Failure>, RemoteError> {
+    let script = script(wanted, LOOK).param("most", Param::Text(MOST.to_string()));
+    let script = match &wanted.goal {
+        Goal::Text(text) => want(script, wanted, text),
+        // There is no digest to compare with before the text is there.
+        Goal::Change(_) => script.param("want", Param::Text(String::new())),
+    };
+    let host = prepared.connect(reach).await?;
     match host.check(&script, prepared.limit).await {
-        Ok(report) => Ok(judge(&wanted, &report, &prepared.past)),
-        Err(error) if is_of_script(&error.fault) => Ok(Finding::error(Failure::new(
+        Ok(report) => Ok(Ok(report)),
+        Err(error) if is_of_script(&error.fault) => Ok(Err(Failure::new(
             FailureKind::Check,
             error.fault.to_string(),
         ))),
@@ -76,45 +117,86 @@ pub(super) async fn look(
     }
 }
 
-/// The script of a swap: it replaces only the version that the last look found.
+/// The script of a swap: it replaces only the version that the last look found. A change reads the
+/// file once more: what the last look made of it is not kept anywhere.
 ///
 /// # Errors
-/// Values that no file can have, or no look is on record.
-pub(super) fn swap(prepared: &Prepared, content: &Content) -> Result<Script, Failure> {
-    let wanted = Wanted::of(content, &prepared.arguments)?;
-    let not_seen = || {
-        Failure::new(
-            FailureKind::Value,
-            format!("no look at {} is on record", wanted.path),
-        )
+/// The host. Inside: values that no file can have, no look is on record, or the file is another
+/// one by now.
+pub(super) async fn swap(
+    reach: &Reach,
+    prepared: &Prepared,
+    content: &Content,
+) -> Result<Result<Script, Failure>, RemoteError> {
+    let wanted = match of(prepared, content) {
+        Ok(wanted) => wanted,
+        Err(failure) => return Ok(Err(failure)),
     };
-    let expect = prepared.past.seen.clone().ok_or_else(not_seen)?;
-    let text = |text: &Option<String>| Param::Text(text.clone().unwrap_or_default());
-    let mode = wanted.mode.map(|mode| format!("{mode:04o}"));
-    let script = script(&wanted, SWAP)
-        .param("expect", Param::Text(expect))
-        .param("owner", text(&wanted.owner))
-        .param("group", text(&wanted.group))
-        .param("mode", text(&mode))
-        .param("validate", Param::List(wanted.validate.clone()));
-    Ok(match wanted.secret {
-        true => script.secret("text", wanted.text),
-        false => script.param("text", Param::Text(wanted.text)),
-    })
+    let Some(expect) = prepared.past.seen.clone() else {
+        let message = format!("no look at {} is on record", wanted.path);
+        return Ok(Err(Failure::new(FailureKind::Value, message)));
+    };
+    let text = match &wanted.goal {
+        Goal::Text(text) => text.clone(),
+        Goal::Change(_) => match report(reach, prepared, &wanted).await? {
+            Ok(report) => match changed(&wanted, &report, &expect) {
+                Ok(text) => text,
+                Err(failure) => return Ok(Err(failure)),
+            },
+            Err(failure) => return Ok(Err(failure)),
+        },
+    };
+    Ok(Ok(swapping(wanted, expect, text)))
 }
 
-/// What looking and swapping have in common. The digest of a secret is a secret: it can be tried
-/// against guesses.
+/// What a change makes of the version that was looked at.
+fn changed(wanted: &Wanted, report: &Report, expect: &str) -> Result<String, Failure> {
+    let failed = |message: String| Failure::new(FailureKind::Apply, message);
+    let found = found(report)?;
+    if found.get("seen") != expect {
+        return Err(failed(format!(
+            "{} was changed by somebody else after it was looked at, so it was left as it is; `resume` looks again",
+            wanted.path
+        )));
+    }
+    let nothing = || failed(format!("nothing is to be changed in {}", wanted.path));
+    goal(wanted, &found).map_err(failed)?.ok_or_else(nothing)
+}
+
+fn swapping(wanted: Wanted, expect: String, text: String) -> Script {
+    let part = |text: &Option<String>| Param::Text(text.clone().unwrap_or_default());
+    let mode = wanted.mode.map(|mode| format!("{mode:04o}"));
+    let script = want(script(&wanted, SWAP), &wanted, &text)
+        .param("expect", Param::Text(expect))
+        .param("owner", part(&wanted.owner))
+        .param("group", part(&wanted.group))
+        .param("mode", part(&mode))
+        .param("validate", Param::List(wanted.validate.clone()));
+    match wanted.secret {
+        true => script.secret("text", text),
+        false => script.param("text", Param::Text(text)),
+    }
+}
+
+/// What looking and swapping have in common.
 fn script(wanted: &Wanted, body: &str) -> Script {
-    let script = Script::new()
+    let change = matches!(wanted.goal, Goal::Change(_));
+    Script::new()
         .param("path", Param::Text(wanted.path.clone()))
-        .param("hidden", Param::Text(wanted.secret.to_string()));
-    let want = digest(&wanted.text);
-    let script = match wanted.secret {
+        .param("hidden", Param::Text(wanted.secret.to_string()))
+        .param("change", Param::Text(change.to_string()))
+        .functions(FUNCTIONS)
+        .body(body)
+}
+
+/// With the digest of the wanted text. That of a secret is a secret: it can be tried against
+/// guesses.
+fn want(script: Script, wanted: &Wanted, text: &str) -> Script {
+    let want = digest(text);
+    match wanted.secret {
         true => script.secret("want", want),
         false => script.param("want", Param::Text(want)),
-    };
-    script.functions(FUNCTIONS).body(body)
+    }
 }
 
 /// What is at the path, as the script told.
@@ -152,22 +234,55 @@ impl<'a> Found<'a> {
     }
 }
 
-fn judge(wanted: &Wanted, report: &Report, past: &Past) -> Finding {
+/// What the script told, if it came to its end.
+fn found(report: &Report) -> Result<Found<'_>, Failure> {
     match &report.verdict {
-        runbook_remote::Verdict::Satisfied => {}
+        runbook_remote::Verdict::Satisfied => Ok(Found::of(report)),
         runbook_remote::Verdict::Failed(message) => {
-            return Finding::error(failure(FailureKind::Check, message.clone(), report));
+            Err(failure(FailureKind::Check, message.clone(), report))
         }
-        runbook_remote::Verdict::Differs(_) | runbook_remote::Verdict::Skipped(_) => {
-            return Finding::error(failure(
-                FailureKind::Check,
-                "the look at a file has no verdict".to_owned(),
-                report,
-            ));
-        }
+        runbook_remote::Verdict::Differs(_) | runbook_remote::Verdict::Skipped(_) => Err(failure(
+            FailureKind::Check,
+            "the look at a file has no verdict".to_owned(),
+            report,
+        )),
     }
-    let found = Found::of(report);
-    let reasons = reasons(wanted, &found);
+}
+
+/// The text that should be there; none where no file is needed.
+fn goal(wanted: &Wanted, found: &Found<'_>) -> Result<Option<String>, String> {
+    let change = match &wanted.goal {
+        Goal::Text(text) => return Ok(Some(text.clone())),
+        Goal::Change(change) => change,
+    };
+    let now = match (found.is_there(), found.text()) {
+        (false, _) => None,
+        (true, Some(text)) => Some(text),
+        (true, None) => {
+            let size = found.get("size").parse::<u64>();
+            let why = match size.is_ok_and(|size| size <= MOST) {
+                true => "it is not UTF-8, or holds NUL, or is written at this moment".to_owned(),
+                false => format!("it is larger than {} KiB", MOST / 1024),
+            };
+            return Err(format!("{} cannot be changed: {why}", wanted.path));
+        }
+    };
+    change
+        .apply(now)
+        .map_err(|why| format!("{} cannot be changed: {why}", wanted.path))
+}
+
+fn judge(wanted: &Wanted, report: &Report, past: &Past) -> Finding {
+    let found = match found(report) {
+        Ok(found) => found,
+        Err(failure) => return Finding::error(failure),
+    };
+    let reasons = match goal(wanted, &found) {
+        _ if wanted.create_only && found.is_there() => Vec::new(),
+        Ok(Some(text)) => reasons(wanted, &text, &found),
+        Ok(None) => Vec::new(),
+        Err(message) => return Finding::error(Failure::new(FailureKind::Check, message)),
+    };
     let verdict = if reasons.is_empty() {
         Verdict::Satisfied
     } else {
@@ -176,28 +291,31 @@ fn judge(wanted: &Wanted, report: &Report, past: &Past) -> Finding {
     Finding {
         verdict,
         outputs: outputs(wanted, &found, past),
+        secret: BTreeMap::new(),
         before: before(wanted, &found),
     }
 }
 
 /// Why the file is not as it should be.
-fn reasons(wanted: &Wanted, found: &Found<'_>) -> Vec<String> {
+fn reasons(wanted: &Wanted, text: &str, found: &Found<'_>) -> Vec<String> {
     if !found.is_there() {
         let missing = format!("{} is not there", wanted.path);
         return vec![if wanted.secret {
             missing
         } else {
-            with_diff(&missing, "", &wanted.text)
+            with_diff(&missing, "", text, AROUND)
         }];
     }
-    if wanted.create_only {
-        return Vec::new();
-    }
+    let around = match wanted.goal {
+        Goal::Text(_) => AROUND,
+        // What is around a change is not what the runbook is about, and may be a secret.
+        Goal::Change(_) => 0,
+    };
     let mut reasons = Vec::new();
-    if found.get("sha256") != digest(&wanted.text) {
+    if found.get("sha256") != digest(text) {
         reasons.push(match found.text() {
             _ if wanted.secret => "text differs; it is a secret, so it is not shown".to_owned(),
-            Some(now) => with_diff("text differs", now, &wanted.text),
+            Some(now) => with_diff("text differs", now, text, around),
             None => {
                 "text differs; what is there is too large to be shown, or is not text".to_owned()
             }
@@ -223,8 +341,8 @@ fn reasons(wanted: &Wanted, found: &Found<'_>) -> Vec<String> {
     reasons
 }
 
-fn with_diff(reason: &str, now: &str, wanted: &str) -> String {
-    match diff::unified(now, wanted) {
+fn with_diff(reason: &str, now: &str, wanted: &str, around: usize) -> String {
+    match diff::unified(now, wanted, around) {
         Some(diff) => format!("{reason}\n{diff}"),
         None => reason.to_owned(),
     }

@@ -3,28 +3,44 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use runbook_lang::evaluate::{Argument, Evaluator};
+use runbook_lang::evaluate::{Argument, EvaluateError, Evaluator};
 use runbook_lang::steptype::ParamValue;
 use runbook_model::event::Verdict;
 use runbook_model::step_type::TypeKind;
-use runbook_model::{Failure, FailureKind, HostName, NodeIx, Plan, RunState, StepType, Value};
-use runbook_remote::{Fault, Param, RemoteError, Report, Script};
+use runbook_model::{
+    Account, Failure, FailureKind, HostName, NodeIx, NodeKind, Plan, RunState, StepType, Value,
+};
+use runbook_remote::{Fault, Host, Param, RemoteError, Report, Script};
 
 use super::{Reach, Shared, content, transfer};
 use crate::dispatcher::Input;
 use crate::outputs;
+
+/// The variable that holds the directory of a step.
+const CHDIR: &str = "runbook_chdir";
+/// A directory that is not there is a mistake, and not a difference.
+const ENTER: &str = r#"cd -- "$runbook_chdir" 2>/dev/null || fail "chdir: there is no directory $runbook_chdir that can be entered""#;
+/// The most bytes of state that a check may capture: they go into the journal.
+const CAPTURED: usize = 64 * 1024;
 
 /// What a script needs, or why there is none.
 pub(crate) type Work = Result<Prepared, Failure>;
 
 /// A type with the arguments of one instance.
 pub(crate) struct Prepared {
+    /// Where it runs.
     pub(crate) host: HostName,
+    /// Who it is there, where the step says so.
+    pub(crate) account: Option<Account>,
+    /// The directory that its scripts run in, where the step says so.
+    pub(crate) chdir: Option<String>,
     pub(crate) step_type: StepType,
     pub(crate) arguments: Vec<Argument>,
     pub(crate) limit: Duration,
     /// What was found of a file before.
     pub(super) past: content::Past,
+    /// State captured before the first attempt.
+    pub(super) before: BTreeMap<String, String>,
 }
 
 /// What a check found.
@@ -32,6 +48,8 @@ pub(crate) struct Finding {
     pub(crate) verdict: Verdict,
     pub(crate) outputs: BTreeMap<String, Value>,
     pub(crate) before: BTreeMap<String, String>,
+    /// Outputs that are in no journal.
+    pub(crate) secret: BTreeMap<String, Value>,
 }
 
 impl Finding {
@@ -40,6 +58,68 @@ impl Finding {
             verdict: Verdict::Error(failure),
             outputs: BTreeMap::new(),
             before: BTreeMap::new(),
+            secret: BTreeMap::new(),
+        }
+    }
+}
+
+impl Prepared {
+    /// A type with arguments, on the controller, with no record of an earlier look.
+    pub(crate) fn here(step_type: &StepType, arguments: Vec<Argument>, limit: Duration) -> Self {
+        Self {
+            host: HostName::control(),
+            account: None,
+            chdir: None,
+            before: BTreeMap::new(),
+            step_type: step_type.clone(),
+            arguments,
+            limit,
+            past: content::Past::default(),
+        }
+    }
+
+    /// What a look has found is known from here on.
+    pub(crate) fn remember(&mut self, finding: &Finding) {
+        self.past = content::Past::found(finding);
+    }
+
+    /// The connection to where it runs, as who it is there.
+    ///
+    /// # Errors
+    /// The host.
+    pub(crate) async fn connect(&self, reach: &Reach) -> Result<Host, RemoteError> {
+        reach.host_as(&self.host, self.account.as_ref()).await
+    }
+
+    /// The script that takes back what was changed: what was captured before is in variables whose
+    /// names begin with `before_`.
+    ///
+    /// # Errors
+    /// The type has none.
+    pub(super) fn undo(&self) -> Result<Script, Failure> {
+        let undo = &self.step_type.scripts.undo;
+        if undo.trim().is_empty() {
+            let message = format!("`{}` has no undo", self.step_type.name);
+            return Err(Failure::new(FailureKind::Value, message));
+        }
+        let captured = self.before.iter();
+        let script = captured.fold(script(self, undo), |script, (name, value)| {
+            script.param(format!("before_{name}"), Param::Text(value.clone()))
+        });
+        Ok(script)
+    }
+
+    /// The script that changes; for a change of what is in a file, that is read for it.
+    ///
+    /// # Errors
+    /// The host. Inside: values that nothing can be changed to, or no look is on record.
+    pub(crate) async fn change(
+        &self,
+        reach: &Reach,
+    ) -> Result<Result<Script, Failure>, RemoteError> {
+        match &self.step_type.content {
+            Some(content) => content::swap(reach, self, content).await,
+            None => Ok(Ok(script(self, &self.step_type.scripts.apply))),
         }
     }
 }
@@ -47,18 +127,27 @@ impl Finding {
 /// Renders the arguments of an instance.
 pub(crate) fn prepare(plan: &Plan, evaluator: &Evaluator, state: &RunState, node: NodeIx) -> Work {
     let none = || Failure::new(FailureKind::Value, "the plan has no such instance");
-    let (step, host) = plan.instance(node).ok_or_else(none)?;
+    let (step, _) = plan.instance(node).ok_or_else(none)?;
+    let host = plan.runs_on(node).ok_or_else(none)?;
     let step_type = plan.type_of(step).ok_or_else(none)?;
-    let arguments = evaluator
-        .arguments(step, host, state)
-        .map_err(|error| Failure::new(FailureKind::Value, error.to_string()))?;
+    let no_value = |error: EvaluateError| Failure::new(FailureKind::Value, error.to_string());
+    let arguments = evaluator.arguments_of(node, state).map_err(no_value)?;
+    let chdir = evaluator.chdir(node, state).map_err(no_value)?;
+    let account = match plan.nodes.get(node.at()).map(|node| &node.kind) {
+        Some(NodeKind::Instance { account, .. }) => account.clone(),
+        _ => None,
+    };
     let of_probe = step
         .timeout_ms
         .filter(|_| step_type.kind == TypeKind::Probe);
     let limit = Duration::from_millis(of_probe.unwrap_or(step_type.check_timeout_ms));
     let past = content::Past::of(state.node(node));
+    let before = state.node(node).map(|n| n.before.clone());
     Ok(Prepared {
         host: host.clone(),
+        account,
+        chdir,
+        before: before.unwrap_or_default(),
         step_type: step_type.clone(),
         arguments,
         limit,
@@ -83,9 +172,13 @@ pub(crate) fn script(prepared: &Prepared, body: &str) -> Script {
             (ParamValue::Map(pairs), false) => script.param(name, Param::Map(pairs.clone())),
         }
     });
-    script
-        .functions(&prepared.step_type.scripts.functions)
-        .body(body)
+    let script = script.functions(&prepared.step_type.scripts.functions);
+    match &prepared.chdir {
+        Some(path) => script
+            .param(CHDIR, Param::Text(path.clone()))
+            .body(&format!("{ENTER}\n{body}")),
+        None => script.body(body),
+    }
 }
 
 /// Runs a check and brings its verdict back.
@@ -95,13 +188,17 @@ pub(super) async fn look(shared: Shared, look: u64, node: NodeIx, work: Work) {
         Err(failure) => Ok(Finding::error(failure.clone())),
     };
     shared.send(match (found, work) {
-        (Ok(found), _) => Input::Looked {
-            look,
-            node,
-            verdict: found.verdict,
-            outputs: found.outputs,
-            before: found.before,
-        },
+        (Ok(found), _) => {
+            // Before anything of it is sent: its other texts may repeat them.
+            shared.keep(node, found.secret);
+            Input::Looked {
+                look,
+                node,
+                verdict: found.verdict,
+                outputs: found.outputs,
+                before: found.before,
+            }
+        }
         (Err(error), Ok(prepared)) if error.host == prepared.host.as_str() => Input::HostLost {
             host: prepared.host,
             problem: error.fault.to_string(),
@@ -136,7 +233,7 @@ pub(crate) async fn run(reach: &Reach, prepared: &Prepared) -> Result<Finding, R
         return content::look(reach, prepared, content).await;
     }
     let script = script(prepared, &prepared.step_type.scripts.check);
-    let host = reach.host(&prepared.host).await?;
+    let host = prepared.connect(reach).await?;
     match host.check(&script, prepared.limit).await {
         Ok(report) => Ok(judge(&prepared.step_type, report)),
         Err(error) if is_of_script(&error.fault) => Ok(Finding::error(Failure::new(
@@ -153,19 +250,33 @@ pub(super) fn is_of_script(fault: &Fault) -> bool {
 }
 
 fn judge(step_type: &StepType, report: Report) -> Finding {
+    let typed = outputs::typed(step_type, &report.outputs);
     let verdict = match &report.verdict {
         runbook_remote::Verdict::Satisfied => Verdict::Satisfied,
         runbook_remote::Verdict::Differs(reasons) => Verdict::Differs(reasons.clone()),
         runbook_remote::Verdict::Skipped(reason) => Verdict::Skipped(reason.clone()),
         runbook_remote::Verdict::Failed(message) => {
-            return Finding::error(failure(FailureKind::Check, message.clone(), &report));
+            return Finding {
+                // They may be repeated in what it says.
+                secret: typed.map(|outputs| outputs.secret).unwrap_or_default(),
+                ..Finding::error(failure(FailureKind::Check, message.clone(), &report))
+            };
         }
     };
-    match outputs::typed(step_type, &report.outputs) {
+    let captured = report.before.iter();
+    let captured: usize = captured.map(|(name, value)| name.len() + value.len()).sum();
+    if captured > CAPTURED {
+        let message = format!(
+            "it captured {captured} bytes of what was before, and {CAPTURED} are kept at most"
+        );
+        return Finding::error(Failure::new(FailureKind::Check, message));
+    }
+    match typed {
         Ok(outputs) => Finding {
             verdict,
             outputs: outputs.plain,
             before: report.before.into_iter().collect(),
+            secret: outputs.secret,
         },
         Err(message) => Finding::error(Failure::new(FailureKind::Check, message)),
     }

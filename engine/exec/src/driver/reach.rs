@@ -1,4 +1,4 @@
-//! Reaching hosts: one connection a host, opened on first use; and readiness, so that nothing
+//! Reaching hosts: one connection a host, opened on first use, and a shell for each account there; and readiness, so that nothing
 //! about access is discovered in an outage.
 
 use std::cell::RefCell;
@@ -6,7 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
-use runbook_model::{Account, AttemptId, Connection, Host as PlanHost, HostName, Plan};
+use runbook_model::plan::Part;
+use runbook_model::{
+    Account, AttemptId, Connection, Host as PlanHost, HostName, NodeIx, NodeKind, Plan,
+};
 use runbook_remote::{Fault, Host, HostSpec, Options, RemoteError};
 use tokio::sync::Mutex;
 
@@ -21,40 +24,72 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// The connections of one controller.
 pub struct Reach {
     hosts: BTreeMap<HostName, PlanHost>,
+    /// Who instances are, where they run.
+    accounts: BTreeMap<HostName, BTreeSet<Account>>,
     options: Options,
-    open: RefCell<BTreeMap<HostName, Rc<Mutex<Option<Host>>>>>,
+    open: RefCell<BTreeMap<HostName, Slot>>,
 }
+
+/// The connection of a host, once for each account.
+type Slot = Rc<Mutex<BTreeMap<Account, Host>>>;
 
 impl Reach {
     /// Nothing is connected yet.
     #[must_use]
     pub fn new(plan: &Plan, options: Options) -> Self {
+        let mut accounts: BTreeMap<HostName, BTreeSet<Account>> = BTreeMap::new();
+        for (node, ..) in plan.instances() {
+            let run = plan.part_of(node) != Part::Rollback;
+            if let (true, Some(host), Some(account)) =
+                (run, plan.runs_on(node), account_of(plan, node))
+            {
+                accounts.entry(host.clone()).or_default().insert(account);
+            }
+        }
         Self {
             hosts: plan.hosts.clone(),
+            accounts,
             options,
             open: RefCell::default(),
         }
     }
 
-    /// The connection to a host.
+    /// The connection to a host, as who steps are there unless they say otherwise.
     ///
     /// # Errors
     /// It cannot be reached, or not as who the plan says.
     pub async fn host(&self, name: &HostName) -> Result<Host, RemoteError> {
+        self.host_as(name, None).await
+    }
+
+    /// The connection to a host as an account; without one, as [`Reach::host`].
+    ///
+    /// # Errors
+    /// It cannot be reached, or not as this account.
+    pub async fn host_as(
+        &self,
+        name: &HostName,
+        account: Option<&Account>,
+    ) -> Result<Host, RemoteError> {
+        let known = self.hosts.get(name);
+        let account = account.or(known.map(|host| &host.account));
+        let account = account.cloned().unwrap_or(Account::Login);
         let slot = Rc::clone(self.open.borrow_mut().entry(name.clone()).or_default());
         let mut slot = slot.lock().await;
-        if let Some(host) = slot.as_ref() {
+        if let Some(host) = slot.get(&account) {
             return Ok(host.clone());
         }
-        let (connection, account) = match self.hosts.get(name) {
-            Some(host) => (host.connection.clone(), host.account.clone()),
-            None if name.is_control() => (
-                Connection {
-                    local: true,
-                    ..Connection::default()
-                },
-                Account::Login,
-            ),
+        if let Some(other) = slot.values().next() {
+            let host = other.as_account(&account).await?;
+            slot.insert(account, host.clone());
+            return Ok(host);
+        }
+        let connection = match known {
+            Some(host) => host.connection.clone(),
+            None if name.is_control() => Connection {
+                local: true,
+                ..Connection::default()
+            },
             // Anything else would put the work of a mistyped host on the controller.
             None => {
                 let fault = Fault::BadSpec(format!("the plan has no host `{name}`"));
@@ -69,8 +104,16 @@ impl Reach {
             connection,
         };
         let host = Host::connect(&spec, &account, &self.options).await?;
-        *slot = Some(host.clone());
+        slot.insert(account, host.clone());
         Ok(host)
+    }
+
+    /// Who this run is on a host.
+    fn accounts(&self, name: &HostName) -> Vec<Option<Account>> {
+        match self.accounts.get(name) {
+            Some(accounts) => accounts.iter().cloned().map(Some).collect(),
+            None => vec![None],
+        }
     }
 
     fn is_known(&self, name: &HostName) -> bool {
@@ -81,11 +124,24 @@ impl Reach {
     pub async fn close(&self) {
         let all = std::mem::take(&mut *self.open.borrow_mut());
         for slot in all.into_values() {
-            if let Some(host) = slot.lock().await.take() {
+            for host in std::mem::take(&mut *slot.lock().await).into_values() {
                 host.close().await;
             }
         }
     }
+}
+
+/// Who an instance is where it runs.
+fn account_of(plan: &Plan, node: NodeIx) -> Option<Account> {
+    let NodeKind::Instance { account, .. } = &plan.nodes.get(node.at())?.kind else {
+        return None;
+    };
+    let of_host = || {
+        plan.hosts
+            .get(plan.runs_on(node)?)
+            .map(|host| host.account.clone())
+    };
+    Some(account.clone().or_else(of_host).unwrap_or(Account::Login))
 }
 
 /// Reaches a host and makes sure that it may be used. One that was usable before is waited for. `known` are the
@@ -133,9 +189,19 @@ impl Known {
 }
 
 async fn try_ready(shared: &Shared, name: &HostName, known: &Known) -> Result<Input, RemoteError> {
-    let host = shared.reach.host(name).await?;
-    host.ready(&shared.run, shared.epoch).await?;
-    let there = host.list(&shared.run).await?;
+    let mut hello = None;
+    let mut there = Vec::new();
+    for account in shared.reach.accounts(name) {
+        let host = shared.reach.host_as(name, account.as_ref()).await?;
+        host.ready(&shared.run, shared.epoch).await?;
+        there.extend(host.list(&shared.run).await?);
+        hello.get_or_insert_with(|| host.hello());
+    }
+    let Some(hello) = hello else {
+        let fault = Fault::BadSpec(format!("nothing is done on `{name}`"));
+        let host = name.to_string();
+        return Err(RemoteError { host, fault });
+    };
     if let Some((attempt, _)) = there.iter().find(|(attempt, _)| !known.has(attempt)) {
         // Whoever acts on an old journal does again what is done.
         let problem = format!(
@@ -147,7 +213,6 @@ async fn try_ready(shared: &Shared, name: &HostName, known: &Known) -> Result<In
             problem,
         });
     }
-    let hello = host.hello();
     Ok(Input::HostReady {
         host: name.clone(),
         boot: hello.boot_id.clone(),

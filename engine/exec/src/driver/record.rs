@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use runbook_model::event::AttemptEnd;
+use runbook_model::event::{AttemptEnd, ReleasedBy};
+use runbook_model::state::HoldState;
 use runbook_model::{Failure, FailureKind, NodeIx, Plan, RunState, Value};
 use serde_json::{Map, json};
 
@@ -52,8 +53,28 @@ pub(super) fn content(plan: &Plan, state: &RunState, node: NodeIx) -> Value {
         "inputs": inputs.collect::<Map<_, _>>(),
         "answers": answers(state),
         "steps": steps,
+        "holds": holds(state),
         "instances": nodes.collect::<Vec<_>>(),
     })
+}
+
+fn holds(state: &RunState) -> Vec<Value> {
+    let id = |node: NodeIx| state.node(node).map(|n| n.summary.id.clone());
+    let one = |(node, hold): (&NodeIx, &HoldState)| {
+        let (until, by) = match hold.released {
+            Some((at, ReleasedBy::Step(by))) => (Some(time(at)), id(by)),
+            Some((at, ReleasedBy::Undo)) => (Some(time(at)), Some("undo".to_owned())),
+            None => (None, None),
+        };
+        json!({
+            "instance": id(*node),
+            "how": hold.how,
+            "since": time(hold.since),
+            "until": until,
+            "released_by": by,
+        })
+    };
+    state.holds.iter().map(one).collect()
 }
 
 fn answers(state: &RunState) -> Vec<Value> {

@@ -137,6 +137,7 @@ pub(super) async fn look(reach: &Reach, prepared: &Prepared) -> Result<Finding, 
         verdict,
         outputs,
         before: BTreeMap::new(),
+        secret: BTreeMap::new(),
     };
     let copy = match Copy::of(prepared) {
         Ok(copy) => copy,

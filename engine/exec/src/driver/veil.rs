@@ -1,66 +1,139 @@
-//! Secrets taken out of what scripts say, before it is stored or shown: a tool that prints its own arguments must not
+//! Secrets taken out of what hosts say, before it is stored or shown: a tool that prints its own arguments must not
 //! put a password into the journal.
 //!
-//! Found are the values as they are, line by line too, and as JSON writes them. A secret cut in two by the end of a
-//! piece of output is found as well: what could be its begin is kept back until the rest has come.
+//! Found are secrets as they are, line by line, and in the encodings that tools use, see [`form`]; in pieces of output
+//! too, wherever these are cut. Where a text was shortened, a part of a secret beside the cut is taken out as well,
+//! down to four bytes. Secrets of less than four bytes are not looked for: they would be found everywhere.
 
+mod form;
+mod scan;
+
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use runbook_model::event::{AttemptEnd, Verdict};
 use runbook_model::{Failure, Value};
+use serde_json::Map;
 
 use crate::dispatcher::{Input, UnitFound};
+use scan::{Scan, Scanner};
 
 /// What stands in the place of a secret.
 const HIDDEN: &str = "(secret)";
-/// Shorter texts would be found everywhere.
-const SHORTEST: usize = 4;
 
 /// The secrets of a run.
 pub(crate) struct Veil {
-    /// The longest first: one may be a part of another.
-    secrets: Vec<String>,
+    scanner: RefCell<Scanner>,
+}
+
+/// Output that comes in pieces: what could be a part of a secret waits for the next one.
+#[derive(Default)]
+pub(super) struct Held {
+    bytes: Vec<u8>,
+    scan: Scan,
 }
 
 impl Veil {
     pub(crate) fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut all: Vec<String> = secrets
-            .into_iter()
-            .flat_map(forms)
-            .filter(|form| form.len() >= SHORTEST)
-            .collect();
-        all.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-        all.dedup();
-        Self { secrets: all }
+        let mut scanner = Scanner::new();
+        for secret in secrets {
+            scanner.add(secret);
+        }
+        Self {
+            scanner: RefCell::new(scanner),
+        }
     }
 
-    fn text(&self, text: &mut String) {
-        for secret in &self.secrets {
-            if text.contains(secret.as_str()) {
-                *text = text.replace(secret.as_str(), HIDDEN);
-            }
+    /// From now on this is a secret too: every text in a value of any type.
+    pub(crate) fn add(&self, secret: &Value) {
+        match secret {
+            Value::String(text) => self.scanner.borrow_mut().add(text),
+            Value::Number(number) => self.scanner.borrow_mut().add(&number.to_string()),
+            Value::Array(items) => items.iter().for_each(|item| self.add(item)),
+            Value::Object(map) => map.values().for_each(|item| self.add(item)),
+            Value::Null | Value::Bool(_) => {}
         }
+    }
+
+    /// A text for people, which may have been shortened.
+    pub(crate) fn prose(&self, text: &mut String) {
+        self.replace(text, |scanner, scan, text| scanner.read_cut(scan, text));
+    }
+
+    /// A text for programs: what only looks like the begin of a secret stays.
+    fn exact(&self, text: &mut String) {
+        self.replace(text, |scanner, scan, text| {
+            scanner.read(scan, text.as_bytes());
+        });
+    }
+
+    fn replace(&self, text: &mut String, read: impl Fn(&Scanner, &mut Scan, &str)) {
+        let scanner = self.scanner.borrow();
+        if scanner.is_empty() {
+            return;
+        }
+        let mut scan = Scan::default();
+        read(&scanner, &mut scan, text);
+        let found = scan.take();
+        if found.is_empty() {
+            return;
+        }
+        let bytes = text.as_bytes();
+        let mut out = Vec::with_capacity(bytes.len());
+        let mut done = 0;
+        for range in found {
+            let (start, end) = (place(range.start), place(range.end));
+            out.extend_from_slice(&bytes[done..start]);
+            out.extend_from_slice(HIDDEN.as_bytes());
+            done = end;
+        }
+        out.extend_from_slice(&bytes[done..]);
+        *text = String::from_utf8_lossy(&out).into_owned();
     }
 
     fn value(&self, value: &mut Value) {
         match value {
-            Value::String(text) => self.text(text),
+            Value::String(text) => self.exact(text),
+            Value::Number(number) => {
+                let mut text = number.to_string();
+                self.exact(&mut text);
+                if text == HIDDEN {
+                    *value = Value::String(text);
+                }
+            }
             Value::Array(items) => items.iter_mut().for_each(|item| self.value(item)),
-            Value::Object(map) => map.values_mut().for_each(|item| self.value(item)),
-            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+            Value::Object(map) => {
+                let items = std::mem::take(map).into_iter().map(|(name, mut item)| {
+                    self.value(&mut item);
+                    (self.name(name), item)
+                });
+                *map = items.collect::<Map<_, _>>();
+            }
+            Value::Null | Value::Bool(_) => {}
         }
     }
 
+    fn name(&self, mut name: String) -> String {
+        self.exact(&mut name);
+        name
+    }
+
+    fn values(&self, values: &mut BTreeMap<String, Value>) {
+        let all = std::mem::take(values).into_iter().map(|(name, mut value)| {
+            self.value(&mut value);
+            (self.name(name), value)
+        });
+        *values = all.collect();
+    }
+
     fn failure(&self, failure: &mut Failure) {
-        self.text(&mut failure.message);
-        self.text(&mut failure.tail);
+        self.prose(&mut failure.message);
+        self.prose(&mut failure.tail);
     }
 
     fn end(&self, end: &mut AttemptEnd) {
         match end {
-            AttemptEnd::Completed { outputs } => {
-                outputs.values_mut().for_each(|value| self.value(value))
-            }
+            AttemptEnd::Completed { outputs } => self.values(outputs),
             AttemptEnd::Failed(failure) => self.failure(failure),
             AttemptEnd::NeverBegan | AttemptEnd::Lost => {}
         }
@@ -74,13 +147,16 @@ impl Veil {
         before: &mut BTreeMap<String, String>,
     ) {
         match verdict {
-            Verdict::Differs(reasons) => reasons.iter_mut().for_each(|reason| self.text(reason)),
-            Verdict::Skipped(reason) => self.text(reason),
+            Verdict::Differs(reasons) => reasons.iter_mut().for_each(|reason| self.prose(reason)),
+            Verdict::Skipped(reason) => self.prose(reason),
             Verdict::Error(failure) => self.failure(failure),
             Verdict::Satisfied => {}
         }
-        outputs.values_mut().for_each(|value| self.value(value));
-        before.values_mut().for_each(|text| self.text(text));
+        self.values(outputs);
+        let all = std::mem::take(before)
+            .into_iter()
+            .map(|(name, text)| (self.name(name), self.name(text)));
+        *before = all.collect();
     }
 
     /// Takes secrets out of what a task brings back.
@@ -101,9 +177,9 @@ impl Veil {
             Input::UnitState {
                 found: UnitFound::Lost(text),
                 ..
-            } => self.text(text),
+            } => self.prose(text),
             Input::HostUnusable { problem, .. } | Input::HostLost { problem, .. } => {
-                self.text(problem)
+                self.prose(problem)
             }
             _ => {}
         }
@@ -111,76 +187,28 @@ impl Veil {
     }
 
     /// Covers secrets in a piece of output with as many stars: offsets in the output stay those of the host. What
-    /// could be the begin of a secret stays in `kept` for the next piece, unless this is the last.
-    pub(super) fn output(&self, kept: &mut Vec<u8>, piece: &[u8], is_last: bool) -> Vec<u8> {
-        kept.extend_from_slice(piece);
-        let mut out = Vec::with_capacity(kept.len());
-        let mut at = 0;
-        while at < kept.len() {
-            let rest = &kept[at..];
-            if let Some(secret) = self
-                .secrets
-                .iter()
-                .find(|secret| rest.starts_with(secret.as_bytes()))
-            {
-                out.resize(out.len() + secret.len(), b'*');
-                at += secret.len();
-            } else if !is_last
-                && self
-                    .secrets
-                    .iter()
-                    .any(|secret| secret.as_bytes().starts_with(rest))
-            {
-                break;
-            } else {
-                out.push(rest[0]);
-                at += 1;
-            }
+    /// could be the begin of a secret is held for the next piece, unless this is the last.
+    pub(super) fn output(&self, held: &mut Held, piece: &[u8], is_last: bool) -> Vec<u8> {
+        let scanner = self.scanner.borrow();
+        let Held { bytes, scan } = held;
+        bytes.extend_from_slice(piece);
+        scanner.read(scan, piece);
+        if is_last {
+            scanner.cut_after(scan);
         }
-        kept.drain(..at);
-        out
+        let base = scan.at() - bytes.len() as u64;
+        for range in scan.take() {
+            bytes[place(range.start - base)..place(range.end - base)].fill(b'*');
+        }
+        let settled = if is_last { scan.at() } else { scan.settled() };
+        bytes.drain(..place(settled - base)).collect()
     }
 }
 
-/// A secret as it may be printed.
-fn forms(secret: &str) -> Vec<String> {
-    let json = Value::from(secret).to_string();
-    let mut forms = vec![secret.to_owned(), json.trim_matches('"').to_owned()];
-    forms.extend(secret.lines().map(str::to_owned));
-    forms
+/// A place in a text that is in memory.
+fn place(at: u64) -> usize {
+    usize::try_from(at).expect("what is in memory has an address")
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn secrets_are_taken_out_of_texts() {
-        let veil = Veil::new(["hunter2", "hunter22", "a\"bc\nsecond line", "x"]);
-        let hidden = |text: &str| {
-            let mut text = text.to_owned();
-            veil.text(&mut text);
-            text
-        };
-        assert_eq!(hidden("-p hunter2 -q hunter22"), "-p (secret) -q (secret)");
-        assert_eq!(hidden("only the second line"), "only the (secret)");
-        assert_eq!(
-            hidden("{\"p\":\"a\\\"bc\\nsecond line\"}"),
-            "{\"p\":\"(secret)\"}"
-        );
-        assert_eq!(hidden("xx"), "xx", "too short to be told from the rest");
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn pieces_hide_what_the_whole_hides(text in "(hunter2|hunt|er2|h|é|\n){0,12}", size in 1..5usize) {
-            let veil = Veil::new(["hunter2"]);
-            let (mut kept, mut out) = (Vec::new(), Vec::new());
-            for piece in text.as_bytes().chunks(size) {
-                out.extend(veil.output(&mut kept, piece, false));
-            }
-            out.extend(veil.output(&mut kept, &[], true));
-            proptest::prop_assert_eq!(String::from_utf8(out).unwrap(), text.replace("hunter2", "*******"));
-        }
-    }
-}
+mod tests;

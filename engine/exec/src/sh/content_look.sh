@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2154 # parameters come from the engine
-# What is at a path. Parameters: `path`; `want`, the digest of the wanted text; `most`, the largest text that is sent
-# for a diff, in bytes; `hidden`.
+# What is at a path. Parameters: `path`; `want`, the digest of the wanted text; `most`, the largest text that is sent,
+# in bytes; `hidden`; `change`, true where the wanted text is made of what is there, which is always sent then.
 
 need sha256sum stat
 if [ -d "$path" ]; then fail "$path is a directory"; fi
@@ -22,7 +22,13 @@ else
   output size "$6"
   sum=$(digest "$path")
   output sha256 "$sum"
-  if [ "$hidden" != true ] && [ "$sum" != "$want" ] && [ "$6" -le "$most" ]; then
+  send=no
+  if [ "$change" = true ]; then
+    send=yes
+  elif [ "$hidden" != true ] && [ "$sum" != "$want" ]; then
+    send=yes
+  fi
+  if [ "$send" = yes ] && [ "$6" -le "$most" ]; then
     # no shell can hold NUL
     bare=$(tr -d '\000' <"$path" | wc -c)
     if [ "$((bare))" -eq "$6" ]; then

@@ -9,7 +9,7 @@ use super::StoreError;
 
 /// Creates a directory for its owner alone, with those above it, each durable. One that is there
 /// already is closed to others; those above it are left as they are.
-pub(super) fn create_dirs(path: &Path) -> Result<(), StoreError> {
+pub(crate) fn create_dirs(path: &Path) -> Result<(), StoreError> {
     create_missing(path)?;
     let io = |e| StoreError::io("make private", path)(e);
     let mode = fs::metadata(path).map_err(io)?.permissions().mode();
@@ -36,7 +36,7 @@ fn create_missing(path: &Path) -> Result<(), StoreError> {
 }
 
 /// Creates one directory that is not there yet.
-pub(super) fn create_dir(path: &Path) -> Result<(), StoreError> {
+pub(crate) fn create_dir(path: &Path) -> Result<(), StoreError> {
     DirBuilder::new()
         .mode(0o700)
         .create(path)
@@ -44,14 +44,14 @@ pub(super) fn create_dir(path: &Path) -> Result<(), StoreError> {
 }
 
 /// Makes the entries of a directory durable.
-pub(super) fn sync_dir(path: &Path) -> Result<(), StoreError> {
+pub(crate) fn sync_dir(path: &Path) -> Result<(), StoreError> {
     File::open(path)
         .and_then(|dir| dir.sync_all())
         .map_err(StoreError::io("sync", path))
 }
 
 /// Creates a file that is not there yet, with this content, durable once its directory is.
-pub(super) fn write_new(path: &Path, content: &[u8]) -> Result<(), StoreError> {
+pub(crate) fn write_new(path: &Path, content: &[u8]) -> Result<(), StoreError> {
     let write = || {
         let mut file = OpenOptions::new()
             .write(true)
@@ -65,7 +65,7 @@ pub(super) fn write_new(path: &Path, content: &[u8]) -> Result<(), StoreError> {
 }
 
 /// The content of a file of at most `max` bytes; nothing if it is longer.
-pub(super) fn read(path: &Path, max: u64) -> io::Result<Option<Vec<u8>>> {
+pub(crate) fn read(path: &Path, max: u64) -> io::Result<Option<Vec<u8>>> {
     let mut content = Vec::new();
     File::open(path)?.take(max + 1).read_to_end(&mut content)?;
     Ok((content.len() as u64 <= max).then_some(content))

@@ -128,7 +128,7 @@ pub enum StoreError {
 
 impl StoreError {
     /// For `map_err`: the system refused to do this to this file.
-    pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
+    pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
         let path = path.to_path_buf();
         move |source| Self::Io {
             path,

@@ -1,6 +1,6 @@
 //! The world itself: it carries the dispatcher's actions out in virtual time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -15,8 +15,9 @@ use super::host::{Behaviour, Happening, SimHost, Truth};
 use super::nature::Coming;
 use super::random::Random;
 use super::tables::Tables;
-use crate::dispatcher::{Action, AttemptIds, Dispatcher, Input, Options};
+use crate::dispatcher::{Action, Ask, AttemptIds, Dispatcher, Input, Options};
 use crate::graph::GraphError;
+use crate::rules::Rules;
 
 /// How one controller's part ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,11 +37,11 @@ pub enum Ending {
 }
 
 /// A world with one plan.
-pub struct World {
+pub struct World<R = Tables> {
     /// What is run.
     pub plan: Arc<Plan>,
     /// What conditions say.
-    pub tables: Tables,
+    pub tables: R,
     /// Limits.
     pub options: Options,
     /// What goes wrong.
@@ -58,22 +59,34 @@ pub struct World {
     pub(super) events: BTreeMap<(Millis, u64), Coming>,
     pub(super) sequence: u64,
     durable: usize,
+    pub(super) undos: BTreeSet<AttemptId>,
     pub(super) incarnation: u32,
     ids: Arc<AtomicU64>,
 }
 
 impl World {
-    /// A world where nothing has happened.
+    /// A world where nothing has happened, and conditions are answered by tables.
     #[must_use]
     pub fn new(plan: Plan, behaviours: Vec<Behaviour>, seed: u64) -> Self {
+        Self::with(Arc::new(plan), behaviours, Tables::default(), seed)
+    }
+}
+
+impl<R: Rules + Clone> World<R> {
+    /// A world where nothing has happened.
+    #[must_use]
+    pub fn with(plan: Arc<Plan>, behaviours: Vec<Behaviour>, rules: R, seed: u64) -> Self {
+        let nothing = RunState::default();
+        let of = |node| plan.runs_on(node).cloned();
         let hosts = plan
             .instances()
-            .map(|(_, _, host)| (host.clone(), SimHost::new()))
+            .flat_map(|(node, ..)| of(node).into_iter().chain(rules.reaches(node, &nothing)))
+            .map(|host| (host, SimHost::new()))
             .collect();
         Self {
             truths: behaviours.iter().map(Truth::new).collect(),
-            plan: Arc::new(plan),
-            tables: Tables::default(),
+            plan,
+            tables: rules,
             options: Options::default(),
             faults: Faults::default(),
             journal: Vec::new(),
@@ -85,6 +98,7 @@ impl World {
             events: BTreeMap::new(),
             sequence: 0,
             durable: 0,
+            undos: BTreeSet::new(),
             incarnation: 0,
             ids: Arc::new(AtomicU64::new(0)),
         }
@@ -94,6 +108,12 @@ impl World {
     #[must_use]
     pub fn is_there(&self, node: NodeIx) -> bool {
         self.truths[node.at()].there
+    }
+
+    /// Whether something in it never works.
+    #[must_use]
+    pub fn breaks(&self) -> bool {
+        self.behaviours.iter().any(|behaviour| behaviour.broken)
     }
 
     /// What the journal adds up to.
@@ -148,6 +168,16 @@ impl World {
 
     /// One controller's part: opens the run, or takes it over from the journal.
     pub fn run(&mut self) -> Ending {
+        self.control(None)
+    }
+
+    /// One controller's part: releases what the ended run holds.
+    pub fn release(&mut self, nodes: Vec<NodeIx>) -> Ending {
+        let (by, reason) = ("somebody".to_owned(), "because".to_owned());
+        self.control(Some(Ask { nodes, by, reason }))
+    }
+
+    fn control(&mut self, ask: Option<Ask>) -> Ending {
         let state = match self.state() {
             Ok(state) => state,
             Err(error) => return Ending::Unreadable(error),
@@ -174,7 +204,10 @@ impl World {
             engine: "sim".into(),
         };
         let mut wake = None;
-        let mut actions = dispatcher.open(self.now, run, controller, epoch);
+        let mut actions = match ask {
+            Some(ask) => dispatcher.release(self.now, controller, epoch, ask),
+            None => dispatcher.open(self.now, run, controller, epoch),
+        };
         loop {
             match self.carry_out(actions, &mut wake) {
                 Some(Ending::Crashed) => return self.crash(),
@@ -275,7 +308,11 @@ impl World {
                         },
                     );
                 }
-                Action::Look { look, node, .. } => {
+                Action::Look {
+                    look,
+                    node,
+                    purpose,
+                } => {
                     let host = self.host_of(node);
                     let from = self.link(&host);
                     let takes = self.behaviours[node.at()].looks;
@@ -285,10 +322,16 @@ impl World {
                             host: host.clone(),
                             look,
                             node,
+                            purpose,
                             from,
                         },
                     );
                     self.misfortune(&host);
+                }
+                Action::Undo { unit, node, host } => {
+                    self.durable = self.journal.len();
+                    self.undos.insert(unit.clone());
+                    self.launch(unit, node, &host);
                 }
                 Action::Attend { unit, node, host } => {
                     let from = self.link(&host);

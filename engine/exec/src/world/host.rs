@@ -1,8 +1,9 @@
 //! A simulated host: its boot, its attempts, and what is true on it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use runbook_model::event::{AttemptEnd, Verdict};
+use runbook_model::event::{AttemptEnd, Purpose, Verdict};
 use runbook_model::step_type::TypeKind;
 use runbook_model::{AttemptId, Failure, FailureKind, Millis, NodeIx, Value};
 
@@ -16,6 +17,10 @@ pub struct Behaviour {
     pub there: bool,
     /// So many attempts fail, without an effect.
     pub fails_first: u32,
+    /// So many undos fail, without an effect.
+    pub undo_fails_first: u32,
+    /// Every attempt fails, and a probe never finds what it wants.
+    pub broken: bool,
     /// So many looks at wanted state say *differs* all the same.
     pub differs_first: u32,
     /// So many looks end without a verdict.
@@ -28,6 +33,28 @@ pub struct Behaviour {
     pub looks: Millis,
     /// The limit of an attempt is over after so long, in milliseconds.
     pub limit: Option<Millis>,
+    /// What its looks and attempts say, where that is not told by the numbers above.
+    pub story: Option<Arc<Story>>,
+}
+
+/// What looks and attempts of an instance say, in order; the last of each list stays.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Story {
+    /// Looks before an attempt has its effect.
+    pub before: Vec<View>,
+    /// Looks after it.
+    pub after: Vec<View>,
+    /// How an attempt ends: with outputs, or without an effect.
+    pub attempt: Option<Result<BTreeMap<String, Value>, Failure>>,
+}
+
+/// What one look says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct View {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The outputs.
+    pub outputs: BTreeMap<String, Value>,
 }
 
 impl Default for Behaviour {
@@ -35,12 +62,15 @@ impl Default for Behaviour {
         Self {
             there: false,
             fails_first: 0,
+            undo_fails_first: 0,
+            broken: false,
             differs_first: 0,
             errors_first: 0,
             refuses_first: 0,
             takes: 20,
             looks: 5,
             limit: None,
+            story: None,
         }
     }
 }
@@ -63,6 +93,8 @@ pub enum What {
     Began(AttemptId),
     /// An attempt had its effect.
     Effect(AttemptId),
+    /// An undo took an effect back.
+    Undone(AttemptId),
     /// A look was taken.
     Look,
 }
@@ -72,9 +104,12 @@ pub enum What {
 pub(super) struct Truth {
     pub(super) there: bool,
     tries: u32,
+    undo_tries: u32,
     differed: u32,
     erred: u32,
     refused: u32,
+    /// Looks since the begin, or since the effect.
+    looked: usize,
 }
 
 impl Truth {
@@ -88,14 +123,68 @@ impl Truth {
     /// An attempt reaches its end: whether it has its effect, and what it says.
     pub(super) fn apply(&mut self, behaviour: &Behaviour) -> AttemptEnd {
         self.tries += 1;
-        if self.tries <= behaviour.fails_first {
+        if behaviour.broken || self.tries <= behaviour.fails_first {
             return AttemptEnd::Failed(Failure::new(FailureKind::Apply, "it failed"));
         }
-        self.there = true;
-        AttemptEnd::Completed { outputs: outputs() }
+        let told = behaviour.story.as_ref().and_then(|s| s.attempt.clone());
+        match told {
+            Some(Err(failure)) => return AttemptEnd::Failed(failure),
+            Some(Ok(outputs)) => {
+                (self.there, self.looked) = (true, 0);
+                AttemptEnd::Completed { outputs }
+            }
+            None => {
+                self.there = true;
+                AttemptEnd::Completed { outputs: outputs() }
+            }
+        }
     }
 
-    pub(super) fn look(&mut self, behaviour: &Behaviour, kind: TypeKind) -> Verdict {
+    /// An undo reaches its end.
+    pub(super) fn undo(&mut self, behaviour: &Behaviour) -> AttemptEnd {
+        self.undo_tries += 1;
+        if self.undo_tries <= behaviour.undo_fails_first {
+            return AttemptEnd::Failed(Failure::new(FailureKind::Apply, "the undo failed"));
+        }
+        self.there = false;
+        AttemptEnd::Completed {
+            outputs: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn look(&mut self, behaviour: &Behaviour, kind: TypeKind, purpose: Purpose) -> View {
+        if matches!(purpose, Purpose::Undo | Purpose::Derive) {
+            let verdict = match self.there {
+                true => Verdict::Satisfied,
+                false => Verdict::Differs(vec!["not there".into()]),
+            };
+            return View {
+                verdict,
+                outputs: outputs(),
+            };
+        }
+        let Some(story) = &behaviour.story else {
+            return View {
+                verdict: self.verdict(behaviour, kind),
+                outputs: outputs(),
+            };
+        };
+        let views = match self.there {
+            true => &story.after,
+            false => &story.before,
+        };
+        let view = views.get(self.looked).or(views.last());
+        self.looked += 1;
+        view.cloned().unwrap_or_else(|| View {
+            verdict: Verdict::Satisfied,
+            outputs: BTreeMap::new(),
+        })
+    }
+
+    fn verdict(&mut self, behaviour: &Behaviour, kind: TypeKind) -> Verdict {
+        if behaviour.broken && kind == TypeKind::Probe {
+            return Verdict::Differs(vec!["broken".into()]);
+        }
         if self.erred < behaviour.errors_first {
             self.erred += 1;
             return Verdict::Error(Failure::new(FailureKind::Check, "no verdict"));

@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use runbook_model::event::AttemptEnd;
+use runbook_model::event::{AttemptEnd, Purpose};
 use runbook_model::step_type::TypeKind;
 use runbook_model::{AttemptId, HostName, Millis, NodeIx};
 
 use super::controller::World;
-use super::host::{Happening, Unit, UnitNow, What, outputs};
+use super::host::{Happening, Unit, UnitNow, What};
 use crate::dispatcher::Input;
+use crate::rules::Rules;
 
 /// Something under way.
 pub(super) enum Coming {
@@ -41,6 +42,7 @@ pub(super) enum Coming {
         host: HostName,
         look: u64,
         node: NodeIx,
+        purpose: Purpose,
         from: (u32, u32),
     },
     /// The engine's own work ends.
@@ -51,7 +53,7 @@ pub(super) enum Coming {
     },
 }
 
-impl World {
+impl<R: Rules + Clone> World<R> {
     pub(super) fn launch(&mut self, unit: AttemptId, node: NodeIx, host: &HostName) {
         let from = self.link(host);
         let silent = self.faults.strikes(self.faults.silence, &mut self.random);
@@ -216,6 +218,7 @@ impl World {
                 host,
                 look,
                 node,
+                purpose,
                 from,
             } => {
                 if from != self.link(&host) {
@@ -227,13 +230,13 @@ impl World {
                     what: What::Look,
                 });
                 let kind = self.kind_of(node);
-                let verdict = self.truths[node.at()].look(&self.behaviours[node.at()], kind);
+                let view = self.truths[node.at()].look(&self.behaviours[node.at()], kind, purpose);
                 let before = BTreeMap::from([("was".to_owned(), "old".to_owned())]);
                 Some(Input::Looked {
                     look,
                     node,
-                    verdict,
-                    outputs: outputs(),
+                    verdict: view.verdict,
+                    outputs: view.outputs,
                     before,
                 })
             }
@@ -268,12 +271,19 @@ impl World {
     }
 
     pub(super) fn effect(&mut self, node: NodeIx, attempt: AttemptId) -> AttemptEnd {
-        let end = self.truths[node.at()].apply(&self.behaviours[node.at()]);
+        let undo = self.undos.contains(&attempt);
+        let end = match undo {
+            true => self.truths[node.at()].undo(&self.behaviours[node.at()]),
+            false => self.truths[node.at()].apply(&self.behaviours[node.at()]),
+        };
         if matches!(end, AttemptEnd::Completed { .. }) {
             self.happenings.push(Happening {
                 at: self.now,
                 node,
-                what: What::Effect(attempt),
+                what: match undo {
+                    true => What::Undone(attempt),
+                    false => What::Effect(attempt),
+                },
             });
         }
         end
@@ -307,7 +317,7 @@ impl World {
     }
 
     pub(super) fn host_of(&self, node: NodeIx) -> HostName {
-        self.plan.instance(node).expect("an instance").1.clone()
+        self.plan.runs_on(node).expect("an instance").clone()
     }
 
     fn kind_of(&self, node: NodeIx) -> TypeKind {

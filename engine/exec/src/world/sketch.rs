@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use runbook_model::plan::Phase;
-use runbook_model::step::{Expr, Place, Retry};
+use runbook_model::plan::{Part, Phase};
+use runbook_model::step::{Expr, Hold, HoldOnFailure, OnFailure, Place, Retry};
 use runbook_model::step_type::{InDoubt, Scripts, TypeKind};
 use runbook_model::{
-    Account, Connection, Edge, EdgeKind, Host, HostName, Node, NodeIx, NodeKind, Origin, Plan, Step,
-    StepId, StepIx, StepType,
+    Account, Connection, Edge, EdgeKind, Host, HostName, Node, NodeIx, NodeKind, Origin, Plan,
+    Step, StepId, StepIx, StepType,
 };
 
 use super::host::Behaviour;
@@ -74,10 +74,7 @@ impl Sketch {
                 index(self.plan.phases.len().saturating_sub(1)),
             )
         });
-        self.push(
-            format!("{id}@{host}"),
-            NodeKind::instance(step, host),
-        )
+        self.push(format!("{id}@{host}"), NodeKind::instance(step, host))
     }
 
     /// An instance of an ordinary step.
@@ -88,6 +85,54 @@ impl Sketch {
     /// An instance of a probe.
     pub fn probe(&mut self, id: &str, host: &str) -> NodeIx {
         self.instance(id, host, TypeKind::Probe, InDoubt::Check)
+    }
+
+    /// An instance that belongs to one host and runs on another.
+    ///
+    /// # Panics
+    /// The names are not valid.
+    pub fn via(&mut self, node: NodeIx, through: &str) {
+        let through = HostName::new(through).expect("a valid host name");
+        self.host(&through);
+        let at = &mut self.plan.nodes[node.at()];
+        at.id = format!("{}/{through}", at.id);
+        if let NodeKind::Instance { via, .. } = &mut at.kind {
+            *via = Some(through);
+        }
+    }
+
+    /// Another instance of the step of `node`, on another host.
+    ///
+    /// # Panics
+    /// The node is not an instance, or the name is not valid.
+    pub fn also_on(&mut self, node: NodeIx, host: &str) -> NodeIx {
+        let NodeKind::Instance { step, .. } = self.plan.nodes[node.at()].kind else {
+            panic!("`{}` is not an instance", self.plan.nodes[node.at()].id);
+        };
+        let host = HostName::new(host).expect("a valid host name");
+        self.host(&host);
+        let id = format!("{}@{host}", self.plan.steps[step.at()].id);
+        self.push(id, NodeKind::instance(step, host))
+    }
+
+    /// The position of the step of an instance.
+    ///
+    /// # Panics
+    /// The node is not an instance.
+    #[must_use]
+    pub fn step_ix(&self, node: NodeIx) -> StepIx {
+        match self.plan.nodes[node.at()].kind {
+            NodeKind::Instance { step, .. } => step,
+            _ => panic!("`{}` is not an instance", self.plan.nodes[node.at()].id),
+        }
+    }
+
+    /// The last phase, to be changed.
+    ///
+    /// # Panics
+    /// There is none.
+    pub fn last_phase(&mut self) -> &mut Phase {
+        self.plan.phases.last_mut().expect("a phase was made")
     }
 
     /// The begin of a phase; instances made after this belong to it.
@@ -104,6 +149,14 @@ impl Sketch {
     pub fn barrier(&mut self, id: &str) -> NodeIx {
         let phase = index(self.plan.phases.len().saturating_sub(1));
         self.push(id.to_owned(), NodeKind::barrier(phase))
+    }
+
+    /// The end of a batch of the last phase.
+    pub fn batch_end(&mut self, batch: u32) -> NodeIx {
+        let phase = index(self.plan.phases.len().saturating_sub(1));
+        let id = format!("batch {batch} of {phase}");
+        let batch = Some(batch);
+        self.push(id, NodeKind::Barrier { phase, batch })
     }
 
     /// The point where `done_when` is decided.
@@ -173,6 +226,7 @@ impl Sketch {
                 account: Account::Login,
                 vars: BTreeMap::new(),
                 groups: Vec::new(),
+                meaning: Default::default(),
             });
         }
     }
@@ -216,6 +270,7 @@ pub fn plan(random: &mut Random) -> (Plan, Vec<Behaviour>) {
     for layer in 0..1 + random.below(4) {
         let begin = sketch.phase(&format!("p{layer}"), random.chance(200));
         behaviours.push(Behaviour::default());
+        random_policy(&mut sketch, random);
         if let Some(barrier) = barrier {
             sketch.order(barrier, begin);
         }
@@ -227,6 +282,10 @@ pub fn plan(random: &mut Random) -> (Plan, Vec<Behaviour>) {
                 let node =
                     random_instance(&mut sketch, random, &format!("s{layer}_{at}_{part}"), host);
                 behaviours.push(random_behaviour(&mut sketch, random, node));
+                if host != "control" && random.chance(100) {
+                    sketch.via(node, random.pick(&["h1", "h2", "lb"]));
+                }
+                hold_something(&mut sketch, random, node, &earlier);
                 sketch.order(begin, node);
                 if let Some(before) = last.insert(host, node) {
                     sketch.requires(before, node);
@@ -252,8 +311,134 @@ pub fn plan(random: &mut Random) -> (Plan, Vec<Behaviour>) {
             sketch.order(end, done);
             barrier = Some(done);
         }
+        if random.chance(200) {
+            barrier = Some(roll(&mut sketch, random, &mut behaviours, layer, barrier));
+        }
+    }
+    if random.chance(400) {
+        end_with(&mut sketch, random, &mut behaviours);
     }
     (sketch.done(), behaviours)
+}
+
+/// What a failure does in the last phase.
+fn random_policy(sketch: &mut Sketch, random: &mut Random) {
+    let small = |random: &mut Random| u32::try_from(random.below(3)).expect("small");
+    let phase = sketch.last_phase();
+    if random.chance(300) {
+        phase.on_failure = OnFailure::Continue;
+    }
+    if random.chance(300) {
+        phase.max_failures = small(random);
+    }
+    if random.chance(100) {
+        phase.min_ok = small(random);
+    }
+}
+
+/// Something is held from here on, or what an earlier step holds is released.
+fn hold_something(sketch: &mut Sketch, random: &mut Random, node: NodeIx, earlier: &[NodeIx]) {
+    let changes = |sketch: &mut Sketch, node| sketch.step(node).uses == "sim.ordinary_check";
+    if !changes(sketch, node) || !random.chance(250) {
+        return;
+    }
+    let on_failure = match random.chance(500) {
+        true => HoldOnFailure::Release,
+        false => HoldOnFailure::Keep,
+    };
+    let hold = Hold {
+        release: Vec::new(),
+        on_failure,
+        max_ms: random.chance(300).then_some(100),
+    };
+    if random.chance(500) || earlier.is_empty() {
+        sketch.step(node).hold = Some(hold);
+        return;
+    }
+    let holder = *random.pick(earlier);
+    if changes(sketch, holder) && sketch.step(holder).hold.is_none() {
+        let release = vec![sketch.step_ix(node)];
+        sketch.step(holder).hold = Some(Hold { release, ..hold });
+        sketch.requires(holder, node);
+    }
+}
+
+/// A phase in batches of one host each.
+fn roll(
+    sketch: &mut Sketch,
+    random: &mut Random,
+    behaviours: &mut Vec<Behaviour>,
+    layer: u64,
+    after: Option<NodeIx>,
+) -> NodeIx {
+    let begin = sketch.phase(&format!("r{layer}"), random.chance(100));
+    behaviours.push(Behaviour::default());
+    if let Some(after) = after {
+        sketch.order(after, begin);
+    }
+    random_policy(sketch, random);
+    let hosts = ["h1", "h2", "h3"];
+    let phase = sketch.last_phase();
+    phase.hosts = hosts
+        .map(|h| HostName::new(h).expect("a valid host name"))
+        .to_vec();
+    phase.batches = phase.hosts.iter().map(|h| vec![h.clone()]).collect();
+    phase.pause_ms = if random.chance(500) { 40 } else { 0 };
+    let mut gate = begin;
+    let mut ends = Vec::new();
+    let first = random_instance(sketch, random, &format!("r{layer}"), "h1");
+    let second = random_instance(sketch, random, &format!("q{layer}"), "h1");
+    let mut made = vec![(first, second)];
+    for host in &hosts[1..] {
+        made.push((sketch.also_on(first, host), sketch.also_on(second, host)));
+    }
+    for (first, second) in &made {
+        for node in [*first, *second] {
+            if behaviours.len() <= node.at() {
+                behaviours.resize(node.at() + 1, Behaviour::default());
+            }
+            behaviours[node.at()] = random_behaviour(sketch, random, node);
+        }
+    }
+    for (batch, (first, second)) in (0u32..).zip(made) {
+        sketch.order(gate, first);
+        sketch.order(gate, second);
+        sketch.requires(first, second);
+        for node in [first, second] {
+            if let NodeKind::Instance { batch: of, .. } = &mut sketch.plan.nodes[node.at()].kind {
+                *of = batch;
+            }
+        }
+        gate = sketch.batch_end(batch);
+        behaviours.push(Behaviour::default());
+        sketch.order(first, gate);
+        sketch.order(second, gate);
+        ends.push(gate);
+    }
+    let end = sketch.barrier(&format!("end of r{layer}"));
+    behaviours.push(Behaviour::default());
+    for gate in ends {
+        sketch.order(gate, end);
+    }
+    end
+}
+
+/// What follows on every ending.
+fn end_with(sketch: &mut Sketch, random: &mut Random, behaviours: &mut Vec<Behaviour>) {
+    let begin = sketch.phase("finally", false);
+    behaviours.push(Behaviour::default());
+    sketch.last_phase().part = Part::Finally;
+    let mut last = begin;
+    for (at, host) in ["h1", "control", "h2"].into_iter().enumerate() {
+        let kind = *random.pick(&[TypeKind::Ordinary, TypeKind::Probe, TypeKind::Record]);
+        let node = sketch.instance(&format!("f{at}"), host, kind, InDoubt::Check);
+        behaviours.push(random_behaviour(sketch, random, node));
+        sketch.order(begin, node);
+        if random.chance(400) {
+            sketch.requires(last, node);
+        }
+        last = node;
+    }
 }
 
 fn random_instance(sketch: &mut Sketch, random: &mut Random, id: &str, host: &str) -> NodeIx {
@@ -269,6 +454,7 @@ fn random_instance(sketch: &mut Sketch, random: &mut Random, id: &str, host: &st
         K::Assert,
         K::Copy,
         K::Record,
+        K::Wait,
     ];
     let kind = *random.pick(&kinds);
     let in_doubt = if kind == K::Ordinary && random.chance(150) {
@@ -299,7 +485,13 @@ fn random_instance(sketch: &mut Sketch, random: &mut Random, id: &str, host: &st
 fn random_behaviour(sketch: &mut Sketch, random: &mut Random, node: NodeIx) -> Behaviour {
     let step = sketch.step(node);
     let small = |random: &mut Random| u32::try_from(random.below(3)).expect("small");
+    let gate = step.uses.starts_with("sim.gate");
+    if !gate && random.chance(60) {
+        step.on_failure = OnFailure::Continue;
+    }
     Behaviour {
+        broken: !gate && random.chance(40),
+        undo_fails_first: if random.chance(200) { small(random) } else { 0 },
         there: random.chance(200),
         fails_first: if random.chance(250) { small(random) } else { 0 },
         differs_first: if random.chance(250) { small(random) } else { 0 },
@@ -308,5 +500,6 @@ fn random_behaviour(sketch: &mut Sketch, random: &mut Random, node: NodeIx) -> B
         takes: 1 + i64::try_from(random.below(200)).expect("small"),
         looks: 1 + i64::try_from(random.below(20)).expect("small"),
         limit: (step.critical && random.chance(300)).then_some(50),
+        story: None,
     }
 }

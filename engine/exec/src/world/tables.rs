@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use runbook_model::state::NodeState;
-use runbook_model::{Failure, FailureKind, NodeIx, RunState, Value};
+use runbook_model::{Failure, FailureKind, HostName, Millis, NodeIx, RunState, Value};
 
 use crate::rules::{Question, Rules};
 
@@ -20,6 +20,10 @@ pub struct Tables {
     pub vars: Vec<(String, Value, Vec<NodeIx>)>,
     /// Asserts that do not hold.
     pub asserts: BTreeMap<NodeIx, Failure>,
+    /// How long a `wait` waits, in milliseconds; not at all if absent.
+    pub waits: BTreeMap<NodeIx, Millis>,
+    /// Hosts that an instance reaches beside its own.
+    pub reaches: BTreeMap<NodeIx, Vec<HostName>>,
     /// Gates whose question has no value.
     pub speechless: BTreeSet<NodeIx>,
     /// Nodes whose outputs the conditions of a node refer to: they must have ended.
@@ -100,6 +104,14 @@ impl Rules for Tables {
     fn assert(&self, node: NodeIx, state: &RunState) -> Result<(), Failure> {
         self.known(node, state)?;
         self.asserts.get(&node).cloned().map_or(Ok(()), Err)
+    }
+
+    fn wait_until(&self, node: NodeIx, since: Millis, _: &RunState) -> Result<Millis, Failure> {
+        Ok(since + self.waits.get(&node).copied().unwrap_or(0))
+    }
+
+    fn reaches(&self, node: NodeIx, _: &RunState) -> Vec<HostName> {
+        self.reaches.get(&node).cloned().unwrap_or_default()
     }
 
     fn question(&self, node: NodeIx, _: &RunState) -> Result<Question, Failure> {

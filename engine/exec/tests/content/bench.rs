@@ -22,18 +22,43 @@ use runbook_lang::steptype::{Catalog, SHIPPED};
 use runbook_model::event::Controller;
 use runbook_model::plan::SecretSource;
 use runbook_model::{Event, Forecast, Outcome, Plan, Record, RunId, RunState, Value, Watcher};
+use serde_json::json;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
-/// The shipped type, and one for a text that is a secret.
-const TYPES: [(&str, &str); 2] = [
+/// The shipped types, and some whose values are secrets or parameters of other types.
+const TYPES: [(&str, &str); 8] = [
     (
         "file",
         include_str!("../../../../stdlib-steps/types/file.yaml"),
     ),
     (
+        "line",
+        include_str!("../../../../stdlib-steps/types/line.yaml"),
+    ),
+    (
+        "block",
+        include_str!("../../../../stdlib-steps/types/block.yaml"),
+    ),
+    (
+        "ini",
+        include_str!("../../../../stdlib-steps/types/ini.yaml"),
+    ),
+    (
+        "yaml.merge",
+        include_str!("../../../../stdlib-steps/types/yaml.merge.yaml"),
+    ),
+    (
+        "json.merge",
+        include_str!("../../../../stdlib-steps/types/json.merge.yaml"),
+    ),
+    (
         "test.secret",
         "type: test.secret\nsummary: A secret in a file\nparams: { path: { type: path, required: true }, key: { type: string, secret: true, required: true } }\ncontent: { path: '{{path}}', text: '{{key}}', validate: [cat, '{}'] }\n",
+    ),
+    (
+        "test.parts",
+        "type: test.parts\nsummary: Parameters in a map\nparams: { path: { type: path, required: true }, port: { type: int, required: true }, none: { type: json }, key: { type: string, secret: true } }\ncontent: { path: '{{path}}', merge_yaml: { db: { port: '{{port}}', key: '{{key}}', none: '{{none}}', ssl: true } } }\n",
     ),
 ];
 
@@ -215,7 +240,11 @@ impl Bench {
         let dir = self.path("");
         let mut given = Given::default();
         let mut inputs = String::from("runbook: files\ninputs:\n");
-        if uses == "test.secret" {
+        let password = json!("{{inputs.password}}").to_string();
+        if steps
+            .iter()
+            .any(|step| step.to_string().contains(&password))
+        {
             let source = SecretSource::Env("NONE".to_owned());
             given.secrets.insert("password".to_owned(), source);
             inputs += "  password: { type: secret, required: true }\n";
@@ -326,6 +355,8 @@ impl Bench {
                 })],
                 desk: Box::new(Nobody),
                 signals,
+                settled: BTreeMap::new(),
+                release: None,
             };
             drive.drive(Options::default()).await.unwrap();
             reach.close().await;

@@ -4,11 +4,17 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod bench;
+mod changes;
 mod scripts;
 
 use std::os::unix::fs::{MetadataExt, symlink};
 
 use bench::Bench;
+use changes::{
+    a_block_is_ensured, a_change_is_made_of_what_was_looked_at, a_line_is_ensured,
+    keys_of_ini_are_set, keys_of_json_are_merged, keys_of_yaml_are_merged,
+    secrets_in_a_change_leave_no_trace, what_cannot_be_changed_is_left_as_it_is,
+};
 use runbook_model::Event;
 use serde_json::json;
 
@@ -35,7 +41,15 @@ in_every_shell!(
     a_refused_text_leaves_the_old_file,
     links_are_followed_and_directories_refused,
     what_is_only_created_is_never_changed,
-    a_secret_text_leaves_no_trace
+    a_secret_text_leaves_no_trace,
+    keys_of_yaml_are_merged,
+    keys_of_json_are_merged,
+    keys_of_ini_are_set,
+    a_line_is_ensured,
+    a_block_is_ensured,
+    what_cannot_be_changed_is_left_as_it_is,
+    a_change_is_made_of_what_was_looked_at,
+    secrets_in_a_change_leave_no_trace
 );
 
 fn any_text_arrives_as_it_is(shell: &str) {

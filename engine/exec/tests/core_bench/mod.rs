@@ -333,6 +333,26 @@ impl Bench {
             .expect("it was launched")
     }
 
+    /// The unit of an undo that was asked for last.
+    pub fn undoing(&self, node: NodeIx) -> AttemptId {
+        let unit = |a: &Action| match a {
+            Action::Undo { unit, node: n, .. } if *n == node => Some(unit.clone()),
+            _ => None,
+        };
+        let mut actions = self.actions.iter().rev();
+        actions.find_map(unit).expect("it is being undone")
+    }
+
+    /// An undo that was launched, and its end.
+    pub fn undo_ended(&mut self, unit: &AttemptId, end: AttemptEnd) {
+        self.send(Input::Launched { unit: unit.clone() });
+        self.ended(unit, end);
+    }
+
+    pub fn undo_looked(&mut self, node: NodeIx, verdict: Verdict) {
+        self.looked_as(self.look_number(node), node, verdict, &[]);
+    }
+
     pub fn performing(&self, node: NodeIx) -> AttemptId {
         let attempt = |a: &Action| match a {
             Action::Perform { attempt, node: n } if *n == node => Some(attempt.clone()),
@@ -480,6 +500,15 @@ fn word_of(event: &Event) -> &'static str {
         Event::Answered { .. } => "answered",
         Event::Finished { .. } => "finished",
         Event::Reopened { .. } => "reopened",
+        Event::SecretSettled { .. } => "secret_settled",
+        Event::Held { .. } => "held",
+        Event::HoldOver { .. } => "hold_over",
+        Event::Released { .. } => "released",
+        Event::ReleaseAsked { .. } => "release_asked",
+        Event::Undoing { .. } => "undoing",
+        Event::UndoLooked { .. } => "undo_looked",
+        Event::Undone { .. } => "undone",
+        Event::Ending { .. } => "ending",
         Event::Stopping { .. } => "stopping",
         Event::Detached { .. } => "detached",
         Event::Closed { .. } => "closed",

@@ -6,8 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use runbook_exec::graph::Frozen;
 use runbook_exec::world::{Ending, What, World};
-use runbook_model::event::{AttemptEnd, Purpose};
+use runbook_model::event::{AttemptEnd, HeldHow, Purpose};
+use runbook_model::node::NodeKind;
+use runbook_model::plan::Part;
 use runbook_model::state::NodeState;
+use runbook_model::step::OnFailure;
 use runbook_model::step_type::{InDoubt, TypeKind};
 use runbook_model::transition::Stage;
 use runbook_model::{
@@ -17,7 +20,7 @@ use runbook_model::{
 
 /// What one controller did so far.
 #[derive(Default)]
-struct Part {
+struct Term {
     stopping: bool,
     answered: BTreeSet<HostName>,
     dispatched: BTreeSet<NodeIx>,
@@ -32,11 +35,11 @@ pub fn hold(world: &World, endings: &[Ending]) -> Result<(), String> {
     effects(world)?;
     let graph = Frozen::new(&world.plan).map_err(|e| e.to_string())?;
     let mut state = RunState::default();
-    let mut part = Part::default();
+    let mut part = Term::default();
     let mut lasting = Lasting::default();
     for record in &world.journal {
         if matches!(record.event, Event::Opened { .. }) {
-            part = Part::default();
+            part = Term::default();
         }
         let told = |law: String| format!("event {}: {law}: {:?}", record.seq, record.event);
         before(world, &graph, &state, &mut part, record).map_err(told)?;
@@ -56,23 +59,25 @@ fn kind(world: &World, node: NodeIx) -> Option<(&Step, &HostName, TypeKind, InDo
 /// No attempt runs twice, and no effect happens twice.
 fn effects(world: &World) -> Result<(), String> {
     let mut began = BTreeSet::<&AttemptId>::new();
-    let mut effects = BTreeMap::<NodeIx, u32>::new();
+    let mut there = BTreeSet::<NodeIx>::new();
     for happening in &world.happenings {
+        let node = happening.node;
+        let id = &world.plan.nodes[node.at()].id;
         match &happening.what {
             What::Began(attempt) if !began.insert(attempt) => {
                 return Err(format!("{attempt} began twice"));
             }
-            What::Effect(_) => *effects.entry(happening.node).or_default() += 1,
+            What::Effect(_) => {
+                let record =
+                    kind(world, node).is_some_and(|(_, _, kind, _)| kind == TypeKind::Record);
+                if !there.insert(node) && !record {
+                    return Err(format!("`{id}` had its effect twice"));
+                }
+            }
+            What::Undone(_) => {
+                there.remove(&node);
+            }
             What::Began(_) | What::Look => {}
-        }
-    }
-    for (node, times) in effects {
-        let record = kind(world, node).is_some_and(|(_, _, kind, _)| kind == TypeKind::Record);
-        if times > 1 && !record {
-            return Err(format!(
-                "`{}` had its effect {times} times",
-                world.plan.nodes[node.at()].id
-            ));
         }
     }
     Ok(())
@@ -83,10 +88,15 @@ fn before(
     world: &World,
     graph: &Frozen,
     state: &RunState,
-    part: &mut Part,
+    part: &mut Term,
     record: &Record,
 ) -> Result<(), String> {
     let (node, begins) = match &record.event {
+        Event::Undoing { node, .. } => return undoing(world, state, *node),
+        Event::Looking {
+            purpose: Purpose::Undo,
+            ..
+        } => return Ok(()),
         Event::Looking { node, purpose } => {
             (*node, matches!(purpose, Purpose::Before | Purpose::Probe))
         }
@@ -95,13 +105,17 @@ fn before(
         Event::Finished { node, .. } => (*node, false),
         _ => return Ok(()),
     };
-    if part.stopping && begins {
+    let of = world.plan.part_of(node);
+    if part.stopping && begins && of == Part::Main {
         return Err("something began after the stop".into());
+    }
+    if of == Part::Rollback || (begins && (of == Part::Finally) != state.ending.is_some()) {
+        return Err("a part ran out of turn".into());
     }
     let asked: BTreeSet<_> = world
         .plan
         .instances()
-        .map(|(_, _, host)| host.clone())
+        .filter_map(|(node, ..)| world.plan.runs_on(node).cloned())
         .collect();
     if asked != part.answered {
         return Err("not every host had answered".into());
@@ -112,8 +126,12 @@ fn before(
         return Err("something that it refers to had not ended".into());
     }
     let ended_well = |nodes: &[NodeIx]| nodes.iter().all(|p| state.nodes[p.at()].is_success());
-    if before.stage == Stage::Waiting && !ended_well(graph.predecessors(node)) {
+    let passed = |p: &NodeIx| state.nodes[p.at()].lets_pass();
+    if before.stage == Stage::Waiting && !graph.predecessors(node).iter().all(passed) {
         return Err("a predecessor had not ended well".into());
+    }
+    if let Event::Finished { outcome, .. } = &record.event {
+        policy(world, graph, state, record, node, outcome)?;
     }
     if begins && !ended_well(graph.requires(node)) {
         return Err("something that it is built on had not ended well".into());
@@ -133,11 +151,104 @@ fn before(
     Ok(())
 }
 
+/// Only what this run holds is taken back, and only after the procedure.
+fn undoing(world: &World, state: &RunState, node: NodeIx) -> Result<(), String> {
+    let hold = state
+        .holds
+        .get(&node)
+        .ok_or("undone, and nothing is held")?;
+    if hold.how == HeldHow::Already || hold.released.is_some() {
+        return Err("undone, and this run does not hold it".into());
+    }
+    if state.ending.is_none() || world.plan.part_of(node) != Part::Main {
+        return Err("undone before the end".into());
+    }
+    if state.open_attempts().any(|(_, a)| !a.undo) {
+        return Err("undone while something runs".into());
+    }
+    Ok(())
+}
+
+/// What failures do to others.
+fn policy(
+    world: &World,
+    graph: &Frozen,
+    state: &RunState,
+    record: &Record,
+    node: NodeIx,
+    outcome: &Outcome,
+) -> Result<(), String> {
+    let main = world.plan.part_of(node) == Part::Main;
+    let left = |n: &NodeState| matches!(n.outcome, Some(Outcome::Left(_)));
+    let phase = world.plan.phase_of(node);
+    let same = |other: NodeIx| world.plan.phase_of(other).map(|p| &p.id) == phase.map(|p| &p.id);
+    let hosts: BTreeSet<_> = (0u32..)
+        .map(NodeIx)
+        .zip(&state.nodes)
+        .filter(|(other, n)| left(n) && same(*other))
+        .filter_map(|(other, _)| Some(world.plan.instance(other)?.1))
+        .collect();
+    let own = world.plan.instance(node).map(|(_, host)| host);
+    match outcome {
+        Outcome::LeftOut { .. } => {
+            let spread = |p: &NodeIx| {
+                let n = &state.nodes[p.at()];
+                n.is_done() && !n.is_success()
+            };
+            let because = graph.requires(node).iter().any(spread);
+            let gone = main && own.is_some_and(|host| hosts.contains(host));
+            if !(because || gone) {
+                return Err("left out for no reason".into());
+            }
+        }
+        Outcome::Left(_) if main => {
+            let phase = phase.ok_or("no phase")?;
+            let mut hosts = hosts;
+            hosts.extend(own);
+            let within = hosts.len() <= phase.max_failures as usize;
+            if !within && phase.on_failure != OnFailure::Continue {
+                return Err("more left than the phase allows".into());
+            }
+            if own.is_none_or(|host| host.is_control()) {
+                return Err("the controller left a phase".into());
+            }
+        }
+        Outcome::Recorded(_) => {
+            let step = kind(world, node).map(|(step, ..)| step.on_failure);
+            if step != Some(OnFailure::Continue) {
+                return Err("recorded, and its step does not say so".into());
+            }
+        }
+        Outcome::Passed if main => {
+            let NodeKind::Barrier { phase: at, batch } = world.plan.nodes[node.at()].kind else {
+                return Ok(());
+            };
+            let of = &world.plan.phases[at as usize];
+            if batch.is_some() && hosts.len() > of.max_failures as usize {
+                return Err("a batch was passed with too many failures".into());
+            }
+            let more = batch.is_some_and(|b| (b as usize) + 1 < of.batches.len());
+            let begin = world
+                .plan
+                .node(&format!("phase {}", of.id))
+                .ok_or("no begin")?;
+            let skipped = state.nodes[begin.at()].outcome != Some(Outcome::Passed);
+            let since = state.nodes[node.at()].started_at.unwrap_or(record.at);
+            let pause = i64::try_from(of.pause_ms).unwrap();
+            if more && !skipped && record.at < since + pause {
+                return Err("a batch followed too soon".into());
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
 fn fresh(
     world: &World,
     graph: &Frozen,
     state: &RunState,
-    part: &Part,
+    part: &Term,
     record: &Record,
     node: NodeIx,
 ) -> Result<(), String> {
@@ -170,17 +281,30 @@ fn after(
     world: &World,
     graph: &Frozen,
     state: &RunState,
-    part: &mut Part,
+    part: &mut Term,
     record: &Record,
 ) -> Result<(), String> {
     match &record.event {
         Event::HostReady { host, .. } | Event::HostUnusable { host, .. } => {
             part.answered.insert(host.clone());
+            // A look that was cut while what it reads is taken again waits for that.
+            let settled = |node: &NodeIx| {
+                let requires = graph.requires(*node).iter();
+                requires.clone().all(|p| state.nodes[p.at()].is_done())
+            };
+            let gone = matches!(record.event, Event::HostUnusable { .. });
+            part.busy
+                .retain(|node, (there, _)| there != host || (settled(node) && !gone));
             let stopping = part.stopping;
             part.busy
                 .retain(|_, (there, given_up)| !(stopping && *given_up && there == host));
         }
         Event::Stopping { .. } => part.stopping = true,
+        Event::Undoing { node, .. }
+        | Event::Looking {
+            node,
+            purpose: Purpose::Undo,
+        } => busy(world, part, *node, false)?,
         Event::Looking { node, purpose } => {
             busy(
                 world,
@@ -193,7 +317,9 @@ fn after(
             part.dispatched.insert(instances[0].node);
             busy(world, part, instances[0].node, false)?;
         }
-        Event::Looked { node, .. } => {
+        Event::Looked { node, .. }
+        | Event::UndoLooked { node, .. }
+        | Event::Undone { node, .. } => {
             part.busy.remove(node);
         }
         Event::Ended { attempt, .. }
@@ -206,11 +332,14 @@ fn after(
             part.ready.insert(*node, record.at);
         }
         Event::Finished { .. } | Event::Opened { .. } => {
+            if let Event::Finished { node, .. } = &record.event {
+                part.busy.remove(node);
+            }
             for node in (0u32..).map(NodeIx).take(state.nodes.len()) {
                 if graph
                     .predecessors(node)
                     .iter()
-                    .all(|p| state.nodes[p.at()].is_success())
+                    .all(|p| state.nodes[p.at()].lets_pass())
                 {
                     part.ready.entry(node).or_insert(record.at);
                 }
@@ -221,8 +350,8 @@ fn after(
     Ok(())
 }
 
-fn busy(world: &World, part: &mut Part, node: NodeIx, given_up: bool) -> Result<(), String> {
-    let Some((_, host, _, _)) = kind(world, node) else {
+fn busy(world: &World, part: &mut Term, node: NodeIx, given_up: bool) -> Result<(), String> {
+    let Some(host) = world.plan.runs_on(node) else {
         return Err("not an instance".into());
     };
     part.busy.insert(node, (host.clone(), given_up));
@@ -249,7 +378,10 @@ impl Lasting {
     fn see(&mut self, world: &World, state: &RunState, record: &Record) -> Result<(), String> {
         match &record.event {
             Event::Finished { node, outcome, .. } => {
-                if matches!(outcome, Outcome::Failed(f) if f.kind == FailureKind::Value) {
+                if outcome
+                    .failure()
+                    .is_some_and(|f| f.kind == FailureKind::Value)
+                {
                     return Err("evaluated before what it refers to had ended".into());
                 }
                 let generation = state.nodes[node.at()].generation;
@@ -273,7 +405,7 @@ impl Lasting {
             Event::Ended {
                 attempt,
                 end: AttemptEnd::Failed(_),
-            } => {
+            } if !state.attempts[attempt].undo => {
                 let node = state.attempts[attempt].node;
                 let times = self
                     .failed
@@ -309,7 +441,10 @@ fn ended(world: &World, state: &RunState, endings: &[Ending]) -> Result<(), Stri
         return Ok(());
     }
     for (at, node) in (0u32..).zip(&state.nodes) {
-        if !node.is_done() || !node.is_success() {
+        if world.plan.part_of(NodeIx(at)) != Part::Main {
+            continue;
+        }
+        if !node.is_done() || !node.lets_pass() {
             return Err(format!("succeeded without `{}`", node.summary.id));
         }
         let changes = kind(world, NodeIx(at)).is_some_and(|(_, _, kind, _)| {
@@ -319,7 +454,9 @@ fn ended(world: &World, state: &RunState, endings: &[Ending]) -> Result<(), Stri
             )
         });
         let skipped = matches!(node.outcome, Some(Outcome::Skipped { .. }));
-        if changes && !skipped && !world.is_there(NodeIx(at)) {
+        let undone = state.undos.contains_key(&NodeIx(at));
+        let well = node.is_success() && !matches!(node.outcome, Some(Outcome::Recorded(_)));
+        if changes && well && !undone && !skipped && !world.is_there(NodeIx(at)) {
             return Err(format!("succeeded, and `{}` is not there", node.summary.id));
         }
     }
@@ -366,4 +503,32 @@ pub fn tell(world: &World, endings: &[Ending]) {
         );
     }
     eprintln!("{endings:?}");
+}
+
+/// Whether a node ended as it should, in a way that a disturbance cannot change.
+pub fn went_well(world: &World, node: NodeIx) -> bool {
+    world.state().is_ok_and(|state| {
+        let n = &state.nodes[node.at()];
+        let held = state.holds.contains_key(&node);
+        let main = world.plan.part_of(node) == Part::Main;
+        main && !held && n.is_success() && !matches!(n.outcome, Some(Outcome::Recorded(_)))
+    })
+}
+
+/// The run does not come to its end: only where something does not work, or a host is left behind.
+pub fn something_is_broken(world: &World) -> Result<(), String> {
+    let state = world.state().map_err(|e| e.to_string())?;
+    let left = |n: &NodeState| {
+        matches!(
+            n.outcome,
+            Some(Outcome::Left(_) | Outcome::LeftOut { .. } | Outcome::Recorded(_))
+        )
+    };
+    // A step that always takes too long, and whose hold is released each time, is done for ever.
+    let again = |record: &Record| matches!(&record.event, Event::Reopened { reason, .. } if reason.contains("was released"));
+    let broken = world.breaks() || world.journal.iter().any(again);
+    if broken || state.nodes.iter().any(left) {
+        return Ok(());
+    }
+    Err("it does not come to its end, and nothing is broken".into())
 }

@@ -1,12 +1,13 @@
 //! A run on this machine: a store, a plan from text, and as many controllers as it takes.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use runbook_exec::desk::{Answer, Desk, GateQuestion};
-use runbook_exec::dispatcher::Options;
+use runbook_exec::dispatcher::{Ask, Options};
 use runbook_exec::driver::{Drive, Reach};
 use runbook_exec::journal::Journal;
 use runbook_exec::store::Store;
@@ -133,10 +134,25 @@ impl Bench {
             .enable_all()
             .build()
             .unwrap();
-        tokio::task::LocalSet::new().block_on(&runtime, self.controller(until))
+        tokio::task::LocalSet::new().block_on(&runtime, self.controller(until, None))
     }
 
-    async fn controller(&self, until: fn(&Event) -> bool) -> Left {
+    /// One controller that only releases what this instance holds.
+    pub(crate) fn release(&self, what: &str) -> Left {
+        let plan = self.store.look(&self.id).unwrap().plan;
+        let ask = Ask {
+            nodes: vec![plan.node(what).unwrap()],
+            by: "me".into(),
+            reason: "a test".into(),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        tokio::task::LocalSet::new().block_on(&runtime, self.controller(|_| false, Some(ask)))
+    }
+
+    async fn controller(&self, until: fn(&Event) -> bool, release: Option<Ask>) -> Left {
         let mut run = self.store.take(&self.id, &controller()).unwrap();
         let plan = Arc::new(run.plan.clone());
         let secrets = [("password".to_owned(), "hunter2".to_owned())].into();
@@ -170,6 +186,8 @@ impl Bench {
             watchers: vec![Box::new(tape)],
             desk: Box::new(Nobody),
             signals,
+            settled: BTreeMap::new(),
+            release,
         };
         let killed = async {
             while !seen.get() {

@@ -158,3 +158,89 @@ steps:
     );
     assert!(!logs.contains("hunter2"), "{logs}");
 }
+
+/// Writes a word into a file, and takes it back.
+const WORD: (&str, &str) = (
+    "test.word",
+    "type: test.word\nsummary: A word in a file\nparams: { file: { type: path, required: true }, word: { type: string, required: true } }\ncheck: |\n  now=$(cat \"$file\" 2>/dev/null || :)\n  before now \"$now\"\n  if [ \"$now\" != \"$word\" ]; then differs \"it is $now\"; fi\napply: |\n  printf %s \"$word\" >\"$file\"\nundo: |\n  printf %s \"$before_now\" >\"$file\"\n",
+);
+/// Says where it is.
+const WHERE: (&str, &str) = (
+    "test.where",
+    "type: test.where\nsummary: Says where it is\nprobe: true\noutputs: { dir: { type: string } }\ncheck: |\n  output dir \"$(pwd -P)\"\n",
+);
+
+const HOLD: &str = "
+runbook: held
+steps:
+  - { step: freeze, uses: test.word, on: control, with: { file: 'DIR/state', word: frozen }, hold: { release: end, on_failure: KEEP } }
+  - { step: go, uses: test.go, on: control, with: { file: 'DIR/go' } }
+finally:
+  - { step: last, uses: test.add, on: control, with: { file: 'DIR/ends' } }
+";
+
+#[test]
+fn what_is_held_until_the_end_is_taken_back() {
+    let bench = Bench::new(&HOLD.replace("KEEP", "keep"), &[WORD, GO, ADD]);
+    std::fs::write(bench.path("state"), "as it was").unwrap();
+    std::fs::write(bench.path("go"), "").unwrap();
+    let left = bench.drive();
+    assert_eq!(left.result, Some(RunResult::Succeeded));
+    assert_eq!(bench.read("state"), "as it was");
+    assert_eq!(bench.read("ends"), "line\n");
+}
+
+#[test]
+fn what_is_kept_by_a_failed_run_is_released_by_hand() {
+    let bench = Bench::new(&HOLD.replace("KEEP", "keep"), &[WORD, GO, ADD]);
+    std::fs::write(bench.path("state"), "as it was").unwrap();
+    assert_eq!(bench.drive().result, Some(RunResult::Failed));
+    assert_eq!(bench.read("state"), "frozen");
+    let left = bench.release("freeze@control");
+    assert_eq!(left.result, Some(RunResult::Failed), "how it ended stays");
+    assert_eq!(bench.read("state"), "as it was");
+    assert!(
+        left.events
+            .iter()
+            .any(|e| matches!(e, Event::Released { .. }))
+    );
+    assert_eq!(bench.read("ends"), "line\n", "nothing else is done");
+    // The next controller holds it again before it goes on.
+    std::fs::write(bench.path("go"), "").unwrap();
+    let left = bench.drive();
+    assert_eq!(left.result, Some(RunResult::Succeeded));
+    assert!(left.events.iter().any(|e| matches!(e, Event::Held { .. })));
+    assert_eq!(bench.read("state"), "as it was");
+    assert_eq!(bench.read("ends"), "line\nline\n");
+}
+
+#[test]
+fn an_undo_outlives_its_controller_and_happens_once() {
+    let bench = Bench::new(&HOLD.replace("KEEP", "release"), &[WORD, GO, ADD]);
+    std::fs::write(bench.path("state"), "as it was").unwrap();
+    let killed = bench.drive_until(|event| matches!(event, Event::Undoing { .. }));
+    assert_eq!(killed.result, None);
+    let left = bench.drive();
+    assert_eq!(left.result, Some(RunResult::Failed));
+    assert_eq!(bench.read("state"), "as it was");
+    assert_eq!(bench.read("ends"), "line\n");
+}
+
+#[test]
+fn scripts_run_in_their_directory() {
+    let text = "
+runbook: there
+steps:
+  - { step: there, uses: test.where, on: control, chdir: 'DIR', expect: 'outputs.dir != \"/\"' }
+  - { step: missing, uses: test.where, on: control, chdir: 'DIR/nowhere' }
+";
+    let bench = Bench::new(text, &[WHERE]);
+    let left = bench.drive();
+    assert_eq!(left.result, Some(RunResult::Failed));
+    assert_eq!(outcomes(&left.events), ["ok", "failed"]);
+    let why = left.events.iter().find_map(|event| match event {
+        Event::Finished { outcome, .. } => outcome.failure().map(|f| f.message.clone()),
+        _ => None,
+    });
+    assert!(why.unwrap().contains("there is no directory"));
+}

@@ -21,6 +21,7 @@ pub(crate) fn plan(runbook: &str, hosts: &[&str]) -> Plan {
                 account,
                 vars: BTreeMap::new(),
                 groups: Vec::new(),
+                meaning: Default::default(),
             },
         )
     };

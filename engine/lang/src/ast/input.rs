@@ -1,18 +1,24 @@
 //! What a runbook asks for: inputs, rules over them, and groups of hosts with their variables.
 
+mod generate;
+mod kind;
+
 use crate::diagnostic::Code;
-use crate::fields::{Cx, Fields, pattern};
+use crate::fields::{Cx, Fields};
 use crate::keys::{Name, Section};
 use crate::source::{Span, Spanned};
 use crate::value::InputType;
 use crate::yaml::{Entry, Kind, Node};
+
+pub use generate::{GenerateDef, Place};
 
 /// An input, or a variable that hosts of a group have.
 #[derive(Debug, Clone)]
 pub struct InputDef {
     /// Its name.
     pub name: Spanned<String>,
-    /// Its type.
+    /// Its type; `pattern` and `in` are a part of it, except of a secret, whose value is not known
+    /// where types are checked.
     pub kind: Spanned<InputType>,
     /// It must be given.
     pub required: bool,
@@ -24,6 +30,8 @@ pub struct InputDef {
     pub pattern: Option<Spanned<String>>,
     /// The group that a host must belong to.
     pub in_group: Option<Spanned<String>>,
+    /// How it is made if nobody gives it; of a secret only.
+    pub generate: Option<GenerateDef>,
 }
 
 /// Something that must be true of the inputs.
@@ -53,13 +61,14 @@ impl InputDef {
     pub(super) fn read(cx: &mut Cx<'_>, section: Section, entry: &Entry) -> Option<Self> {
         let name = entry.key.clone();
         let fields = Fields::read(cx, section, &entry.value, name.span)?;
-        let kind = kind(cx, &fields)?;
+        let kind = kind::read(cx, &fields, section)?;
         let def = Self {
             required: fields.bool("required").unwrap_or(false),
             default: fields.node("default").cloned(),
             help: fields.words("help"),
             pattern: fields.text("pattern"),
             in_group: fields.text("in"),
+            generate: generate::read(cx, &fields),
             name,
             kind,
         };
@@ -83,36 +92,13 @@ impl InputDef {
                 Some("remove one of the two".to_owned()),
             );
         }
-        let text = matches!(
-            self.kind.value,
-            InputType::String | InputType::Path | InputType::Secret
-        );
-        if let Some(pattern) = self.pattern.as_ref().filter(|_| !text) {
-            cx.error(
-                Code::Conflict,
-                "only a string, a path or a secret has a `pattern`",
-                pattern.span,
-                "",
-                None,
-            );
-        }
-        if let Some(group) = self
-            .in_group
-            .as_ref()
-            .filter(|_| self.kind.value != InputType::Host)
-        {
-            cx.error(
-                Code::Conflict,
-                "only a host can be `in` a group",
-                group.span,
-                "",
-                None,
-            );
-        }
         let Some(default) = self.default.as_ref().filter(|d| !d.has_error()) else {
             return;
         };
-        if default.has_template() {
+        if self.kind.value.is_secret() {
+            let message = "a secret has no default: it would stand here for everybody to read";
+            cx.error(Code::Conflict, message, default.site(), "", None);
+        } else if default.has_template() {
             let help = Some("a value that depends on others is one of `vars`".to_owned());
             cx.error(
                 Code::NoTemplateHere,
@@ -124,70 +110,8 @@ impl InputDef {
         } else if let Err(why) = self.kind.value.check(&default.to_value()) {
             let message = format!("the default of `{}` {why}", self.name.value);
             cx.error(Code::BadValue, message, default.site(), "", None);
-        } else if let (Some(rule), Some(value)) = (&self.pattern, default.as_str())
-            && pattern(&rule.value).is_ok_and(|p| !p.is_match(value))
-        {
-            let message = format!(
-                "the default of `{}` does not match its `pattern`",
-                self.name.value
-            );
-            cx.error(Code::BadValue, message, default.site(), "", None);
         }
     }
-}
-
-/// The type, together with what it needs.
-fn kind(cx: &mut Cx<'_>, fields: &Fields<'_>) -> Option<Spanned<InputType>> {
-    let word = fields.text("type")?;
-    let mut needs = |key: &str, wanted: bool| {
-        let span = fields.key_span(key);
-        if let Some(span) = span.filter(|_| !wanted) {
-            let message = format!("`{key}` does not belong to the type `{}`", word.value);
-            cx.error(Code::Conflict, message, span, "", None);
-        } else if span.is_none() && wanted && !fields.incomplete {
-            cx.error(
-                Code::MissingKey,
-                format!("the type `{}` needs `{key}`", word.value),
-                word.span,
-                "",
-                None,
-            );
-        }
-    };
-    needs("values", word.value == "enum");
-    needs("of", word.value == "map");
-    let kind = match word.value.as_str() {
-        "enum" => {
-            let values: Vec<_> = fields
-                .texts("values")
-                .into_iter()
-                .map(|v| v.value)
-                .collect();
-            if values.is_empty() {
-                return None;
-            }
-            InputType::Enum(values)
-        }
-        "map" => InputType::Map(Box::new(plain(&fields.text("of")?.value)?)),
-        other => plain(other)?,
-    };
-    Some(Spanned::new(kind, word.span))
-}
-
-/// The type of one word.
-fn plain(word: &str) -> Option<InputType> {
-    Some(match word {
-        "string" => InputType::String,
-        "int" => InputType::Int,
-        "bool" => InputType::Bool,
-        "path" => InputType::Path,
-        "duration" => InputType::Duration,
-        "size" => InputType::Size,
-        "version" => InputType::Version,
-        "host" => InputType::Host,
-        "secret" => InputType::Secret,
-        _ => return None,
-    })
 }
 
 /// Reads `inputs`, the rules among them.

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
-use runbook_model::plan::Order;
+use runbook_model::plan::Part;
 
 use super::input::{group, inputs};
 use super::{GroupDef, InputDef, Phase, Rule, StepDef};
 use crate::diagnostic::{Code, Diagnostics};
 use crate::fields::{Cx, Fields};
 use crate::keys::Section;
+use crate::limits;
 use crate::source::{Source, SourceId, Span, Spanned};
 use crate::yaml::{self, Entry, Kind, Node};
 
@@ -31,10 +32,27 @@ pub struct Runbook {
     pub groups: Vec<GroupDef>,
     /// Names for values.
     pub vars: Vec<VarDef>,
+    /// When it may run.
+    pub window: Option<WindowDef>,
     /// A condition: everything is there already.
     pub done_when: Option<Spanned<String>>,
-    /// Its parts, in order.
+    /// Its phases in order: those of the procedure, those of going back, and the ending.
     pub phases: Vec<Phase>,
+    /// What a runbook that imports it sees.
+    pub outputs: Vec<VarDef>,
+}
+
+/// When a runbook may run: texts with templates, each a date.
+#[derive(Debug, Clone)]
+pub struct WindowDef {
+    /// Not before.
+    pub opens: Option<Spanned<String>>,
+    /// Not after.
+    pub closes: Option<Spanned<String>>,
+    /// The point of no return must be passed before.
+    pub no_return_before: Option<Spanned<String>>,
+    /// Where `window` is written.
+    pub span: Span,
 }
 
 /// A name for a value.
@@ -95,7 +113,29 @@ fn runbook(cx: &mut Cx<'_>, tree: &Node) -> Option<Runbook> {
         .into_iter()
         .filter_map(|entry| var(cx, entry))
         .collect();
-    let phases = phases(cx, &fields, tree, at);
+    let outputs = fields
+        .map("outputs")
+        .into_iter()
+        .filter_map(|entry| var(cx, entry))
+        .collect();
+    let window = fields
+        .entry("window")
+        .and_then(|e| window(cx, &e.value, e.key.span));
+    let mut phases = phases(cx, &fields, tree, at);
+    if let Some(entry) = fields.entry("rollback") {
+        phases.extend(rollback(cx, &entry.value, entry.key.span));
+    }
+    if let Some(entry) = fields.entry("finally") {
+        let id = Spanned::new("finally".to_owned(), entry.key.span);
+        let steps = steps(cx, &fields, "finally");
+        phases.push(Phase::of_steps(id, Part::Finally, steps));
+    }
+    let count: usize = phases.iter().map(|phase| phase.steps.len()).sum();
+    if count > limits::STEPS {
+        let message = format!("{count} steps, at most {} are read", limits::STEPS);
+        cx.error(Code::TooMany, message, at, "in this runbook", None);
+        return None;
+    }
     unique_names(cx, &phases);
     Some(Runbook {
         source: cx.id(),
@@ -106,8 +146,35 @@ fn runbook(cx: &mut Cx<'_>, tree: &Node) -> Option<Runbook> {
         rules,
         groups,
         vars,
+        window,
         done_when: fields.text("done_when"),
         phases,
+        outputs,
+    })
+}
+
+fn steps(cx: &mut Cx<'_>, fields: &Fields<'_>, key: &str) -> Vec<StepDef> {
+    let items = fields.items(key).into_iter();
+    items.filter_map(|node| StepDef::read(cx, node)).collect()
+}
+
+fn rollback(cx: &mut Cx<'_>, node: &Node, span: Span) -> Vec<Phase> {
+    let Some(fields) = Fields::read(cx, Section::Rollback, node, span) else {
+        return Vec::new();
+    };
+    let phases = fields.items("phases").into_iter();
+    phases
+        .filter_map(|node| Phase::read(cx, node, Part::Rollback))
+        .collect()
+}
+
+fn window(cx: &mut Cx<'_>, node: &Node, span: Span) -> Option<WindowDef> {
+    let fields = Fields::read(cx, Section::Window, node, span)?;
+    Some(WindowDef {
+        opens: fields.text("opens"),
+        closes: fields.text("closes"),
+        no_return_before: fields.text("no_return_before"),
+        span,
     })
 }
 
@@ -137,23 +204,11 @@ fn phases(cx: &mut Cx<'_>, fields: &Fields<'_>, tree: &Node, at: Span) -> Vec<Ph
     let mut phases: Vec<_> = fields
         .items("phases")
         .into_iter()
-        .filter_map(|node| Phase::read(cx, node))
+        .filter_map(|node| Phase::read(cx, node, Part::Main))
         .collect();
     if let Some(entry) = fields.entry("steps") {
-        let steps = fields
-            .items("steps")
-            .into_iter()
-            .filter_map(|node| StepDef::read(cx, node))
-            .collect();
         let id = Spanned::new("main".to_owned(), entry.key.span);
-        phases.push(Phase {
-            id,
-            on: None,
-            when: None,
-            order: Order::Steps,
-            rolling: None,
-            steps,
-        });
+        phases.push(Phase::of_steps(id, Part::Main, steps(cx, fields, "steps")));
     }
     phases
 }

@@ -1,13 +1,14 @@
 //! Steps.
 
-use runbook_model::step::{Outage, Retry};
+use runbook_model::step::{OnFailure, Outage, Retry};
 
+use super::HoldDef;
 use super::input::head;
 use crate::diagnostic::Code;
 use crate::fields::{Cx, Fields};
 use crate::keys::{Name, Section};
 use crate::source::{Span, Spanned};
-use crate::yaml::{Entry, Node};
+use crate::yaml::{Entry, Kind, Node};
 
 /// One intent.
 #[derive(Debug, Clone)]
@@ -18,6 +19,14 @@ pub struct StepDef {
     pub uses: Spanned<String>,
     /// A selector.
     pub on: Option<Spanned<String>>,
+    /// A selector: the hosts that it runs on, while it belongs to its own.
+    pub via: Option<Spanned<String>>,
+    /// The account that it runs as; a text with templates.
+    pub account: Option<Spanned<String>>,
+    /// The directory that it runs in; a text with templates.
+    pub chdir: Option<Spanned<String>>,
+    /// One instance for each of these.
+    pub for_each: Option<ForEach>,
     /// Parameters by name; texts in them may hold templates.
     pub with: Vec<Entry>,
     /// What it waits for; `None` where the order is implied.
@@ -38,6 +47,10 @@ pub struct StepDef {
     pub fresh_ms: Option<Spanned<u64>>,
     /// Where it says that it is a record, never taken again.
     pub once: Option<Span>,
+    /// What it did is held until something releases it.
+    pub hold: Option<HoldDef>,
+    /// What its failure does to the others.
+    pub on_failure: OnFailure,
     /// A mark of the outage.
     pub outage: Option<Spanned<Outage>>,
     /// What is lost by going back from here on; a text with templates.
@@ -48,6 +61,26 @@ pub struct StepDef {
     pub tags: Vec<Spanned<String>>,
     /// The whole step.
     pub span: Span,
+}
+
+/// What a step is repeated for.
+#[derive(Debug, Clone)]
+pub enum ForEach {
+    /// A path, bare or as a template: `groups.quay`, `{{inputs.ports}}`.
+    Path(Spanned<String>),
+    /// A list or a map as it stands; its texts may hold templates.
+    Literal(Node),
+}
+
+impl ForEach {
+    /// Where it is written.
+    #[must_use]
+    pub fn span(&self) -> Span {
+        match self {
+            Self::Path(path) => path.span,
+            Self::Literal(node) => node.site(),
+        }
+    }
 }
 
 /// Another step that must end first.
@@ -103,6 +136,10 @@ impl StepDef {
                 .filter_map(|n| need(cx, n))
                 .collect()
         });
+        let hold = fields
+            .entry("hold")
+            .and_then(|e| HoldDef::read(cx, &e.value, e.key.span));
+        let for_each = fields.node("for_each").and_then(|n| for_each(cx, n));
         let critical = fields.bool("critical").unwrap_or(false);
         if let (true, Some(retry)) = (critical, &retry) {
             let message = "a critical step is never retried by itself";
@@ -135,6 +172,10 @@ impl StepDef {
             id,
             uses,
             on: fields.text("on"),
+            via: fields.text("via"),
+            account: fields.text("as"),
+            chdir: fields.text("chdir"),
+            for_each,
             with: fields.map("with").into_iter().cloned().collect(),
             needs,
             when: fields.text("when"),
@@ -145,6 +186,8 @@ impl StepDef {
             critical,
             fresh_ms: fields.duration("fresh"),
             once,
+            hold,
+            on_failure: on_failure(&fields),
             outage: fields.text("outage").map(|w| {
                 w.map(|w| {
                     if w == "end" {
@@ -159,6 +202,27 @@ impl StepDef {
             tags: fields.texts("tags"),
             span: fields.span,
         })
+    }
+}
+
+pub(super) fn on_failure(fields: &Fields<'_>) -> OnFailure {
+    match fields.text("on_failure") {
+        Some(word) if word.value == "continue" => OnFailure::Continue,
+        _ => OnFailure::Stop,
+    }
+}
+
+fn for_each(cx: &mut Cx<'_>, node: &Node) -> Option<ForEach> {
+    match &node.kind {
+        Kind::Error => None,
+        Kind::Str { text, .. } => Some(ForEach::Path(Spanned::new(text.clone(), node.site()))),
+        Kind::Seq(_) | Kind::Map(_) => Some(ForEach::Literal(node.clone())),
+        _ => {
+            let message = format!("`for_each` is a path, a list or a map, not {}", node.noun());
+            let help = Some("write `groups.quay`, `inputs.ports`, or `[a, b]`".to_owned());
+            cx.error(Code::WrongType, message, node.site(), "", help);
+            None
+        }
     }
 }
 

@@ -6,12 +6,11 @@ use runbook_model::Value;
 use runbook_model::plan::{Input, SecretSource};
 
 use super::Compiler;
-use super::hosts::{Hosts, is_host};
+use super::hosts::Hosts;
 use crate::ast::InputDef;
 use crate::condition::Condition;
-use crate::diagnostic::{Code, did_you_mean};
+use crate::diagnostic::Code;
 use crate::scope::{Inputs, Scope};
-use crate::source::Spanned;
 use crate::template::Template;
 use crate::value::InputType;
 
@@ -48,7 +47,7 @@ impl Compiler<'_> {
                 let help = Some("give each secret an input of its own".to_owned());
                 self.error(
                     Code::NotSupportedYet,
-                    "secrets inside a list or a map are not supported yet",
+                    "secrets inside a list, a map, an object or a `one_of` are not supported yet",
                     def.kind.span,
                     "",
                     help,
@@ -56,7 +55,7 @@ impl Compiler<'_> {
                 continue;
             }
             if def.kind.value == InputType::Secret {
-                let secret = self.secret(def);
+                let secret = self.secret(def, hosts);
                 incomplete |= secret.is_none();
                 plan.insert(
                     name,
@@ -78,7 +77,7 @@ impl Compiler<'_> {
             };
             let stand_in = || {
                 sample()
-                    .filter(|_| is_host(&def.kind.value))
+                    .filter(|_| *def.kind.value.base() == InputType::Host)
                     .map(|host| Value::from(host.as_str()))
             };
             incomplete |= value.is_none();
@@ -118,7 +117,7 @@ impl Compiler<'_> {
             .map(|def| def.name.value.as_str())
             .collect();
         for name in names.filter(|name| !known.contains(&name.as_str())) {
-            let help = did_you_mean(name, known.iter().copied());
+            let help = self.diagnostics.suggest(name, known.iter().copied());
             let span = self.request.runbook.name.span;
             self.error(
                 Code::UnknownInput,
@@ -130,22 +129,24 @@ impl Compiler<'_> {
         }
     }
 
-    fn secret(&mut self, def: &InputDef) -> Option<SecretSource> {
+    fn secret(&mut self, def: &InputDef, hosts: &Hosts) -> Option<SecretSource> {
         let name = &def.name.value;
         let given = self.request.given;
         if given.texts.contains_key(name) || given.values.contains_key(name) {
             let help = Some(format!(
-                "write `--secret {name}=env:VARIABLE` or `--secret {name}=file:PATH`"
+                "write `--secret {name}=env:VARIABLE`, or `file:PATH`, `command:PROGRAM`, `prompt`"
             ));
             let message = format!(
                 "the secret `{name}` must not stand on a command line or in a file of inputs"
             );
             self.error(Code::BadInput, message, def.name.span, "a secret", help);
         }
-        let source = given.secrets.get(name).cloned();
+        // Checked where it is not needed, too.
+        let generated = self.generated(def, hosts);
+        let source = given.secrets.get(name).cloned().or(generated);
         if source.is_none() && def.required && !self.request.allow_missing {
             let help = Some(format!(
-                "write `--secret {name}=env:VARIABLE` or `--secret {name}=file:PATH`"
+                "write `--secret {name}=env:VARIABLE`, or `file:PATH`, `command:PROGRAM`, `prompt`"
             ));
             self.error(
                 Code::MissingInput,
@@ -197,36 +198,15 @@ impl Compiler<'_> {
             .ok()
     }
 
+    /// Hosts must be in the inventory, and in their groups.
     fn fits(&self, def: &InputDef, hosts: &Hosts, value: Value) -> Result<Value, String> {
-        let Some(text) = value.as_str() else {
-            return Ok(value);
-        };
-        if !matches(def.pattern.as_ref(), text) {
-            return Err("does not match its `pattern`".to_owned());
-        }
-        if !is_host(&def.kind.value) {
-            return Ok(value);
-        }
-        if !hosts.order.iter().any(|host| host.as_str() == text) {
-            let near = did_you_mean(text, hosts.order.iter().map(|host| host.as_str()));
-            return Err(format!(
-                "names `{text}`, which the inventory does not have{}",
-                near.map_or(String::new(), |n| format!("; {n}"))
-            ));
-        }
-        match &def.in_group {
-            Some(group)
-                if !hosts
-                    .groups
-                    .get(&group.value)
-                    .is_some_and(|of| of.iter().any(|h| h.as_str() == text)) =>
-            {
-                Err(format!(
-                    "names `{text}`, which is not in the group `{}`",
-                    group.value
-                ))
-            }
-            _ => Ok(value),
+        let mut wrong = None;
+        def.kind.value.hosts(&value, &mut |name, group| {
+            wrong = wrong.take().or_else(|| hosts.refused(name, group));
+        });
+        match wrong {
+            Some(why) => Err(why),
+            None => Ok(value),
         }
     }
 
@@ -265,11 +245,4 @@ impl Compiler<'_> {
             );
         }
     }
-}
-
-/// Whether a text matches a pattern, where there is one.
-pub(super) fn matches(pattern: Option<&Spanned<String>>, text: &str) -> bool {
-    pattern.is_none_or(|pattern| {
-        crate::fields::pattern(&pattern.value).is_ok_and(|regex| regex.is_match(text))
-    })
 }

@@ -5,12 +5,16 @@ mod steps;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use runbook_model::plan::Part;
+
 use super::Request;
 use super::hosts::Hosts;
 use super::inputs::Known;
+use super::items::{Items, has_member};
+use super::known::early_vars;
 use super::select::Chosen;
 use crate::ast::StepDef;
-use crate::diagnostic::{Code, Diagnostic, Diagnostics, did_you_mean};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::graph::Reference;
 use crate::scope::{self, Segment, path_text};
 use crate::source::Span;
@@ -18,8 +22,11 @@ use crate::source::Span;
 /// Whose text it is, which decides what it may read.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Reader {
-    /// Before the plan is made: inputs, and variables that are values.
+    /// A rule over inputs: they, and variables that are values.
     Rule,
+    /// Who runs what, before anything runs: inputs, and variables that hang on nothing else; the
+    /// variables of the host in what is decided for each host of a step; groups in `for_each`.
+    Place { at: Option<usize>, groups: bool },
     /// Of the whole run: a variable, `done_when`.
     Run,
     /// A phase's `when`.
@@ -34,6 +41,7 @@ pub(super) enum Reader {
 
 struct StepInfo<'a> {
     phase: usize,
+    part: Part,
     step: &'a StepDef,
 }
 
@@ -46,7 +54,10 @@ pub(super) struct Names<'a> {
     steps: Vec<StepInfo<'a>>,
     vars: BTreeMap<String, Vec<Reference>>,
     vars_of_vars: BTreeMap<String, BTreeSet<String>>,
+    early: BTreeSet<String>,
     reading: BTreeSet<String>,
+    /// The text that is checked goes into a parameter that is secret.
+    takes_secrets: bool,
     diagnostics: Diagnostics,
 }
 
@@ -58,8 +69,11 @@ impl<'a> Names<'a> {
         chosen: &'a Chosen,
     ) -> Self {
         let phases = request.runbook.phases.iter().enumerate();
-        let steps = phases
-            .flat_map(|(phase, of)| of.steps.iter().map(move |step| StepInfo { phase, step }));
+        let steps = phases.flat_map(|(phase, of)| {
+            let part = of.part;
+            let steps = of.steps.iter();
+            steps.map(move |step| StepInfo { phase, part, step })
+        });
         Self {
             request,
             hosts,
@@ -68,7 +82,9 @@ impl<'a> Names<'a> {
             steps: steps.collect(),
             vars: BTreeMap::new(),
             vars_of_vars: BTreeMap::new(),
+            early: early_vars(request.runbook),
             reading: BTreeSet::new(),
+            takes_secrets: false,
             diagnostics: Diagnostics::new(),
         }
     }
@@ -144,7 +160,8 @@ impl<'a> Names<'a> {
         span: Span,
         known: impl IntoIterator<Item = &'n str>,
     ) {
-        self.error(Code::UnknownName, what, span, did_you_mean(name, known));
+        let help = self.diagnostics.suggest(name, known);
+        self.error(Code::UnknownName, what, span, help);
     }
 
     /// Checks one reference; what it reads from steps comes back.
@@ -154,6 +171,7 @@ impl<'a> Names<'a> {
         span: Span,
         reader: &Reader,
     ) -> Vec<Reference> {
+        self.takes_secrets = matches!(reader, Reader::Step { secrets: true, .. });
         let path = &reference.path;
         let Some(root) = path.first().and_then(Segment::name) else {
             return Vec::new();
@@ -177,23 +195,24 @@ impl<'a> Names<'a> {
         }
         match root {
             "inputs" => self.input(path, span, reader),
-            "vars" => return self.var(path, span, reader),
+            "vars" => return self.var(path, reference.guarded, span, reader),
             "host" => self.host(path, span, reader),
             "groups" => self.group(path, span),
             "run" => self.run(path, span),
             "outputs" => self.own_output(path, span, reader),
             "steps" => return self.step(reference, span, reader),
-            "item" | "window" => {
-                self.error(
-                    Code::NotSupportedYet,
-                    format!("`{root}` is not supported yet"),
-                    span,
-                    None,
-                );
-            }
+            "item" => self.item(path, span, reader),
+            "window" => self.window(path, span),
             other => {
                 let what = format!("there is no name `{other}`");
-                self.unknown(what, other, span, scope::ROOTS);
+                let is_group = self.hosts.groups.contains_key(other);
+                match is_group && matches!(reader, Reader::Place { groups: true, .. }) {
+                    true => {
+                        let help = format!("write `groups.{other}` for the hosts of the group");
+                        self.error(Code::UnknownName, what, span, Some(help));
+                    }
+                    false => self.unknown(what, other, span, scope::ROOTS),
+                }
             }
         }
         Vec::new()
@@ -202,8 +221,13 @@ impl<'a> Names<'a> {
     fn may_read(&self, root: &str, reader: &Reader) -> bool {
         match (root, reader) {
             ("outputs", Reader::Step { own_outputs, .. }) => *own_outputs,
-            ("outputs", _) | ("steps" | "host" | "run" | "groups", Reader::Rule) => false,
-            ("host", Reader::Run | Reader::Phase { .. }) => false,
+            ("outputs", _) => false,
+            ("steps" | "run" | "window", Reader::Rule | Reader::Place { .. }) => false,
+            ("item", reader) => matches!(reader, Reader::Step { .. }),
+            ("host", Reader::Place { at, .. }) => at.is_some(),
+            ("host", Reader::Rule | Reader::Run | Reader::Phase { .. }) => false,
+            ("groups", Reader::Place { groups, .. }) => *groups,
+            ("groups", Reader::Rule) => false,
             _ => true,
         }
     }
@@ -241,7 +265,13 @@ impl<'a> Names<'a> {
         }
     }
 
-    fn var(&mut self, path: &[Segment], span: Span, reader: &Reader) -> Vec<Reference> {
+    fn var(
+        &mut self,
+        path: &[Segment],
+        guarded: bool,
+        span: Span,
+        reader: &Reader,
+    ) -> Vec<Reference> {
         let Some(name) = path.get(1).and_then(Segment::name) else {
             return Vec::new();
         };
@@ -251,21 +281,34 @@ impl<'a> Names<'a> {
             self.unknown(format!("there is no variable `{name}`"), name, span, known);
             return Vec::new();
         };
-        if matches!(reader, Reader::Rule) && !matches!(var.value, crate::ast::VarValue::Literal(_))
-        {
-            let message = format!("`vars.{name}` has no value here: it is not a plain value");
+        let too_late = match reader {
+            Reader::Rule => !matches!(var.value, crate::ast::VarValue::Literal(_)),
+            Reader::Place { .. } => !self.early.contains(name),
+            _ => false,
+        };
+        if too_late {
+            let why = match reader {
+                Reader::Rule => "it is not a plain value",
+                _ => "it reads more than inputs, and this is decided before anything runs",
+            };
+            let message = format!("`vars.{name}` has no value here: {why}");
             self.error(Code::UnknownName, message, span, None);
+            return Vec::new();
         }
         self.reading.insert(name.to_owned());
         let read = self.vars.get(name).cloned().unwrap_or_default();
         for reference in &read {
             self.check_order(reference.step, span, reader, Some(name));
         }
+        if !guarded && let Some(reference) = read.first() {
+            self.check_reached(reference.step, span, reader, Some(name));
+        }
         read
     }
 
     fn host(&mut self, path: &[Segment], span: Span, reader: &Reader) {
-        let (Some(name), Reader::Step { at, .. }) = (path.get(1).and_then(Segment::name), reader)
+        let (Some(name), Reader::Step { at, .. } | Reader::Place { at: Some(at), .. }) =
+            (path.get(1).and_then(Segment::name), reader)
         else {
             return;
         };
@@ -277,8 +320,8 @@ impl<'a> Names<'a> {
                 None,
             );
         }
-        let here = self.chosen.steps.get(*at).cloned().unwrap_or_default();
-        for host in here {
+        let here = self.chosen.steps.get(*at).map(|of| of.hosts.clone());
+        for host in here.unwrap_or_default() {
             let vars = self.hosts.by_name.get(&host).map(|host| &host.vars);
             let known = vars.is_some_and(|vars| vars.contains_key(name))
                 || (host.is_control() && name == "name");
@@ -323,6 +366,54 @@ impl<'a> Names<'a> {
         }
     }
 
+    /// What a step is repeated for; every item must have what is read of it.
+    fn item(&mut self, path: &[Segment], span: Span, reader: &Reader) {
+        let Reader::Step { at, .. } = reader else {
+            return;
+        };
+        let Some(items) = self.chosen.steps.get(*at).and_then(|of| of.items.as_ref()) else {
+            let message = "`item` has a value only in a step with `for_each`".to_owned();
+            return self.error(Code::UnknownName, message, span, None);
+        };
+        let Items::Known(items) = items else {
+            return;
+        };
+        if let Some(item) = items
+            .iter()
+            .find(|item| !has_member(&item.value, &path[1..]))
+        {
+            let (what, rest) = (path_text(path), path.get(1).and_then(Segment::name));
+            let message = format!("the item `{}` has no `{what}`", item.name);
+            let known: Vec<String> = match &item.value {
+                serde_json::Value::Object(map) => map.keys().cloned().collect(),
+                _ => Vec::new(),
+            };
+            let name = rest.unwrap_or_default();
+            self.unknown(message, name, span, known.iter().map(String::as_str));
+        }
+    }
+
+    fn window(&mut self, path: &[Segment], span: Span) {
+        let Some(window) = &self.request.runbook.window else {
+            let message = "this runbook has no `window`".to_owned();
+            let help = Some("write `window: { opens: …, closes: … }` at the top".to_owned());
+            return self.error(Code::UnknownName, message, span, help);
+        };
+        let dates = [
+            ("opens", &window.opens),
+            ("closes", &window.closes),
+            ("no_return_before", &window.no_return_before),
+        ];
+        let Some(name) = path.get(1).and_then(Segment::name) else {
+            return;
+        };
+        let known = dates.iter().filter(|(_, date)| date.is_some());
+        if !known.clone().any(|(known, _)| *known == name) {
+            let what = format!("the window of this runbook has no `{name}`");
+            self.unknown(what, name, span, known.map(|(known, _)| *known));
+        }
+    }
+
     fn own_output(&mut self, path: &[Segment], span: Span, reader: &Reader) {
         if let Reader::Step { at, .. } = reader {
             self.output(*at, path.get(1), span);
@@ -333,7 +424,8 @@ impl<'a> Names<'a> {
 fn why_not(root: &str, reader: &Reader) -> &'static str {
     match (root, reader) {
         ("outputs", _) => "only `expect` and `fatal` see a step's own outputs",
-        (_, Reader::Rule) => {
+        ("item", _) => "it belongs to a step with `for_each`",
+        (_, Reader::Rule | Reader::Place { .. }) => {
             "this is decided before anything runs, from inputs and plain variables"
         }
         _ => "this text belongs to no host",

@@ -1,20 +1,16 @@
-//! Steps, phases and variables as the plan stores them, and the draft of the graph.
+//! Steps, phases and variables as the plan stores them.
 
 use std::collections::BTreeMap;
 
 use runbook_model::plan::{Phase, Var};
-use runbook_model::step::{Expr, Outage, Until};
-use runbook_model::step_type::TypeKind;
-use runbook_model::{Step, StepId, StepType, Value};
+use runbook_model::step::{Expr, Hold, OnFailure, Outage, Until};
+use runbook_model::{Step, StepId, StepIx, StepType, Value};
 
 use super::Compiler;
-use super::select::Chosen;
-use super::texts::Texts;
-use crate::ast::{StepDef, VarValue};
-use crate::diagnostic::{Code, did_you_mean};
-use crate::graph::{Draft, DraftPhase, DraftStep, Need};
+use super::select::{Chosen, ChosenPhase};
+use crate::ast::{self, HoldDef, StepDef, VarValue};
+use crate::diagnostic::Code;
 use crate::source::Spanned;
-use crate::steptype::check_params;
 
 impl Compiler<'_> {
     pub(super) fn expr(&self, text: &Spanned<String>) -> Expr {
@@ -24,16 +20,23 @@ impl Compiler<'_> {
         }
     }
 
-    pub(super) fn steps(&mut self, chosen: &Chosen, _texts: &Texts) -> Vec<Step> {
+    pub(super) fn steps(&mut self, chosen: &Chosen) -> Vec<Step> {
         let mut steps = Vec::new();
         for (number, phase) in self.request.runbook.phases.iter().enumerate() {
+            if let Some(import) = &phase.import {
+                // Nobody has put the other runbook into its place: its steps would be left out.
+                let message = format!("the runbook `{}` was not read", import.file.value);
+                self.error(Code::BadImport, message, import.file.span, "", None);
+            }
             for def in &phase.steps {
-                self.check_type(def, chosen.steps.get(steps.len()).map_or(0, Vec::len));
+                let instances = chosen.steps.get(steps.len());
+                self.check_type(phase, def, instances.map_or(0, |of| of.instances.len()));
                 steps.extend(self.step(def, number));
             }
         }
         self.check_needs();
         self.check_outage();
+        self.check_holds();
         steps
     }
 
@@ -70,101 +73,70 @@ impl Compiler<'_> {
             outage: def.outage.map(|mark| mark.value),
             no_return: def.no_return.as_ref().map(|text| self.expr(text)),
             undo_none: def.undo_none,
-            on_failure: runbook_model::step::OnFailure::Stop,
-            hold: None,
-            chdir: None,
-            for_each: false,
-            via: false,
+            on_failure: def.on_failure,
+            hold: def.hold.as_ref().map(|hold| self.hold(hold)),
+            chdir: def.chdir.as_ref().map(|text| self.expr(text)),
+            for_each: def.for_each.is_some(),
+            via: def.via.is_some(),
             tags: def.tags.iter().map(|tag| tag.value.clone()).collect(),
             place: sources.place(def.id.span),
         })
     }
 
-    fn check_type(&mut self, def: &StepDef, instances: usize) {
-        let Some(source) = self.request.sources.get(def.uses.span.source) else {
-            return;
-        };
-        let Some(step_type) =
-            self.request
-                .catalog
-                .resolve(&def.uses, source.id(), self.diagnostics)
-        else {
-            return;
-        };
-        check_params(
-            step_type,
-            &def.with,
-            def.uses.span,
-            source,
-            self.diagnostics,
-        );
-        let is_probe = step_type.kind == TypeKind::Probe;
-        let looks_again = is_probe || step_type.kind == TypeKind::Assert;
-        if let Some(fresh) = def.fresh_ms.filter(|_| !looks_again) {
-            let message = format!(
-                "`fresh` is for probes and asserts, `{}` is neither",
-                step_type.name
-            );
-            self.error(Code::Conflict, message, fresh.span, "", None);
-        }
-        if let Some(once) = def.once.filter(|_| !is_probe) {
-            let message = format!("`once` is for probes, `{}` is none", step_type.name);
-            self.error(Code::Conflict, message, once, "", None);
-        }
-        let has_outputs = is_probe || !step_type.is_engine();
-        if let Some(expect) = def.expect.as_ref().filter(|_| !has_outputs) {
-            let message = format!("`{}` has no outputs to expect something of", step_type.name);
-            self.error(Code::Conflict, message, expect.span, "", None);
-        }
-        if let Some(until) = def
-            .until
-            .as_ref()
-            .filter(|_| step_type.is_engine() || step_type.kind == TypeKind::Always)
-        {
-            let message = format!("`{}` has no check that could be repeated", step_type.name);
-            self.error(Code::Conflict, message, until.span, "", None);
-        }
-        let on_control = matches!(
-            step_type.kind,
-            TypeKind::Gate | TypeKind::Record | TypeKind::Assert
-        );
-        if on_control && instances > 1 {
-            let message = format!("`{}` is done once, on `control`", step_type.name);
-            let span = def.on.as_ref().map_or(def.uses.span, |on| on.span);
-            self.error(Code::NotSingle, message, span, "more than one host", None);
+    fn hold(&self, hold: &HoldDef) -> Hold {
+        let ids = self.request.runbook.steps().map(|(_, step)| &step.id.value);
+        let ids: Vec<&String> = ids.collect();
+        let release = hold.release.iter().filter_map(|name| {
+            let at = ids.iter().position(|id| **id == name.value)?;
+            u32::try_from(at).ok().map(StepIx)
+        });
+        Hold {
+            release: release.collect(),
+            on_failure: hold.on_failure.value,
+            max_ms: hold.max_ms,
         }
     }
 
     fn check_needs(&mut self) {
-        let known: Vec<&str> = self
-            .request
-            .runbook
-            .steps()
-            .map(|(_, step)| step.id.value.as_str())
-            .collect();
-        let all: Vec<&StepDef> = self.request.runbook.steps().map(|(_, step)| step).collect();
-        for def in all {
+        let all: Vec<(&ast::Phase, &StepDef)> = self.request.runbook.steps().collect();
+        for (phase, def) in &all {
             for need in def.needs.iter().flatten() {
-                if !known.contains(&need.step.value.as_str()) {
-                    let help = did_you_mean(&need.step.value, known.iter().copied());
-                    let message = format!("there is no step `{}`", need.step.value);
-                    self.error(Code::UnknownName, message, need.step.span, "", help);
+                let name = &need.step.value;
+                let needed = all.iter().find(|(_, step)| step.id.value == *name);
+                match needed {
+                    None => {
+                        let known = all.iter().map(|(_, step)| step.id.value.as_str());
+                        let help = self.diagnostics.suggest(name, known);
+                        let message = format!("there is no step `{name}`");
+                        self.error(Code::UnknownName, message, need.step.span, "", help);
+                    }
+                    Some((other, _)) if other.part != phase.part => {
+                        let message = format!("`{name}` belongs to another part of this runbook");
+                        let help = "the procedure, the rollback and what runs at the end have an order of their own";
+                        self.error(
+                            Code::Conflict,
+                            message,
+                            need.step.span,
+                            "",
+                            Some(help.to_owned()),
+                        );
+                    }
+                    Some(_) => {}
                 }
             }
         }
     }
 
-    /// An outage that begins must be able to end.
+    /// An outage that begins must be able to end, in each part of the runbook.
     fn check_outage(&mut self) {
-        let mut open = None;
-        for (_, step) in self.request.runbook.steps() {
-            match step.outage {
-                Some(mark) if mark.value == Outage::Begin => open = Some(mark.span),
-                Some(_) => open = None,
-                None => {}
+        let mut open: BTreeMap<_, Option<_>> = BTreeMap::new();
+        for (phase, step) in self.request.runbook.steps() {
+            if let Some(mark) = step.outage {
+                let begins = mark.value == Outage::Begin;
+                open.insert(phase.part, begins.then_some(mark.span));
             }
         }
-        if let Some(span) = open {
+        for span in open.into_values().flatten() {
             let help =
                 Some("mark the step that lets clients in again with `outage: end`".to_owned());
             self.error(
@@ -201,76 +173,34 @@ impl Compiler<'_> {
     }
 
     pub(super) fn phases(&self, chosen: &Chosen) -> Vec<Phase> {
-        let phases = self.request.runbook.phases.iter().zip(&chosen.batches);
+        let phases = self.request.runbook.phases.iter().zip(&chosen.phases);
         phases
-            .map(|(phase, batches)| Phase {
-                id: phase.id.value.clone(),
-                order: phase.order,
-                when: phase.when.as_ref().map(|text| self.expr(text)),
-                batches: batches.clone(),
-                part: runbook_model::plan::Part::Main,
-                hosts: Vec::new(),
-                on_failure: runbook_model::step::OnFailure::Stop,
-                max_failures: 0,
-                min_ok: 0,
-                pause_ms: 0,
-                place: self.request.sources.place(phase.id.span),
-            })
+            .map(|(phase, chosen)| self.phase(phase, chosen))
             .collect()
     }
 
-    /// What the graph is built from.
-    pub(super) fn draft(&self, chosen: &Chosen, texts: &Texts) -> Draft {
-        let runbook = self.request.runbook;
-        let ids: Vec<&str> = runbook
-            .steps()
-            .map(|(_, step)| step.id.value.as_str())
-            .collect();
-        let phases = runbook
-            .phases
-            .iter()
-            .enumerate()
-            .map(|(at, phase)| DraftPhase {
-                id: phase.id.value.clone(),
-                order: phase.order,
-                batches: chosen.batches.get(at).cloned().unwrap_or_default(),
-                references: texts.phases.get(at).cloned().unwrap_or_default(),
-            });
-        let with_phase = runbook
-            .phases
-            .iter()
-            .enumerate()
-            .flat_map(|(phase, of)| of.steps.iter().map(move |s| (phase, s)));
-        let steps = with_phase.enumerate().map(|(at, (phase, step))| {
-            let hosts = chosen.steps.get(at).cloned().unwrap_or_default();
-            let is_gate = self
-                .request
-                .catalog
-                .get(&step.uses.value)
-                .is_some_and(|of| of.kind == TypeKind::Gate);
-            let needs = step.needs.as_ref().map(|needs| {
-                let known = needs.iter().filter_map(|need| {
-                    let step = ids.iter().position(|id| *id == need.step.value)?;
-                    Some(Need {
-                        step,
-                        same_host: need.same_host,
-                    })
-                });
-                known.collect()
-            });
-            DraftStep {
-                id: step.id.value.clone(),
-                phase,
-                barrier: is_gate || hosts.iter().any(runbook_model::HostName::is_control),
-                hosts,
-                needs,
-                references: texts.steps.get(at).cloned().unwrap_or_default(),
-            }
-        });
-        Draft {
-            phases: phases.collect(),
-            steps: steps.collect(),
-            done_when: runbook.done_when.as_ref().map(|_| texts.done_when.clone()),
+    fn phase(&self, phase: &ast::Phase, chosen: &ChosenPhase) -> Phase {
+        let rolling = phase.rolling.as_ref();
+        let of_rolling = rolling.and_then(|rolling| rolling.max_failures);
+        let budget = of_rolling.or(phase.max_failures).map_or(0, |n| n.value);
+        // A budget for failures is one for going on after them.
+        let goes_on = rolling.is_some() && budget > 0;
+        Phase {
+            id: phase.id.value.clone(),
+            part: phase.part,
+            order: phase.order,
+            when: phase.when.as_ref().map(|text| self.expr(text)),
+            batches: chosen.batches.clone(),
+            hosts: chosen.hosts.clone(),
+            on_failure: if goes_on {
+                OnFailure::Continue
+            } else {
+                phase.on_failure
+            },
+            max_failures: budget,
+            min_ok: rolling.and_then(|of| of.min_ok).map_or(0, |n| n.value),
+            pause_ms: rolling.map_or(0, |rolling| rolling.pause_ms),
+            place: self.request.sources.place(phase.id.span),
         }
     }
 }

@@ -4,16 +4,18 @@
 use std::collections::BTreeSet;
 
 use runbook_model::HostName;
+use runbook_model::plan::Part;
 use runbook_model::step_type::TypeKind;
 
 use super::Compiler;
 use super::hosts::Hosts;
 use super::inputs::Known;
+use super::items::as_template;
 use super::names::{Names, Reader};
 use super::select::Chosen;
-use crate::ast::{StepDef, VarValue};
+use crate::ast::{ForEach, StepDef, VarValue};
 use crate::condition::Condition;
-use crate::diagnostic::{Code, did_you_mean};
+use crate::diagnostic::Code;
 use crate::graph::Reference;
 use crate::scope;
 use crate::source::{Span, Spanned};
@@ -27,6 +29,9 @@ pub(super) struct Texts {
     pub(super) phases: Vec<Vec<Reference>>,
     pub(super) done_when: Vec<Reference>,
 }
+
+/// What every record of a run holds, beside the outputs of the steps that it names.
+const IN_EVERY_RECORD: &[&str] = &["approvals", "times", "outage", "holds"];
 
 /// A text with what it reads.
 struct Read<'a> {
@@ -58,10 +63,21 @@ impl Compiler<'_> {
         if let Some(done_when) = &runbook.done_when {
             texts.done_when = self.condition(&mut names, done_when, &Reader::Run);
         }
+        let place = Reader::Place {
+            at: None,
+            groups: false,
+        };
+        for date in runbook.window.iter().flat_map(|window| {
+            [&window.opens, &window.closes, &window.no_return_before]
+                .into_iter()
+                .flatten()
+        }) {
+            self.template(&mut names, date, &place);
+        }
         let mut at = 0;
         for (number, phase) in runbook.phases.iter().enumerate() {
             if let Some(on) = &phase.on {
-                self.template(&mut names, on, &Reader::Rule);
+                self.template(&mut names, on, &place);
             }
             let reader = Reader::Phase { number };
             let when = phase
@@ -82,9 +98,7 @@ impl Compiler<'_> {
 
     fn step_texts(&mut self, names: &mut Names<'_>, step: &StepDef, at: usize) -> Vec<Reference> {
         let mut read = BTreeSet::new();
-        if let Some(on) = &step.on {
-            self.template(names, on, &Reader::Rule);
-        }
+        self.place_texts(names, step, at);
         let plain = Reader::Step {
             at,
             own_outputs: false,
@@ -99,6 +113,11 @@ impl Compiler<'_> {
             step.when
                 .iter()
                 .flat_map(|text| self.condition(names, text, &plain)),
+        );
+        read.extend(
+            step.chdir
+                .iter()
+                .flat_map(|text| self.template(names, text, &plain)),
         );
         read.extend(
             step.expect
@@ -135,8 +154,17 @@ impl Compiler<'_> {
                 (Some(TypeKind::Assert), "all") => {
                     read.extend(self.assert_texts(names, &entry.value, &reader))
                 }
-                (Some(TypeKind::Gate), "show") | (Some(TypeKind::Record), "include") => {
-                    read.extend(self.step_names(&entry.value));
+                (Some(TypeKind::Gate), "show") => {
+                    read.extend(self.step_names(&entry.value, at, &[]));
+                }
+                (Some(TypeKind::Record), "include") => {
+                    read.extend(self.step_names(&entry.value, at, IN_EVERY_RECORD));
+                }
+                (Some(TypeKind::Gate), "deadline") => {
+                    if let Some(text) = entry.value.as_str() {
+                        let text = Spanned::new(text.to_owned(), entry.value.site());
+                        read.extend(self.condition(names, &text, &reader));
+                    }
                 }
                 _ => {
                     let mut found = Vec::new();
@@ -152,6 +180,65 @@ impl Compiler<'_> {
         read.into_iter()
             .filter(|reference| reference.step != at)
             .collect()
+    }
+
+    /// Where a step runs, as whom and for what.
+    fn place_texts(&mut self, names: &mut Names<'_>, step: &StepDef, at: usize) {
+        let everywhere = Reader::Place {
+            at: None,
+            groups: false,
+        };
+        let on_host = Reader::Place {
+            at: Some(at),
+            groups: false,
+        };
+        let of_items = Reader::Place {
+            at: None,
+            groups: true,
+        };
+        for (text, reader) in [
+            (&step.on, &everywhere),
+            (&step.via, &on_host),
+            (&step.account, &on_host),
+        ] {
+            if let Some(text) = text {
+                self.template(names, text, reader);
+            }
+        }
+        match &step.for_each {
+            None => {}
+            Some(ForEach::Path(path)) if path.value.contains("{{") => {
+                self.template(names, path, &of_items);
+            }
+            Some(ForEach::Path(path)) => self.bare_path(names, path, &of_items),
+            Some(ForEach::Literal(node)) => {
+                self.refuse_template_keys(node);
+                let mut found = Vec::new();
+                node.texts(&mut |text, node| {
+                    found.push(Spanned::new(text.to_owned(), node.site()));
+                });
+                for text in found {
+                    self.template(names, &text, &of_items);
+                }
+            }
+        }
+    }
+
+    /// A path without braces.
+    fn bare_path(&mut self, names: &mut Names<'_>, path: &Spanned<String>, reader: &Reader) {
+        let parsed = Template::parse(&as_template(&path.value)).ok();
+        let is_path = parsed
+            .as_ref()
+            .is_some_and(|template| template.single_path().is_some());
+        let Some(template) = parsed.filter(|_| is_path) else {
+            let message = "`for_each` is a path, a list or a map";
+            let help = Some("write `groups.quay`, `inputs.ports`, or `[a, b]`".to_owned());
+            return self.error(Code::BadValue, message, path.span, "", help);
+        };
+        let references = template.references().to_vec();
+        for reference in references {
+            names.check(&reference, path.span, reader);
+        }
     }
 
     /// A secret that stands in the runbook is in its plan and in every copy of the file.
@@ -221,24 +308,39 @@ impl Compiler<'_> {
         read
     }
 
-    /// A list of steps by name.
-    fn step_names(&mut self, node: &Node) -> Vec<Reference> {
-        let known: Vec<&str> = self
-            .request
-            .runbook
+    /// A list of steps by name; words that mean something else make no reference.
+    fn step_names(&mut self, node: &Node, own: usize, words: &[&str]) -> Vec<Reference> {
+        let runbook = self.request.runbook;
+        let known: Vec<(Part, &str)> = runbook
             .steps()
-            .map(|(_, step)| step.id.value.as_str())
+            .map(|(phase, step)| (phase.part, step.id.value.as_str()))
             .collect();
+        let part = known.get(own).map_or(Part::Main, |(part, _)| *part);
         let mut read = Vec::new();
         for item in node.as_seq().unwrap_or_default() {
             let Some(name) = item.as_str() else { continue };
-            match known.iter().position(|id| *id == name) {
+            match known.iter().position(|(_, id)| *id == name) {
+                Some(step) if known[step].0 != part && known[step].0 != Part::Main => {
+                    let message = format!("`{name}` belongs to another part of this runbook");
+                    let help = "steps of the procedure can be named everywhere, others only in their own part";
+                    self.error(
+                        Code::NotAnAncestor,
+                        message,
+                        item.site(),
+                        "",
+                        Some(help.to_owned()),
+                    );
+                }
                 Some(step) => read.push(Reference {
                     step,
                     same_host: false,
                 }),
+                None if words.contains(&name) => {}
                 None => {
-                    let help = did_you_mean(name, known.iter().copied());
+                    let ids = known.iter().map(|(_, id)| *id);
+                    let help = self
+                        .diagnostics
+                        .suggest(name, ids.chain(words.iter().copied()));
                     self.error(
                         Code::UnknownName,
                         format!("there is no step `{name}`"),

@@ -10,34 +10,39 @@ use serde_json::{Map, Number, Value};
 
 use super::special::Special;
 use crate::scope::Item;
-use crate::value::InputType;
+use crate::value::Meaning;
 
-/// A value of the scope for CEL; the type makes versions, durations and sizes what they are.
-pub(super) fn to_cel<'v>(value: &'v Value, kind: Option<&InputType>) -> Box<dyn Val + 'v> {
-    if let Some(special) = kind.and_then(|kind| Special::of(kind, value)) {
+/// A value of the scope for CEL; the meaning makes versions, durations, sizes and dates what they
+/// are.
+pub(super) fn to_cel<'v>(value: &'v Value, meaning: Option<&Meaning>) -> Box<dyn Val + 'v> {
+    if let Some(special) = meaning.and_then(|meaning| Special::of(meaning, value)) {
         return Box::new(special);
     }
-    let element = kind.and_then(InputType::element);
+    let part = |name: &str| meaning.and_then(|meaning| meaning.part(name));
     match value {
         Value::Null => Box::new(CelNull),
         Value::Bool(truth) => Box::new(CelBool::from(*truth)),
         Value::Number(number) => number_to_cel(number),
         Value::String(text) => Box::new(CelString::from(text.as_str())),
         Value::Array(list) => {
-            let list: Vec<_> = list.iter().map(|item| to_cel(item, element)).collect();
+            let item = |(at, item)| match meaning {
+                Some(_) => to_cel(item, part(&usize::to_string(&at))),
+                None => to_cel(item, None),
+            };
+            let list: Vec<_> = list.iter().enumerate().map(item).collect();
             Box::new(CelList::from(list))
         }
         Value::Object(map) => Box::new(map_of(
             map.iter()
-                .map(|(key, item)| (key.as_str(), to_cel(item, element))),
+                .map(|(key, item)| (key.as_str(), to_cel(item, part(key)))),
         )),
     }
 }
 
-/// A value with its type for CEL; what was computed on the way is owned.
+/// A value with its meaning for CEL; what was computed on the way is owned.
 pub(super) fn item_to_cel(item: Item<'_>) -> Box<dyn Val + '_> {
     match item.value {
-        std::borrow::Cow::Borrowed(value) => to_cel(value, item.kind),
+        std::borrow::Cow::Borrowed(value) => to_cel(value, item.meaning),
         std::borrow::Cow::Owned(Value::String(text)) => Box::new(CelString::from(text)),
         std::borrow::Cow::Owned(_) => Box::new(CelNull),
     }

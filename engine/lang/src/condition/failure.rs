@@ -39,10 +39,6 @@ pub(super) fn parse_error(text: &str, errors: &ParseErrors) -> ExprError {
         "{" | "}" if text.contains("{{") => {
             "a condition names values as they are, without `{{` and `}}`".to_owned()
         }
-        "=" => "`=` compares nothing, write `==`".to_owned(),
-        "and" => "write `&&` for `and`".to_owned(),
-        "or" => "write `||` for `or`".to_owned(),
-        _ if text[..at].trim_end() == "not" => "write `!` for `not`".to_owned(),
         token if token.starts_with(|c: char| !c.is_ascii()) => {
             format!(
                 "names have letters `a` to `z`, `{}` belongs into quotes",
@@ -53,8 +49,6 @@ pub(super) fn parse_error(text: &str, errors: &ParseErrors) -> ExprError {
             "this text, or what stands before it, is not understood; a backslash is written `\\\\`"
                 .to_owned()
         }
-        "&" => "write `&&`".to_owned(),
-        "|" => "write `||`".to_owned(),
         token if token.starts_with(|c: char| c.is_ascii_digit()) => {
             format!("the number `{}` is not understood here", shown(token))
         }
@@ -152,7 +146,9 @@ fn overload(function: &str, types: &[String]) -> String {
     match (function, kinds.as_slice()) {
         ("_._", [of, ..]) => format!("{of} has no members"),
         ("_[_]", [of, key]) => format!("{of} has no entry by {key}"),
-        ("!_", [of]) => format!("`!` needs `true` or `false`, this is {of}"),
+        ("!_", [of]) => format!(
+            "`!` needs `true` or `false`, this is {of}; what is compared stands in brackets: `!(a == b)`"
+        ),
         ("-_", [of]) => format!("`-` needs a number, this is {of}"),
         ("_&&_" | "_||_", _) => format!(
             "{} needs `true` or `false` on both sides",

@@ -1,7 +1,7 @@
-//! The functions of conditions: CEL's own, and the operators that understand versions.
+//! The functions of conditions: CEL's own, and the operators that understand versions and dates.
 //!
 //! CEL asks only the left operand of an operator what it means, and its text knows nothing of
-//! versions. The operators that compare are therefore calls of functions declared here (names
+//! versions. The operators that compare, add and subtract are therefore calls of functions declared here (names
 //! with `@` cannot be written in an expression). They are also stricter: values of different
 //! kinds are never equal, so comparing them is an error and not `false`.
 
@@ -16,25 +16,24 @@ use cel::common::value::{CowVal, Val};
 use cel::{Env, ExecutionError};
 
 use super::convert::key_text;
+use super::quantity;
 use super::special::{self, Special};
-use crate::value::Version;
+use crate::value::{Meaning, Version};
 
 /// Who says it, in errors made here: their messages are in our own words.
 pub(super) const OURS: &str = "runbook";
 /// Sorts the keys of a map before it is iterated.
 pub(super) const IN_ORDER: &str = "@in_order";
-/// Longest text that `+` may give, in bytes, and longest list.
-const MAX_TEXT: usize = 1 << 20;
-const MAX_LIST: usize = 100_000;
-
 /// Functions that may be called on their own, and with how many values.
-pub(super) const GLOBAL: [(&str, usize); 7] = [
+pub(super) const GLOBAL: [(&str, usize); 9] = [
     ("size", 1),
     ("string", 1),
     ("int", 1),
     ("double", 1),
     ("bool", 1),
     ("version", 1),
+    ("duration", 1),
+    ("timestamp", 1),
     ("matches", 2),
 ];
 /// Functions that may be called on a value, and with how many more.
@@ -47,7 +46,7 @@ pub(super) const MEMBER: [(&str, usize); 5] = [
 ];
 
 /// The operators that are ours, and the functions that replace them.
-pub(super) const REPLACED: [(&str, &str); 8] = [
+pub(super) const REPLACED: [(&str, &str); 9] = [
     (operators::EQUALS, "@equal"),
     (operators::NOT_EQUALS, "@unequal"),
     (operators::LESS, "@less"),
@@ -56,12 +55,13 @@ pub(super) const REPLACED: [(&str, &str); 8] = [
     (operators::GREATER_EQUALS, "@at_least"),
     (operators::IN, "@member"),
     (operators::ADD, "@plus"),
+    (operators::SUBSTRACT, "@minus"),
 ];
 
 /// The environment of all conditions.
 pub(super) static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| {
     let mut env = Env::stdlib().with_optional_support(false);
-    let two: [(&str, cel::common::functions::Function); 8] = [
+    let two: [(&str, cel::common::functions::Function); 9] = [
         ("@equal", |args| equal(&args).map(truth)),
         ("@unequal", |args| equal(&args).map(|same| truth(!same))),
         ("@less", |args| order(&args, "<").map(|o| truth(o.is_lt()))),
@@ -75,7 +75,8 @@ pub(super) static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| {
             order(&args, ">=").map(|o| truth(o.is_ge()))
         }),
         ("@member", |args| member(&args).map(truth)),
-        ("@plus", plus),
+        ("@plus", quantity::plus),
+        ("@minus", quantity::minus),
     ];
     for (name, function) in two {
         env.add_overload(name, name, vec![DYN_TYPE, DYN_TYPE], function)
@@ -83,20 +84,26 @@ pub(super) static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| {
     }
     env.add_overload(IN_ORDER, IN_ORDER, vec![DYN_TYPE], in_order)
         .expect("the order of keys is declared once");
-    env.add_overload("version", "text_to_version", vec![STRING_TYPE], version)
-        .expect("versions from text are declared once");
+    let made: [(&str, cel::common::functions::Function); 3] = [
+        ("version", |args| made(&args, &Meaning::Version)),
+        ("duration", |args| made(&args, &Meaning::Duration)),
+        ("timestamp", |args| made(&args, &Meaning::Date)),
+    ];
+    for (name, function) in made {
+        let id = format!("text_to_{name}");
+        env.add_overload(name, &id, vec![STRING_TYPE], function)
+            .expect("each special value is made from text once");
+        for kind in special::types().into_iter().filter(|k| k.name() == name) {
+            let id = format!("{name}_to_{name}");
+            env.add_overload(name, &id, vec![kind.to_owned()], same)
+                .expect("each special value stays what it is once");
+        }
+    }
     for kind in special::types() {
         let id = format!("{}_to_text", kind.name());
         env.add_overload("string", &id, vec![kind.to_owned()], text)
             .expect("texts from special values are declared once");
     }
-    env.add_overload(
-        "version",
-        "version_to_version",
-        vec![special::types()[0].to_owned()],
-        same,
-    )
-    .expect("versions from versions are declared once");
     Arc::new(env)
 });
 
@@ -104,11 +111,13 @@ fn truth<'b, 'v>(truth: bool) -> CowVal<'b, 'v> {
     CowVal::owned(CelBool::from(truth))
 }
 
-fn ours(message: impl Into<String>) -> ExecutionError {
+pub(super) fn ours(message: impl Into<String>) -> ExecutionError {
     ExecutionError::function_error(OURS, message.into())
 }
 
-fn two<'a, 'b, 'v>(args: &'a [CowVal<'b, 'v>]) -> Result<[&'a (dyn Val + 'v); 2], ExecutionError> {
+pub(super) fn two<'a, 'b, 'v>(
+    args: &'a [CowVal<'b, 'v>],
+) -> Result<[&'a (dyn Val + 'v); 2], ExecutionError> {
     match args {
         [a, b] => Ok([a.as_ref(), b.as_ref()]),
         _ => Err(ours("an operator takes two values")),
@@ -122,6 +131,7 @@ pub(super) fn kind(val: &dyn Val) -> &'static str {
             Special::Version(_) => "a version",
             Special::Duration(..) => "a duration",
             Special::Size(..) => "a size",
+            Special::Date(..) => "a date",
         };
     }
     kind_of_type(val.get_type().name())
@@ -137,6 +147,7 @@ pub(super) fn kind_of_type(name: &str) -> &'static str {
         "version" => "a version",
         "duration" => "a duration",
         "size" => "a size",
+        "timestamp" => "a date",
         name if name.starts_with("list") => "a list",
         name if name.starts_with("map") => "a map",
         _ => "a value of another kind",
@@ -190,6 +201,9 @@ fn order(args: &[CowVal<'_, '_>], operator: &str) -> Result<Ordering, ExecutionE
             ("a size", "text") | ("text", "a size") => {
                 format!("`{operator}` compares a size with text that is no size")
             }
+            ("a date", "text") | ("text", "a date") => {
+                format!("`{operator}` compares a date with text that is no date")
+            }
             _ => format!("`{operator}` does not compare {left} with {right}"),
         })
     };
@@ -237,48 +251,6 @@ fn member(args: &[CowVal<'_, '_>]) -> Result<bool, ExecutionError> {
     )))
 }
 
-fn plus<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
-    // A version beside a text is put in as text.
-    let args: Vec<CowVal<'b, 'v>> = args.into_iter().map(as_plain_text).collect();
-    let [a, b] = two(&args)?;
-    let cannot = || {
-        let (left, right) = (kind(a), kind(b));
-        let hint = if left == "text" || right == "text" {
-            "; write `string(…)` around what is no text"
-        } else {
-            ""
-        };
-        ours(format!("`+` does not join {left} and {right}{hint}"))
-    };
-    let long = |val: &dyn Val| match (
-        val.downcast_ref::<CelString>(),
-        val.downcast_ref::<CelList>(),
-    ) {
-        (Some(text), _) => text.inner().len() > MAX_TEXT / 2,
-        (_, Some(list)) => list.inner().len() > MAX_LIST / 2,
-        _ => false,
-    };
-    if long(a) || long(b) {
-        return Err(ours("`+` would make a value that is too large"));
-    }
-    let sum = a
-        .as_adder()
-        .ok_or_else(cannot)?
-        .add(b)
-        .map_err(|error| match error {
-            ExecutionError::Overflow(..) => ours("`+` gives a number that is too large"),
-            _ => cannot(),
-        })?;
-    Ok(CowVal::Owned(sum.into_owned()))
-}
-
-fn as_plain_text<'b, 'v>(val: CowVal<'b, 'v>) -> CowVal<'b, 'v> {
-    match val.downcast_ref::<Special>() {
-        Some(special) => CowVal::owned(CelString::from(special.text().to_owned())),
-        None => val,
-    }
-}
-
 /// Maps are iterated by their keys, and those in order: a result must not depend on chance.
 fn in_order<'b, 'v>(mut args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
     let Some(all) = args.pop() else {
@@ -296,12 +268,23 @@ fn in_order<'b, 'v>(mut args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, Exe
     Ok(CowVal::owned(CelList::from(keys)))
 }
 
-fn version<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
-    args.first()
-        .and_then(|text| text.downcast_ref::<CelString>())
-        .and_then(|text| Version::parse(text.inner()))
-        .map(|version| CowVal::owned(Special::Version(version)))
-        .ok_or_else(|| ours("`version(…)` takes text like `3.7.0`"))
+/// A special value from text.
+fn made<'b, 'v>(
+    args: &[CowVal<'b, 'v>],
+    meaning: &Meaning,
+) -> Result<CowVal<'b, 'v>, ExecutionError> {
+    let text = args
+        .first()
+        .and_then(|text| text.downcast_ref::<CelString>());
+    text.and_then(|text| Special::of(meaning, &text.inner().into()))
+        .map(CowVal::owned)
+        .ok_or_else(|| {
+            ours(match meaning {
+                Meaning::Duration => "`duration(…)` takes text like `1h30m`",
+                Meaning::Date => "`timestamp(…)` takes text like `2026-03-01T22:00:00+01:00`",
+                _ => "`version(…)` takes text like `3.7.0`",
+            })
+        })
 }
 
 fn text<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
@@ -312,6 +295,5 @@ fn text<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionEr
 }
 
 fn same<'b, 'v>(mut args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
-    args.pop()
-        .ok_or_else(|| ours("`version(…)` takes one value"))
+    args.pop().ok_or_else(|| ours("a function takes one value"))
 }

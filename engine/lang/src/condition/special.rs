@@ -1,4 +1,5 @@
-//! Versions, durations and sizes as values of CEL: they compare by what they mean, also with text.
+//! Versions, durations, sizes and dates as values of CEL: they compare by what they mean, also with
+//! text.
 
 use std::any::Any;
 use std::cmp::Ordering;
@@ -9,11 +10,14 @@ use cel::common::types::{CelInt, CelString, CelUInt, Type};
 use cel::common::value::{CowVal, StaticVal, Val};
 use serde_json::Value;
 
-use crate::value::{InputType, Version, parse_duration, parse_size};
+use crate::value::{
+    Date, Meaning, Version, format_duration, format_size, parse_duration, parse_size,
+};
 
 static VERSION: Type = Type::new_unspecified_type("version");
 static DURATION: Type = Type::new_unspecified_type("duration");
 static SIZE: Type = Type::new_unspecified_type("size");
+static DATE: Type = Type::new_unspecified_type("timestamp");
 
 /// A value whose order is not the order of its text.
 #[derive(Clone, Debug)]
@@ -23,26 +27,39 @@ pub(super) enum Special {
     Duration(u64, String),
     /// Bytes, and the text.
     Size(u64, String),
+    /// An instant, and the text.
+    Date(Date, String),
 }
 
 impl Special {
-    /// The special value that an input of this type is.
-    pub(super) fn of(kind: &InputType, value: &Value) -> Option<Self> {
+    /// The special value that a text of this meaning is.
+    pub(super) fn of(meaning: &Meaning, value: &Value) -> Option<Self> {
         let text = value.as_str()?;
-        match kind {
-            InputType::Version => Version::parse(text).map(Self::Version),
-            InputType::Duration => {
-                Some(Self::Duration(parse_duration(text).ok()?, text.to_owned()))
-            }
-            InputType::Size => Some(Self::Size(parse_size(text).ok()?, text.to_owned())),
-            _ => None,
+        match meaning {
+            Meaning::Version => Version::parse(text).map(Self::Version),
+            Meaning::Duration => parse_duration(text).ok().map(Self::duration),
+            Meaning::Size => parse_size(text).ok().map(Self::size),
+            Meaning::Date => Date::parse(text).ok().map(Self::date),
+            Meaning::Parts(_) => None,
         }
+    }
+
+    pub(super) fn duration(milliseconds: u64) -> Self {
+        Self::Duration(milliseconds, format_duration(milliseconds))
+    }
+
+    pub(super) fn size(bytes: u64) -> Self {
+        Self::Size(bytes, format_size(bytes))
+    }
+
+    pub(super) fn date(date: Date) -> Self {
+        Self::Date(date, date.text())
     }
 
     pub(super) fn text(&self) -> &str {
         match self {
             Self::Version(version) => version.text(),
-            Self::Duration(_, text) | Self::Size(_, text) => text,
+            Self::Duration(_, text) | Self::Size(_, text) | Self::Date(_, text) => text,
         }
     }
 
@@ -53,6 +70,7 @@ impl Special {
                 (Self::Version(a), Self::Version(b)) => Some(a.cmp(b)),
                 (Self::Duration(a, _), Self::Duration(b, _))
                 | (Self::Size(a, _), Self::Size(b, _)) => Some(a.cmp(b)),
+                (Self::Date(a, _), Self::Date(b, _)) => Some(a.at().cmp(&b.at())),
                 _ => None,
             };
         }
@@ -61,6 +79,7 @@ impl Special {
                 Self::Version(a) => Version::parse(text.inner()).map(|b| a.cmp(&b)),
                 Self::Duration(a, _) => parse_duration(text.inner()).ok().map(|b| a.cmp(&b)),
                 Self::Size(a, _) => parse_size(text.inner()).ok().map(|b| a.cmp(&b)),
+                Self::Date(a, _) => Date::parse(text.inner()).ok().map(|b| a.at().cmp(&b.at())),
             };
         }
         // A size is a number of bytes; a duration has no number without a unit.
@@ -78,6 +97,7 @@ impl Val for Special {
             Self::Version(_) => &VERSION,
             Self::Duration(..) => &DURATION,
             Self::Size(..) => &SIZE,
+            Self::Date(..) => &DATE,
         }
     }
 
@@ -152,6 +172,6 @@ impl Indexer for Special {
 }
 
 /// The types that overloads are declared for.
-pub(super) fn types() -> [&'static Type; 3] {
-    [&VERSION, &DURATION, &SIZE]
+pub(super) fn types() -> [&'static Type; 4] {
+    [&VERSION, &DURATION, &SIZE, &DATE]
 }

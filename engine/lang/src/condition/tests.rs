@@ -1,11 +1,13 @@
 //! Tests of the module beside this file.
 
+mod quantities;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::scope::{Inputs, path_text};
-use crate::value::InputType;
+use crate::scope::{Inputs, Shared, path_text};
+use crate::value::{InputType, Meaning};
 
 fn scope() -> Scope {
     let mut scope = Scope::new();
@@ -22,6 +24,21 @@ fn scope() -> Scope {
         ("stable".to_owned(), (InputType::Duration, json!("90s"))),
         ("room".to_owned(), (InputType::Size, json!("1GiB"))),
         (
+            "late".to_owned(),
+            (InputType::Date, json!("2026-03-02T00:30:00+01:00")),
+        ),
+        (
+            "either".to_owned(),
+            (
+                InputType::List(Box::new(InputType::OneOf(vec![
+                    InputType::Duration,
+                    InputType::Version,
+                    InputType::String,
+                ]))),
+                json!(["60s", "v3.10", "text"]),
+            ),
+        ),
+        (
             "releases".to_owned(),
             (
                 InputType::Map(Box::new(InputType::Version)),
@@ -36,6 +53,19 @@ fn scope() -> Scope {
     scope.set_groups(json!({"quay": {"q2": {"region": "us"}, "q1": {"region": "eu"}}}));
     scope.set_outputs(json!({"restarts": 0, "value": 7, "version": "v3.7.0"}));
     scope.set_run("r1", "/tmp");
+    let window = json!({"opens": "2026-03-01T22:00:00Z", "closes": "2026-03-02T04:00:00Z"});
+    let Value::Object(window) = window else {
+        panic!("a window is a map");
+    };
+    scope.set_window(Shared::dates(window));
+    let stable = Meaning::parts([
+        ("stable".to_owned(), Some(Meaning::Duration)),
+        ("release".to_owned(), Some(Meaning::Version)),
+    ]);
+    scope.set_host(Shared::with(
+        json!({"name": "q1", "stable": "2m", "release": "3.10"}),
+        stable,
+    ));
     let survey = |healthy: bool| json!({"outputs": {"digest": "sha256:a", "healthy": healthy}});
     let revision = |r: &str| json!({"only": {"outputs": {"revision": r, "version": "v3.7.0"}}});
     scope.set_steps(json!({
@@ -267,7 +297,6 @@ fn mistakes_are_refused_in_their_place() {
         ".inputs.a",
         "grün == 1",
         "inputs.grün == # 1",
-        "timestamp(\"x\") == 1",
         "inputs.a == \"\\q\"",
         "a.all(x, x.all(y, y.all(z, z.all(w, w))))",
         "inputs..a",
@@ -278,6 +307,20 @@ fn mistakes_are_refused_in_their_place() {
         "inputs.a ? 1",
         "inputs.a in",
         "true false",
+        "inputs.a or inputs.b",
+        "inputs.a && not inputs.b",
+        "inputs.a not in inputs.b",
+        "!inputs.a == \"x\"",
+        "!inputs.a in inputs.b",
+        "inputs.a == True",
+        "inputs.a != None",
+        "inputs.a <> inputs.b",
+        "inputs.a === inputs.b",
+        "now() > window.opens",
+        "date(\"x\") > window.opens",
+        "inputs.a.trim() == \"\"",
+        "duration() > inputs.a",
+        "inputs.a.all(window, true)",
     ];
     let all: Vec<String> = texts
         .iter()

@@ -8,8 +8,8 @@ use cel::common::ast::{
 };
 
 use super::functions::{GLOBAL, MEMBER};
+use super::words::{meant, unknown_function};
 use crate::scope::{ExprError, ROOTS, Reference, Segment};
-use crate::value::shown;
 
 /// Deepest nesting of `all`, `exists`, `map`, `filter`: each level multiplies the work.
 const MAX_LOOPS: usize = 3;
@@ -109,6 +109,12 @@ impl<'e> Walk<'e> {
             Expr::Ident(name) if name.starts_with('@') => Ok(None),
             Expr::Ident(name) => {
                 let start = self.start(expr);
+                if let Some(word) = meant(name).filter(|_| !self.is_local(name)) {
+                    return Err(ExprError::new(
+                        self.clamp(start, start + name.len()),
+                        format!("write `{word}` for `{name}`"),
+                    ));
+                }
                 if name.starts_with('.') {
                     return Err(ExprError::new(
                         self.clamp(start, start + 1),
@@ -153,6 +159,10 @@ impl<'e> Walk<'e> {
         }
     }
 
+    fn is_local(&self, name: &str) -> bool {
+        self.locals.iter().any(|local| local.name == name)
+    }
+
     /// The place one member further on: behind a dot and perhaps spaces.
     fn further(&self, mut place: Place, field: &str) -> Place {
         let rest = self.text.get(place.range.end..).unwrap_or("");
@@ -186,6 +196,13 @@ impl<'e> Walk<'e> {
                 self.expr(test)?;
                 self.behind(test, true, then)?;
                 self.behind(test, false, otherwise)
+            }
+            (name, [left, right]) if is_negated(left) && compares(name, right) => {
+                let message = match name {
+                    operators::IN => "`!` belongs to what follows it: write `!(a in b)`",
+                    _ => "`!` belongs to what follows it: write `a != b`, or `!(a == b)`",
+                };
+                Err(self.refuse(left, message))
             }
             (name, args) => {
                 if name.starts_with(|c: char| c.is_ascii_alphabetic()) {
@@ -398,32 +415,32 @@ impl<'e> Walk<'e> {
     }
 }
 
+fn is_negated(expr: &IdedExpr) -> bool {
+    matches!(&expr.expr, Expr::Call(call) if call.func_name == operators::LOGICAL_NOT)
+}
+
+/// Whether this compares with what is neither true nor false.
+fn compares(operator: &str, right: &IdedExpr) -> bool {
+    let never_a_truth = matches!(
+        &right.expr,
+        Expr::Literal(literal) if !matches!(literal, LiteralValue::Boolean(_))
+    );
+    match operator {
+        operators::IN => true,
+        operators::EQUALS
+        | operators::NOT_EQUALS
+        | operators::LESS
+        | operators::LESS_EQUALS
+        | operators::GREATER
+        | operators::GREATER_EQUALS => never_a_truth,
+        _ => false,
+    }
+}
+
 fn push(mut place: Place, segment: Segment) -> Place {
     place.is_local = false;
     if let Some(path) = &mut place.path {
         path.push(segment);
     }
     place
-}
-
-fn unknown_function(name: &str, on_value: bool) -> String {
-    let names: Vec<&str> = GLOBAL.iter().chain(&MEMBER).map(|(k, _)| *k).collect();
-    if let Some((known, _)) = GLOBAL.iter().chain(&MEMBER).find(|(k, _)| *k == name) {
-        return match on_value {
-            true => format!("`{known}` is written `{known}(…)`"),
-            false => format!("`{known}` is written `x.{known}(…)`"),
-        };
-    }
-    // What other languages call `size` is meant, too.
-    let near = names
-        .iter()
-        .map(|k| (*k, *k))
-        .chain([("length", "size"), ("len", "size"), ("count", "size")])
-        .map(|(k, known)| (strsim::jaro_winkler(k, name), known))
-        .filter(|(score, _)| *score > 0.8)
-        .max_by(|a, b| a.0.total_cmp(&b.0));
-    match near {
-        Some((_, near)) => format!("unknown function `{}`, did you mean `{near}`?", shown(name)),
-        None => format!("unknown function `{}`", shown(name)),
-    }
 }

@@ -21,6 +21,14 @@ macro_rules! codes {
                     $(Self::$name => concat!("lang::", $text),)+
                 }
             }
+
+            /// What it means, a sentence.
+            #[must_use]
+            pub fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!($($doc),+).trim_ascii(),)+
+                }
+            }
         }
     };
 }
@@ -108,12 +116,18 @@ codes! {
     BadCondition = "bad_condition",
     /// Outputs are read before they are there.
     NotAnAncestor = "not_an_ancestor",
+    /// Outputs are read of a step that may be skipped, without a default.
+    MayBeSkipped = "may_be_skipped",
     /// One instance is meant, and there are none or several.
     NotSingle = "not_single",
     /// A secret goes where it could be seen.
     SecretLeak = "secret_leak",
     /// Things that wait for each other.
     Cycle = "cycle",
+    /// Another runbook that cannot be imported.
+    BadImport = "bad_import",
+    /// Two steps want one resource in different states, and nothing asks what is there.
+    TwoStates = "two_states",
     /// An outage begins and never ends.
     OpenOutage = "open_outage",
 }

@@ -1,12 +1,14 @@
 //! Diagnostics for people: as plain text, and as what `miette` draws.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
+use std::sync::Arc;
 
 use miette::{LabeledSpan, NamedSource};
 use runbook_model::text::printable;
 
 use super::{Diagnostic, Diagnostics, Severity};
-use crate::source::{Source, SourceId, Sources};
+use crate::source::{Source, SourceId, Sources, Span};
 
 impl Diagnostics {
     /// All of them as plain text, without colours; `file:line:column` first.
@@ -28,32 +30,29 @@ impl Diagnostics {
     /// All of them for `miette`.
     #[must_use]
     pub fn reports(&self, sources: &Sources) -> Vec<Report> {
-        self.iter().map(|d| d.report(sources)).collect()
+        let mut shown = BTreeMap::new();
+        self.iter()
+            .map(|d| d.report_with(sources, &mut shown))
+            .collect()
     }
 }
 
 impl Diagnostic {
     fn render(&self, sources: &Sources, out: &mut String) {
-        let place = |label: &super::Label| {
-            let source = sources.get(label.source)?;
-            let (line, column) = source.line_column(label.span.start);
-            Some(format!("{}:{line}:{column}", printable(source.name())))
-        };
-        let first = self.labels.first().and_then(place);
+        let head = self.labels.first().map(|label| place(sources, label));
+        let head = head.unwrap_or_default();
         let word = match self.severity {
             Severity::Error => "error",
             Severity::Warning => "warning",
         };
-        let head = first.map(|p| format!("{p}: ")).unwrap_or_default();
         let _ = writeln!(out, "{head}{word}[{}]: {}", self.code, self.message);
         for (at, label) in self.labels.iter().enumerate() {
             let Some(source) = sources.get(label.source) else {
                 continue;
             };
-            if at > 0
-                && let Some(place) = place(label)
-            {
-                let _ = writeln!(out, "  and {place}");
+            if at > 0 {
+                let place = place(sources, label);
+                let _ = writeln!(out, "  and {}", place.trim_end_matches(": "));
             }
             underline(source, label, out);
         }
@@ -65,6 +64,10 @@ impl Diagnostic {
     /// This one for `miette`.
     #[must_use]
     pub fn report(&self, sources: &Sources) -> Report {
+        self.report_with(sources, &mut BTreeMap::new())
+    }
+
+    fn report_with(&self, sources: &Sources, shown: &mut Shown) -> Report {
         let mut groups: Vec<(SourceId, Vec<LabeledSpan>)> = Vec::new();
         for label in &self.labels {
             let text = (!label.text.is_empty()).then(|| label.text.clone());
@@ -74,15 +77,31 @@ impl Diagnostic {
                 None => groups.push((label.source, vec![span])),
             }
         }
-        let named = |id| {
+        // Lines are drawn whole, with those around them: of a line that nobody reads only the place
+        // is told.
+        let endless = |label: &&super::Label| {
             sources
-                .get(id)
-                .map(|s: &Source| NamedSource::new(printable(s.name()), s.shown()))
+                .get(label.source)
+                .is_some_and(|source| longest_line(source, label.span) > LONGEST_LINE)
+        };
+        let endless = self.labels.iter().find(endless);
+        if let Some(label) = endless {
+            return Report {
+                message: format!("{}{}", place(sources, label), self.message),
+                ..self.bare()
+            };
+        }
+        let mut named = |id| {
+            sources.get(id).map(|s: &Source| {
+                let text = shown.entry(id).or_insert_with(|| s.shown().into());
+                NamedSource::new(printable(s.name()), Arc::clone(text))
+            })
         };
         let mut groups = groups.into_iter();
         let (id, labels) = groups
             .next()
             .map_or((None, Vec::new()), |(id, labels)| (Some(id), labels));
+        let source = id.and_then(&mut named);
         let elsewhere = groups.map(|(id, labels)| Report {
             message: "together with this".into(),
             code: None,
@@ -92,6 +111,17 @@ impl Diagnostic {
             labels,
             elsewhere: Vec::new(),
         });
+        let elsewhere = elsewhere.collect();
+        Report {
+            source,
+            labels,
+            elsewhere,
+            ..self.bare()
+        }
+    }
+
+    /// The report without its places.
+    fn bare(&self) -> Report {
         Report {
             message: self.message.clone(),
             code: Some(self.code),
@@ -100,51 +130,82 @@ impl Diagnostic {
                 Severity::Error => miette::Severity::Error,
                 Severity::Warning => miette::Severity::Warning,
             },
-            source: id.and_then(named),
-            labels,
-            elsewhere: elsewhere.collect(),
+            source: None,
+            labels: Vec::new(),
+            elsewhere: Vec::new(),
         }
     }
+}
+
+/// Texts as they are shown, each made once.
+type Shown = BTreeMap<SourceId, Arc<str>>;
+
+/// Longer lines are not drawn, in bytes.
+const LONGEST_LINE: usize = 4_096;
+
+/// The longest line of a span and around it, in bytes; very many bytes count as one line.
+fn longest_line(source: &Source, span: Span) -> usize {
+    const MOST: usize = 1 << 16;
+    let first = source.line_column(span.start).0.saturating_sub(1).max(1);
+    let last = source.line_column(span.end).0 + 1;
+    let start = source.line_span(first).start;
+    // No line begins at 0 but the first: then the text ends before.
+    let end = match source.line_span(last + 1).start {
+        0 => source.text().len(),
+        end => end,
+    };
+    if end - start > MOST {
+        return usize::MAX;
+    }
+    let lines = source.text()[start..end].split('\n').map(str::len);
+    lines.max().unwrap_or(0)
+}
+
+/// `file:line:column: ` of a label.
+fn place(sources: &Sources, label: &super::Label) -> String {
+    let Some(source) = sources.get(label.source) else {
+        return String::new();
+    };
+    let (line, column) = source.line_column(label.span.start);
+    format!("{}:{line}:{column}: ", printable(source.name()))
 }
 
 /// The line of a label, and marks under it; of a long line only what is near the label.
 fn underline(source: &Source, label: &super::Label, out: &mut String) {
     const BEFORE: usize = 60;
     const WIDEST: usize = 120;
-    let (line, column) = source.line_column(label.span.start);
+    let (line, _) = source.line_column(label.span.start);
     let span = source.line_span(line);
     let text = source.slice(span);
-    let at = column - 1;
-    let skipped = if text.chars().count() > WIDEST {
-        at.saturating_sub(BEFORE)
-    } else {
-        0
+    // Only a piece of the line is looked at: it may be as long as the file.
+    let at = |offset: usize| text.floor_char_boundary(offset.min(span.end) - span.start);
+    let (start, end) = (at(label.span.start), at(label.span.end));
+    let skipped = match text.char_indices().nth(WIDEST) {
+        None => 0,
+        Some(_) => text[..start]
+            .char_indices()
+            .rev()
+            .nth(BEFORE - 1)
+            .map_or(0, |(at, _)| at),
     };
-    let piece = |from: usize, count: usize| -> String {
-        let piece: String = text
-            .chars()
-            .skip(from)
-            .take(count)
-            .map(|c| if c == '\t' { ' ' } else { c })
-            .collect();
+    let piece = |from: usize, most: usize| -> String {
+        let piece = text[from..].chars().take(most);
+        let piece: String = piece.map(|c| if c == '\t' { ' ' } else { c }).collect();
         printable(&piece).into_owned()
     };
-    let start = label.span.start.min(span.end);
-    let end = label.span.end.min(span.end);
-    let marked = source.slice(label.span.with(start, end)).chars().count();
-    let before = piece(skipped, at - skipped);
-    let inside = piece(at, marked.min(WIDEST));
-    let after = piece(
-        at + marked.min(WIDEST),
-        WIDEST.saturating_sub(at - skipped + marked),
+    let before = text[skipped..start].chars().count();
+    let marked = text[start..end].chars().take(WIDEST).count();
+    let rest = WIDEST.saturating_sub(before + marked);
+    let last = text[start..].char_indices().nth(marked);
+    let last = last.map_or(text.len(), |(at, _)| start + at);
+    let cut = text[last..].chars().nth(rest).is_some();
+    let (before, inside, after) = (
+        piece(skipped, before),
+        piece(start, marked),
+        piece(last, rest),
     );
     let left = if skipped > 0 { "…" } else { "" };
-    let shown = at + marked + after.chars().count();
-    let right = if shown < text.chars().count() {
-        "…"
-    } else {
-        ""
-    };
+    let right = if cut { "…" } else { "" };
     let number = line.to_string();
     let _ = writeln!(
         out,
@@ -168,7 +229,7 @@ pub struct Report {
     code: Option<super::Code>,
     help: Option<String>,
     severity: miette::Severity,
-    source: Option<NamedSource<String>>,
+    source: Option<NamedSource<Arc<str>>>,
     labels: Vec<LabeledSpan>,
     elsewhere: Vec<Report>,
 }
@@ -219,6 +280,31 @@ mod tests {
     use super::super::{Code, Diagnostic, Diagnostics};
     use crate::source::{Sources, Span};
     use miette::Diagnostic as _;
+
+    #[test]
+    fn a_line_as_long_as_the_file_is_not_drawn() {
+        let mut sources = Sources::new();
+        let text = format!("a: {}\n", "ä".repeat(100_000));
+        let one = sources.add("one.yaml", text.as_bytes()).unwrap();
+        let mut all = Diagnostics::new();
+        let span = |from: usize, to: usize| Span::of(one.id(), from, to);
+        all.push(Diagnostic::error(Code::Conflict, "x").label(one.id(), span(3, 200_003), ""));
+        all.push(Diagnostic::error(Code::Conflict, "y").label(one.id(), span(5_003, 5_007), ""));
+        let (dots, marks) = ("ä".repeat(117), "^".repeat(120));
+        let rendered = all.render(&sources);
+        let (first, second) = rendered.split_once("\n\n").unwrap();
+        assert!(
+            first.contains(&format!("a: {dots}")) && first.ends_with(&marks),
+            "{first}"
+        );
+        assert!(
+            second.lines().all(|line| line.chars().count() < 140),
+            "{second}"
+        );
+        let report = &all.reports(&sources)[1];
+        assert_eq!(report.to_string(), "one.yaml:1:2504: y");
+        assert!(report.source_code().is_none() && report.labels().unwrap().count() == 0);
+    }
 
     #[test]
     fn both_renderings_show_the_place() {

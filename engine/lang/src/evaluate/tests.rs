@@ -259,7 +259,7 @@ fn outputs_of_other_hosts_are_not_those_of_this_one() {
                 text,
                 Context {
                     host: Some(host),
-                    outputs: None,
+                    ..Context::default()
                 },
                 &run.0,
             )

@@ -3,11 +3,12 @@
 use runbook_model::text::printable;
 
 use super::{Cx, text_of};
-use crate::diagnostic::{Code, did_you_mean};
+use crate::diagnostic::Code;
 use crate::keys::{Name, Shape, Since, Word};
+use crate::limits;
 use crate::source::Span;
 use crate::value::parse_duration;
-use crate::yaml::{Kind, Node};
+use crate::yaml::{Kind, Node, Style};
 
 pub(super) fn wrong_type(cx: &mut Cx<'_>, what: &str, wanted: &str, node: &Node) {
     if node.kind == Kind::Error {
@@ -28,6 +29,8 @@ pub(super) fn wrong_type(cx: &mut Cx<'_>, what: &str, wanted: &str, node: &Node)
         {
             Some("write `false`".to_owned())
         }
+        ("a list", Kind::Str { text, .. }) => Some(format!("write [{text}]")),
+        ("a list", Kind::Map(_)) => Some("begin each item with `- `".to_owned()),
         _ => None,
     };
     let label = format!("this is {}", node.noun());
@@ -60,15 +63,13 @@ pub(crate) fn conforms(cx: &mut Cx<'_>, what: &str, shape: &Shape, node: &Node) 
                 cx.later(&format!("a `{what}` above 0"), node.site());
                 false
             }
-            Kind::Int(_) => {
-                cx.error(
-                    Code::BadValue,
-                    format!("`{what}` is from {least} to {most}"),
-                    node.site(),
-                    "",
-                    None,
-                );
-                false
+            Kind::Int(_) => out_of_range(cx, what, *least, *most, node),
+            // A number of more than 64 bits stays text.
+            Kind::Str {
+                ref text,
+                style: Style::Plain,
+            } if text.bytes().all(|b| b.is_ascii_digit()) && !text.is_empty() => {
+                out_of_range(cx, what, *least, *most, node)
             }
             _ => wrong(cx, "a whole number"),
         },
@@ -147,6 +148,7 @@ pub(crate) fn conforms(cx: &mut Cx<'_>, what: &str, shape: &Shape, node: &Node) 
         },
         // A list or a map is as it should be even where an item is not: the others are read.
         Shape::List(of) => match &node.kind {
+            Kind::Seq(items) if too_many(cx, what, items.len(), limits::ITEMS, node) => false,
             Kind::Seq(items) => {
                 items
                     .iter()
@@ -156,6 +158,7 @@ pub(crate) fn conforms(cx: &mut Cx<'_>, what: &str, shape: &Shape, node: &Node) 
             _ => wrong(cx, "a list"),
         },
         Shape::OneOrList(of) => match &node.kind {
+            Kind::Seq(items) if too_many(cx, what, items.len(), limits::ITEMS, node) => false,
             Kind::Seq(items) => {
                 items
                     .iter()
@@ -166,8 +169,12 @@ pub(crate) fn conforms(cx: &mut Cx<'_>, what: &str, shape: &Shape, node: &Node) 
         },
         // The reader of the section says what is wrong with it.
         Shape::Section(_) => true,
-        Shape::Inputs => matches!(node.kind, Kind::Map(_)) || wrong(cx, "a map"),
+        Shape::Inputs => match &node.kind {
+            Kind::Map(entries) => !too_many(cx, what, entries.len(), limits::NAMES, node),
+            _ => wrong(cx, "a map"),
+        },
         Shape::Map(rule, of) => match &node.kind {
+            Kind::Map(entries) if too_many(cx, what, entries.len(), most(*rule), node) => false,
             Kind::Map(entries) => {
                 for entry in entries {
                     name_holds(cx, *rule, &entry.key.value, entry.key.span);
@@ -194,6 +201,35 @@ pub(crate) fn conforms(cx: &mut Cx<'_>, what: &str, shape: &Shape, node: &Node) 
     }
 }
 
+/// As many entries a map with such names may have.
+fn most(rule: Name) -> usize {
+    match rule {
+        Name::Host | Name::Free => limits::ITEMS,
+        Name::Id | Name::Runbook | Name::Type | Name::Param => limits::NAMES,
+    }
+}
+
+/// Reports that there is more than anybody looks at.
+pub(crate) fn too_many(
+    cx: &mut Cx<'_>,
+    what: &str,
+    count: usize,
+    most: usize,
+    node: &Node,
+) -> bool {
+    if count > most {
+        let message = format!("`{what}` has {count} entries, at most {most} are read");
+        cx.error(Code::TooMany, message, node.site(), "", None);
+    }
+    count > most
+}
+
+fn out_of_range(cx: &mut Cx<'_>, what: &str, least: i64, most: i64, node: &Node) -> bool {
+    let message = format!("`{what}` is from {least} to {most}");
+    cx.error(Code::BadValue, message, node.site(), "", None);
+    false
+}
+
 fn choice(cx: &mut Cx<'_>, what: &str, words: &[Word], node: &Node) -> bool {
     let Some(text) = text_of(node) else {
         wrong_type(cx, &format!("`{what}`"), "a word", node);
@@ -211,7 +247,7 @@ fn choice(cx: &mut Cx<'_>, what: &str, words: &[Word], node: &Node) -> bool {
                 .filter(|w| w.since == Since::Now)
                 .map(|w| format!("`{}`", w.word))
                 .collect();
-            let help = did_you_mean(&text, words.iter().map(|w| w.word));
+            let help = cx.diagnostics.suggest(&text, words.iter().map(|w| w.word));
             let message = format!("`{what}` is {}, not `{text}`", one_of(&usable));
             cx.error(Code::BadValue, message, node.site(), "", help);
             false

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use runbook_model::plan::Order;
-use runbook_model::{EdgeKind, HostName, NodeIx, NodeKind};
+use runbook_model::{HostName, NodeIx, NodeKind, Origin};
 
-use super::Builder;
+use super::{Builder, number};
 
 /// How far a `per_host` phase has come.
 #[derive(Default)]
 struct Walk {
-    /// The last node of each host since everybody waited.
-    last: BTreeMap<HostName, NodeIx>,
+    /// The last nodes of each host since everybody waited: several, where a step has items.
+    last: BTreeMap<HostName, Vec<NodeIx>>,
     /// All nodes since everybody waited.
     since: Vec<NodeIx>,
     /// Where everybody waited last.
@@ -22,31 +22,29 @@ struct Walk {
 
 impl Builder<'_> {
     pub(super) fn add_order_edges(&mut self, phase: usize) {
-        let batches = self.draft.phases[phase].batches.clone();
-        let steps: Vec<usize> = (0..self.draft.steps.len())
-            .filter(|at| self.draft.steps[*at].phase == phase)
-            .collect();
-        if batches.is_empty() {
-            self.add_order(phase, &steps, self.begin[phase], None);
-            return;
-        }
+        let draft = self.draft;
+        let steps: Vec<usize> = draft.steps_of(phase).map(|(at, _)| at).collect();
         let mut gate = self.begin[phase];
-        for (number, batch) in batches.iter().enumerate() {
-            self.add_order(phase, &steps, gate, Some(batch));
-            let id = format!("batch {} of {}", number + 1, self.draft.phases[phase].id);
+        let batches = &draft.phases[phase].batches;
+        if batches.is_empty() {
+            self.add_order(phase, &steps, gate, None);
+        }
+        for (batch, hosts) in batches.iter().enumerate() {
+            self.add_order(phase, &steps, gate, Some(hosts));
             let kind = NodeKind::Barrier {
-                phase: u32::try_from(phase).unwrap_or(u32::MAX),
-                batch: u32::try_from(number).ok(),
+                phase: number(phase),
+                batch: Some(number(batch)),
             };
+            let id = format!("batch {} of {}", batch + 1, draft.phases[phase].id);
             let end = self.node(id, kind);
-            self.order(gate, end);
+            self.order(gate, end, Origin::Batch);
             for at in &steps {
-                for ix in self.within(*at, Some(batch)) {
-                    self.order(ix, end);
-                    self.order(gate, ix);
+                for ix in self.within(*at, Some(hosts)) {
+                    self.order(ix, end, Origin::Batch);
+                    self.order(gate, ix, Origin::Batch);
                 }
             }
-            self.order(end, self.end[phase]);
+            self.order(end, self.end[phase], Origin::Phase);
             gate = end;
         }
     }
@@ -56,25 +54,41 @@ impl Builder<'_> {
         phase: usize,
         steps: &[usize],
         begin: NodeIx,
-        batch: Option<&Vec<HostName>>,
+        batch: Option<&[HostName]>,
     ) {
         match self.draft.phases[phase].order {
-            Order::Steps => self.add_steps_order(steps, begin, batch),
+            Order::Steps => self.add_steps_order(phase, steps, begin, batch),
             Order::PerHost => self.add_per_host_order(steps, begin, batch),
-            Order::Graph => {}
+            Order::Graph => self.add_no_order(steps, begin, batch),
+        }
+    }
+
+    /// Only what is written; a step that runs nowhere stands for the begin of its phase.
+    fn add_no_order(&mut self, steps: &[usize], begin: NodeIx, batch: Option<&[HostName]>) {
+        for at in steps {
+            if batch.is_none() && self.all(*at).is_empty() {
+                self.stand_ins[*at].push(begin);
+            }
         }
     }
 
     /// A step waits for every earlier step on all hosts: one barrier between two steps, so that
     /// edges grow with the hosts and not with their square.
-    fn add_steps_order(&mut self, steps: &[usize], begin: NodeIx, batch: Option<&Vec<HostName>>) {
+    fn add_steps_order(
+        &mut self,
+        phase: usize,
+        steps: &[usize],
+        begin: NodeIx,
+        batch: Option<&[HostName]>,
+    ) {
+        let draft = self.draft;
         let mut gate = begin;
         for (position, at) in steps.iter().enumerate() {
-            let implied = self.draft.steps[*at].needs.is_none();
+            let implied = draft.steps[*at].needs.is_none();
             let here = self.within(*at, batch);
             if implied {
                 for ix in &here {
-                    self.order(gate, *ix);
+                    self.order(gate, *ix, Origin::Steps);
                 }
                 self.add_same_host(steps, position, batch);
                 if here.is_empty() && batch.is_none() {
@@ -82,22 +96,17 @@ impl Builder<'_> {
                 }
             }
             if position + 1 < steps.len() && !here.is_empty() {
-                let suffix = batch
-                    .and_then(|hosts| hosts.first())
-                    .map(|host| format!(" ({host}…)"));
+                let first = batch.and_then(|hosts| hosts.first());
+                let suffix = first.map(|host| format!(" ({host}…)"));
                 let id = format!(
                     "after {}{}",
-                    self.draft.steps[*at].id,
+                    draft.steps[*at].id,
                     suffix.unwrap_or_default()
                 );
-                let kind = NodeKind::Barrier {
-                    phase: u32::try_from(self.draft.steps[*at].phase).unwrap_or(u32::MAX),
-                    batch: None,
-                };
-                let barrier = self.node(id, kind);
-                self.order(gate, barrier);
+                let barrier = self.node(id, NodeKind::barrier(number(phase)));
+                self.order(gate, barrier, Origin::Steps);
                 for ix in here {
-                    self.order(ix, barrier);
+                    self.order(ix, barrier, Origin::Steps);
                 }
                 gate = barrier;
             }
@@ -105,31 +114,30 @@ impl Builder<'_> {
     }
 
     /// Each host walks the list at its own pace; steps on the controller and gates stop everybody.
-    fn add_per_host_order(
-        &mut self,
-        steps: &[usize],
-        begin: NodeIx,
-        batch: Option<&Vec<HostName>>,
-    ) {
+    fn add_per_host_order(&mut self, steps: &[usize], begin: NodeIx, batch: Option<&[HostName]>) {
+        let draft = self.draft;
         let mut walk = Walk {
             gates: vec![begin],
             ..Walk::default()
         };
         for at in steps {
-            let step = &self.draft.steps[*at];
+            let step = &draft.steps[*at];
             let (stops, implied) = (step.barrier, step.needs.is_none());
-            let here: Vec<(HostName, NodeIx)> = self.instances[*at]
-                .iter()
-                .filter(|(host, _)| batch.is_none_or(|hosts| hosts.contains(host)))
-                .cloned()
-                .collect();
+            let mut here: BTreeMap<HostName, Vec<NodeIx>> = BTreeMap::new();
+            for (host, ix) in &self.instances[*at] {
+                if batch.is_none_or(|hosts| hosts.contains(host)) {
+                    here.entry(host.clone()).or_default().push(*ix);
+                }
+            }
             if here.is_empty() && implied && batch.is_none() {
                 self.stand_ins[*at] = walk.gates.iter().chain(&walk.late).copied().collect();
             }
-            for (host, ix) in here.iter().filter(|_| implied) {
-                self.add_walk(&walk, host, *ix, stops);
+            for (host, nodes) in here.iter().filter(|_| implied) {
+                for ix in nodes {
+                    self.add_walk(&walk, host, *ix, stops);
+                }
             }
-            let nodes = here.iter().map(|(_, ix)| *ix);
+            let nodes = here.values().flatten().copied();
             if stops && implied && !here.is_empty() {
                 walk = Walk {
                     gates: nodes.collect(),
@@ -155,25 +163,25 @@ impl Builder<'_> {
             before.extend(&walk.gates);
         }
         for from in before {
-            self.order(from, ix);
+            self.order(from, ix, Origin::Steps);
         }
-        if let Some(from) = last {
-            self.edge(*from, ix, EdgeKind::Requires);
+        for from in last.into_iter().flatten() {
+            self.require(*from, ix, Origin::SameHost);
         }
     }
 
     /// The step before on the same host is required, not only earlier.
-    fn add_same_host(&mut self, steps: &[usize], position: usize, batch: Option<&Vec<HostName>>) {
+    fn add_same_host(&mut self, steps: &[usize], position: usize, batch: Option<&[HostName]>) {
         for (host, ix) in self.instances[steps[position]].clone() {
             if batch.is_some_and(|hosts| !hosts.contains(&host)) {
                 continue;
             }
-            let before = steps[..position]
-                .iter()
-                .rev()
-                .find_map(|at| self.on_host(*at, &host));
-            if let Some(from) = before {
-                self.edge(from, ix, EdgeKind::Requires);
+            let earlier = steps[..position].iter().rev();
+            let before = earlier
+                .map(|at| self.on_host(*at, &host))
+                .find(|nodes| !nodes.is_empty());
+            for from in before.into_iter().flatten() {
+                self.require(from, ix, Origin::SameHost);
             }
         }
     }

@@ -1,5 +1,10 @@
 //! Tests of the module beside this file.
 
+use std::collections::BTreeSet;
+
+use runbook_model::Item;
+use runbook_model::plan::{Order, Part};
+
 use super::*;
 
 /// `a:q1,q2` is a step on two hosts, `a:q1!` one that everybody waits for, `b:q1 <a <c@` one with `needs`,
@@ -20,11 +25,11 @@ fn steps(phase: usize, lines: &[&str], known: &mut Vec<DraftStep>) {
             barrier: hosts.ends_with('!'),
             ..DraftStep::default()
         };
-        step.hosts = hosts
+        step.instances = hosts
             .trim_end_matches('!')
             .split(',')
             .filter(|h| !h.is_empty())
-            .map(host)
+            .map(instance)
             .collect();
         for word in words {
             let (kind, name) = word.split_at(1);
@@ -49,6 +54,24 @@ fn steps(phase: usize, lines: &[&str], known: &mut Vec<DraftStep>) {
 
 fn id(line: &str) -> String {
     line.split(':').next().unwrap().to_owned()
+}
+
+/// `q1`; `q1/lb` through another host; `q1=a` for an item.
+fn instance(text: &str) -> DraftInstance {
+    let (text, item) = text
+        .split_once('=')
+        .map_or((text, None), |(t, i)| (t, Some(i)));
+    let (name, via) = text
+        .split_once('/')
+        .map_or((text, None), |(t, v)| (t, Some(v)));
+    DraftInstance {
+        via: via.map(host),
+        item: item.map(|name| Item {
+            name: name.to_owned(),
+            value: name.into(),
+        }),
+        ..DraftInstance::on(host(name))
+    }
 }
 
 fn host(name: &str) -> HostName {
@@ -207,6 +230,125 @@ fn a_step_that_runs_nowhere_keeps_the_order_of_those_that_need_it() {
 }
 
 #[test]
+fn items_and_hosts_gone_through_have_instances_of_their_own() {
+    for order in [Order::Steps, Order::PerHost] {
+        let lines = [
+            "pull:q1=a,q1=b,q2=a",
+            "drain:q1/lb1,q1/lb2,q2/lb1",
+            "stop:q1,q2",
+            "x:q1 <pull@",
+        ];
+        let graph = Built::of(&draft(order, &lines));
+        assert_eq!(
+            graph.requires("drain@q1/lb1"),
+            ["pull:a@q1", "pull:b@q1"],
+            "{order:?}"
+        );
+        assert_eq!(
+            graph.requires("stop@q1"),
+            ["drain@q1/lb1", "drain@q1/lb2"],
+            "{order:?}"
+        );
+        assert_eq!(graph.requires("stop@q2"), ["drain@q2/lb1"], "{order:?}");
+        assert_eq!(
+            graph.requires("x@q1"),
+            ["pull:a@q1", "pull:b@q1"],
+            "{order:?}"
+        );
+        assert!(!graph.waits("pull:b@q1", "pull:a@q1"), "{order:?}");
+    }
+}
+
+#[test]
+fn a_phase_without_an_order_holds_what_is_written_only() {
+    let graph = Built::of(&draft(
+        Order::Graph,
+        &[
+            "a:q1",
+            "b:q1",
+            "c:q1 <a",
+            "d:q1 .b",
+            "nobody:",
+            "e:q1 <nobody",
+        ],
+    ));
+    assert!(!graph.waits("b@q1", "a@q1") && !graph.waits("e@q1", "a@q1"));
+    assert!(graph.waits("c@q1", "a@q1") && graph.waits("d@q1", "b@q1"));
+    assert!(graph.waits("e@q1", "phase one") && graph.waits("end of one", "e@q1"));
+}
+
+#[test]
+fn no_edge_leads_from_one_part_to_another() {
+    let mut draft = draft(Order::Steps, &["a:q1", "b:q1"]);
+    for (at, (id, part)) in [
+        ("back", Part::Rollback),
+        ("again", Part::Rollback),
+        ("last", Part::Finally),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        draft.phases.push(DraftPhase {
+            part,
+            ..phase(id, Order::Steps)
+        });
+        let lines = [format!("{id}_one:q1 .a"), format!("{id}_two:q1")];
+        steps(at + 1, &[&lines[0], &lines[1]], &mut draft.steps);
+    }
+    draft.phases[1].references = vec![Reference {
+        step: 0,
+        same_host: false,
+    }];
+    draft.done_when = Some(vec![Reference {
+        step: 0,
+        same_host: false,
+    }]);
+    let graph = Built::of(&draft);
+    assert!(graph.waits("again_one@q1", "back_two@q1"));
+    for id in [
+        "back_one@q1",
+        "again_two@q1",
+        "last_one@q1",
+        "phase back",
+        "end of last",
+    ] {
+        assert!(
+            !graph.waits(id, "a@q1")
+                && !graph.waits(id, "done when")
+                && !graph.waits(id, "end of one"),
+            "{id}"
+        );
+    }
+    assert!(!graph.waits("phase last", "end of again"));
+}
+
+#[test]
+fn an_edge_says_where_it_comes_from_and_the_strongest_wins() {
+    let graph = Built::of(&draft(Order::Steps, &["a:q1,q2", "b:q1 .a", "c:q1 <b"]));
+    let origin = |from, to| {
+        let (from, to) = (graph.at(from), graph.at(to));
+        let edge = graph.0.edges.iter().find(|e| e.from == from && e.to == to);
+        edge.map(|e| (e.kind, e.origin))
+    };
+    assert_eq!(
+        origin("a@q1", "b@q1"),
+        Some((EdgeKind::Requires, Origin::Reads))
+    );
+    assert_eq!(
+        origin("a@q2", "b@q1"),
+        Some((EdgeKind::Requires, Origin::Reads))
+    );
+    assert_eq!(
+        origin("b@q1", "c@q1"),
+        Some((EdgeKind::Requires, Origin::Needs))
+    );
+    assert_eq!(
+        origin("phase one", "a@q1"),
+        Some((EdgeKind::Order, Origin::Steps))
+    );
+}
+
+#[test]
 fn references_are_requirements() {
     let graph = Built::of(&draft(
         Order::PerHost,
@@ -299,172 +441,4 @@ fn every_knot_is_reported_with_its_walk() {
     assert!(walk.len() > 2);
 }
 
-mod properties {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[derive(Debug, Clone)]
-    struct Plan {
-        draft: Draft,
-        /// Another order of the same hosts.
-        turned: Draft,
-    }
-
-    fn any_draft() -> impl Strategy<Value = Plan> {
-        let step = (
-            0..3usize,
-            1..16u8,
-            any::<bool>(),
-            prop::collection::vec((0..8usize, any::<bool>(), any::<bool>()), 0..3),
-        );
-        let drafts = (
-            prop::collection::vec((any::<bool>(), any::<bool>()), 3),
-            prop::collection::vec(step, 1..8),
-            any::<bool>(),
-        );
-        drafts.prop_map(|(phases, steps, done_when)| {
-            let names: Vec<HostName> = ["h1", "h2", "h3", "h4"].into_iter().map(host).collect();
-            let mut sorted = steps;
-            sorted.sort_by_key(|step| step.0);
-            let size = sorted.len();
-            let steps =
-                sorted
-                    .into_iter()
-                    .enumerate()
-                    .map(|(at, (phase, hosts, barrier, links))| {
-                        let links: Vec<_> = links
-                            .into_iter()
-                            .map(|(to, need, same)| (to % size, need, same))
-                            .collect();
-                        let needs: Vec<Need> = links
-                            .iter()
-                            .filter(|l| l.1)
-                            .map(|l| Need {
-                                step: l.0,
-                                same_host: l.2,
-                            })
-                            .collect();
-                        DraftStep {
-                            id: format!("s{at}"),
-                            phase,
-                            hosts: names
-                                .iter()
-                                .enumerate()
-                                .filter(|(bit, _)| hosts >> bit & 1 == 1)
-                                .map(|(_, h)| h.clone())
-                                .collect(),
-                            barrier,
-                            needs: (!needs.is_empty()).then_some(needs),
-                            references: links
-                                .iter()
-                                .filter(|l| !l.1)
-                                .map(|l| Reference {
-                                    step: l.0,
-                                    same_host: l.2,
-                                })
-                                .collect(),
-                        }
-                    });
-            let phases = phases
-                .into_iter()
-                .enumerate()
-                .map(|(at, (per_host, rolls))| DraftPhase {
-                    id: format!("p{at}"),
-                    order: if per_host {
-                        Order::PerHost
-                    } else {
-                        Order::Steps
-                    },
-                    batches: if rolls {
-                        names.chunks(2).map(<[_]>::to_vec).collect()
-                    } else {
-                        Vec::new()
-                    },
-                    references: Vec::new(),
-                });
-            let done_when = done_when.then(|| {
-                vec![Reference {
-                    step: 0,
-                    same_host: false,
-                }]
-            });
-            let draft = Draft {
-                phases: phases.collect(),
-                steps: steps.collect(),
-                done_when,
-            };
-            let mut turned = draft.clone();
-            turned
-                .steps
-                .iter_mut()
-                .for_each(|step| step.hosts.reverse());
-            Plan { draft, turned }
-        })
-    }
-
-    fn instances(graph: &Graph) -> BTreeSet<&str> {
-        let instances = graph
-            .nodes
-            .iter()
-            .filter(|node| matches!(node.kind, NodeKind::Instance { .. }));
-        instances.map(|node| node.id.as_str()).collect()
-    }
-
-    proptest! {
-        #[test]
-        fn a_graph_has_no_circle_or_is_refused(plan in any_draft()) {
-            match build(&plan.draft) {
-                Ok(graph) => prop_assert!(cycle::all(&graph.nodes, &graph.edges).is_empty()),
-                Err(cycles) => for cycle in cycles {
-                    prop_assert!(cycle.0.len() > 1 && cycle.0.first() == cycle.0.last());
-                },
-            }
-        }
-
-        #[test]
-        fn ids_are_unique_and_complete(plan in any_draft()) {
-            let Ok(graph) = build(&plan.draft) else { return Ok(()) };
-            let ids: BTreeSet<_> = graph.nodes.iter().map(|node| &node.id).collect();
-            prop_assert_eq!(ids.len(), graph.nodes.len());
-            let wanted: usize = plan.draft.steps.iter().map(|step| step.hosts.len()).sum();
-            prop_assert_eq!(instances(&graph).len(), wanted);
-        }
-
-        #[test]
-        fn the_order_of_hosts_and_a_new_host_rename_nothing(plan in any_draft()) {
-            let Ok(graph) = build(&plan.draft) else { return Ok(()) };
-            let turned = build(&plan.turned);
-            prop_assert_eq!(turned.as_ref().ok().map(instances), Some(instances(&graph)));
-            let mut more = plan.draft.clone();
-            for step in &mut more.steps {
-                step.hosts.insert(0, host("h0"));
-            }
-            for batches in more.phases.iter_mut().map(|phase| &mut phase.batches).filter(|of| !of.is_empty()) {
-                batches.push(vec![host("h0")]);
-            }
-            if let Ok(more) = build(&more) {
-                prop_assert!(instances(&more).is_superset(&instances(&graph)));
-            }
-        }
-
-        #[test]
-        fn every_instance_lies_inside_its_phase(plan in any_draft()) {
-            let Ok(graph) = build(&plan.draft) else { return Ok(()) };
-            let built = Built(graph);
-            for step in &plan.draft.steps {
-                for on in &step.hosts {
-                    let id = format!("{}@{on}", step.id);
-                    let (begin, end) = (format!("phase p{}", step.phase), format!("end of p{}", step.phase));
-                    prop_assert!(built.waits(&id, &begin));
-                    prop_assert!(built.waits(&end, &id));
-                }
-            }
-        }
-
-        #[test]
-        fn the_same_draft_gives_the_same_graph(plan in any_draft()) {
-            prop_assert_eq!(build(&plan.draft), build(&plan.draft));
-        }
-    }
-}
+mod properties;

@@ -78,17 +78,21 @@ pub(super) fn resolve(cx: &mut Cx<'_>, groups: &[Group<'_>], hosts: &[HostDef]) 
                 if there {
                     continue;
                 }
-                let mut candidates: Vec<&str> = if noun == "host" {
-                    known.keys().copied().collect()
-                } else {
-                    names.keys().copied().collect()
+                let candidates = || -> Vec<&str> {
+                    let mut candidates: Vec<&str> = if noun == "host" {
+                        known.keys().copied().collect()
+                    } else {
+                        names.keys().copied().collect()
+                    };
+                    candidates.sort_unstable();
+                    candidates
                 };
-                candidates.sort_unstable();
                 let help = match noun {
                     "host" if names.contains_key(member.value.as_str()) => {
                         Some("a group belongs into `children`".to_owned())
                     }
-                    _ => did_you_mean(&member.value, candidates),
+                    _ if cx.diagnostics.full() => None,
+                    _ => did_you_mean(&member.value, candidates()),
                 };
                 let message = format!("no {noun} `{}` in this inventory", member.value);
                 cx.error(Code::UnknownMember, message, member.span, "", help);
@@ -140,16 +144,33 @@ pub(super) fn below(
     found
 }
 
+/// A group and all from which it can be reached.
+fn above(start: usize, parents: &[Vec<usize>]) -> HashSet<usize> {
+    let mut seen = HashSet::from([start]);
+    let mut open = vec![start];
+    while let Some(at) = open.pop() {
+        open.extend(parents[at].iter().filter(|parent| seen.insert(**parent)));
+    }
+    seen
+}
+
 fn cycles(cx: &mut Cx<'_>, groups: &[Group<'_>], names: &HashMap<&str, usize>) {
+    let mut parents = vec![Vec::new(); groups.len()];
     for (at, group) in groups.iter().enumerate() {
+        let children = group.children.iter();
+        for child in children.filter_map(|c| names.get(c.value.as_str())) {
+            parents[*child].push(at);
+        }
+    }
+    for (at, group) in groups.iter().enumerate() {
+        let above = above(at, &parents);
         // A cycle is reported once: at its first group, at the child that leads back.
         let back = group.children.iter().find(|child| {
             names.get(child.value.as_str()).is_some_and(|c| {
-                let reached = below(*c, groups, names);
-                reached.contains(&at)
-                    && reached
+                above.contains(c)
+                    && below(*c, groups, names)
                         .iter()
-                        .filter(|r| below(**r, groups, names).contains(&at))
+                        .filter(|r| above.contains(*r))
                         .all(|r| *r >= at)
             })
         });

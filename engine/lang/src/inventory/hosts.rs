@@ -67,6 +67,7 @@ fn host<'n>(
             account: reached.account.unwrap_or(Account::Login),
             vars: BTreeMap::new(),
             groups: Vec::new(),
+            meaning: Default::default(),
         },
         span: entry.key.span,
         var_spans: BTreeMap::new(),

@@ -125,6 +125,101 @@ fn a_group_in_a_diamond_is_nearer_than_both_parents() {
     assert_eq!(inventory.hosts[0].host.vars["x"], json!("low"));
 }
 
+/// Hosts, groups and variables of a test: `x` is said in each of these places, as its name.
+fn said(places: &[&str]) -> String {
+    let at = |place: &str| match places.contains(&place) {
+        true => format!("vars: {{ x: {place} }}"),
+        false => "vars: {}".to_owned(),
+    };
+    format!(
+        "hosts:\n  h1: {{ {} }}\ngroups:\n  site: {{ children: [area], {} }}\n  area: {{ children: [quay], {} }}\n  quay: {{ hosts: [h1], {} }}\n{}\n",
+        at("host"),
+        at("site"),
+        at("area"),
+        at("quay"),
+        at("all"),
+    )
+}
+
+#[test]
+fn of_any_two_places_the_nearer_decides() {
+    let nearest_first = ["host", "quay", "area", "site", "all"];
+    for (at, near) in nearest_first.iter().enumerate() {
+        for far in &nearest_first[at + 1..] {
+            let inventory = good(&said(&[near, far]));
+            assert_eq!(
+                inventory.hosts[0].host.vars["x"],
+                json!(near),
+                "{near} and {far}"
+            );
+        }
+        let inventory = good(&said(&nearest_first[at..]));
+        assert_eq!(inventory.hosts[0].host.vars["x"], json!(near));
+    }
+}
+
+/// A diamond: `top` over `one` and `two`, both over `low`, which has the host.
+fn diamond(vars: &[(&str, &str)]) -> (Option<Inventory>, String) {
+    let of = |group: &str| {
+        let x = vars.iter().find(|(name, _)| *name == group);
+        x.map_or(String::new(), |(_, x)| format!(", vars: {{ x: {x} }}"))
+    };
+    read(&format!(
+        "hosts: {{ h1: }}\ngroups:\n  top: {{ children: [one, two]{} }}\n  one: {{ children: [low]{} }}\n  two: {{ children: [low]{} }}\n  low: {{ hosts: [h1]{} }}\n",
+        of("top"),
+        of("one"),
+        of("two"),
+        of("low"),
+    ))
+}
+
+#[test]
+fn the_two_sides_of_a_diamond_must_agree() {
+    let x = |vars: &[(&str, &str)]| {
+        let (inventory, rendered) = diamond(vars);
+        match rendered.is_empty() {
+            true => Ok(inventory.unwrap().hosts[0].host.vars["x"].clone()),
+            false => Err(rendered),
+        }
+    };
+    assert_eq!(x(&[("top", "a"), ("low", "b")]), Ok(json!("b")));
+    assert_eq!(
+        x(&[("top", "a"), ("one", "b")]),
+        Ok(json!("b")),
+        "one side is nearer than the top"
+    );
+    assert_eq!(x(&[("one", "b"), ("two", "b")]), Ok(json!("b")));
+    assert_eq!(
+        x(&[("one", "b"), ("two", "c"), ("low", "d")]),
+        Ok(json!("d")),
+        "what is nearer than both decides"
+    );
+    for both in [
+        vec![("one", "b"), ("two", "c")],
+        vec![("top", "a"), ("one", "b"), ("two", "c")],
+    ] {
+        let why = x(&both).unwrap_err();
+        assert!(
+            why.contains("the groups `one` and `two` disagree about `x` of `h1`"),
+            "{why}"
+        );
+        assert_eq!(why.matches("error[").count(), 1, "{why}");
+    }
+}
+
+#[test]
+fn a_group_with_the_host_itself_is_not_nearer_than_an_unrelated_parent() {
+    let text = "hosts: { h1: }\ngroups:\n  site: { children: [quay], vars: { x: a } }\n  quay: { hosts: [h1] }\n  other: { hosts: [h1], vars: { x: b } }\n";
+    let (_, rendered) = read(text);
+    assert!(
+        rendered.contains("the groups `site` and `other` disagree about `x` of `h1`"),
+        "{rendered}"
+    );
+    // A host that belongs to a group and to its parent is in the group.
+    let both = "hosts: { h1: }\ngroups:\n  site: { hosts: [h1], children: [quay], vars: { x: a } }\n  quay: { hosts: [h1], vars: { x: b } }\n";
+    assert_eq!(good(both).hosts[0].host.vars["x"], json!("b"));
+}
+
 #[test]
 fn a_cycle_is_reported_once() {
     let (_, rendered) = read(

@@ -80,10 +80,23 @@ impl Name {
         }
     }
 
+    /// The rule as a regular expression, for an editor; [`check`](Self::check) is stricter.
+    #[must_use]
+    pub fn pattern(self) -> &'static str {
+        match self {
+            Self::Id | Self::Param => "^[a-z][a-z0-9_]{0,63}$",
+            Self::Runbook => "^[a-z][a-z0-9_-]{0,63}$",
+            Self::Type => "^[a-z][a-z0-9_]*(\\.[a-z][a-z0-9_]*)*$",
+            Self::Host => "^[A-Za-z0-9_][A-Za-z0-9._-]{0,252}$",
+            Self::Free => "^.{1,64}$",
+        }
+    }
+
     /// The name brought into shape, if that is all that is wrong.
     #[must_use]
     pub fn repaired(self, text: &str) -> Option<String> {
-        let mut repaired = text.to_lowercase().replace([' ', '/'], "_");
+        let joint = if self == Self::Type { "." } else { "_" };
+        let mut repaired = text.to_lowercase().replace([' ', '/'], joint);
         if self != Self::Runbook && self != Self::Host {
             repaired = repaired.replace('-', "_");
         }
@@ -128,5 +141,9 @@ mod tests {
             Some("dump_valid")
         );
         assert_eq!(Name::Id.repaired("in"), None);
+        assert_eq!(
+            Name::Type.repaired("Podman/Image").as_deref(),
+            Some("podman.image")
+        );
     }
 }

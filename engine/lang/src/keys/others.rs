@@ -28,13 +28,6 @@ const fn required(key: Key) -> Key {
     }
 }
 
-const fn coming(key: Key) -> Key {
-    Key {
-        since: Since::Later,
-        ..key
-    }
-}
-
 const SHAPES: &[Word] = &[
     now("string"),
     now("int"),

@@ -30,6 +30,12 @@ sections! {
     Runbook = "a runbook",
     /// An input.
     Input = "an input",
+    /// How a secret is made that nobody gives.
+    Generate = "`generate`",
+    /// Where hosts have a secret already.
+    Adopt = "`adopt`",
+    /// What shows that there was a secret before.
+    Exists = "`exists`",
     /// A rule over inputs.
     Rule = "a rule",
     /// A group that the inventory must provide.
@@ -92,6 +98,14 @@ sections! {
     Fact = "a fact",
     /// What must come of a scenario.
     Expected = "`expect`",
+}
+
+impl Section {
+    /// Whether keys that begin with `x-` may stand in it, for people and for anchors.
+    #[must_use]
+    pub fn takes_extras(self) -> bool {
+        matches!(self, Self::Runbook | Self::Inventory)
+    }
 }
 
 /// Whether the language has something already.
@@ -158,13 +172,5 @@ pub(super) const fn now(word: &'static str) -> Word {
     Word {
         word,
         since: Since::Now,
-    }
-}
-
-/// A word that will be.
-pub(super) const fn later(word: &'static str) -> Word {
-    Word {
-        word,
-        since: Since::Later,
     }
 }

@@ -1,46 +1,46 @@
-//! A value with its type, and the way down into it.
+//! A value with its meaning, and the way down into it.
 
 use std::borrow::Cow;
 
 use serde_json::Value;
 
-use crate::value::{InputType, Version};
+use crate::value::{Meaning, Version};
 
-/// A value in a scope; the type is known for inputs.
+/// A value in a scope.
 #[derive(Clone)]
 pub(crate) struct Item<'a> {
     pub(crate) value: Cow<'a, Value>,
-    pub(crate) kind: Option<&'a InputType>,
+    pub(crate) meaning: Option<&'a Meaning>,
 }
 
 impl<'a> Item<'a> {
-    pub(crate) fn new(value: &'a Value, kind: Option<&'a InputType>) -> Self {
+    pub(crate) fn new(value: &'a Value, meaning: Option<&'a Meaning>) -> Self {
         Self {
             value: Cow::Borrowed(value),
-            kind,
+            meaning,
         }
     }
 
     pub(crate) fn owned(value: Value) -> Self {
         Self {
             value: Cow::Owned(value),
-            kind: None,
+            meaning: None,
         }
     }
 
     /// The member or the element of that name.
     pub(crate) fn step(&self, name: &str) -> Option<Item<'a>> {
-        if let (Some(InputType::Version), Value::String(text)) = (self.kind, self.value.as_ref()) {
+        if let (Some(Meaning::Version), Value::String(text)) = (self.meaning, self.value.as_ref()) {
             return Version::parse(text)?
                 .member(name)
                 .map(|text| Item::owned(text.into()));
         }
-        let kind = self.kind.and_then(InputType::element);
+        let meaning = self.meaning.and_then(|meaning| meaning.part(name));
         let value = match &self.value {
             Cow::Borrowed(value) => Cow::Borrowed(child(value, name)?),
             Cow::Owned(value) => Cow::Owned(child(value, name)?.clone()),
         };
-        Some(Item { value, kind })
+        Some(Item { value, meaning })
     }
 }
 

@@ -27,7 +27,8 @@ pub fn check_params(
         match step_type.params.get(name) {
             Some(param) => check(&mut cx, param, name, &entry.value),
             None => {
-                let help = did_you_mean(name, step_type.params.keys().map(String::as_str));
+                let known = step_type.params.keys().map(String::as_str);
+                let help = cx.diagnostics.suggest(name, known);
                 let message = format!("`{}` has no parameter `{name}`", step_type.name);
                 cx.error(Code::UnknownParameter, message, entry.key.span, "", help);
             }

@@ -6,7 +6,7 @@ use runbook_model::StepType;
 
 use super::engine;
 use super::file::parse_type;
-use crate::diagnostic::{Code, Diagnostic, Diagnostics, did_you_mean};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::source::{Source, SourceId, Span, Spanned};
 
 /// The origin of a type that comes with the program.
@@ -86,15 +86,17 @@ impl Catalog {
         let found = self.get(&uses.value);
         // An empty name was reported when the step was read.
         if found.is_none() && !uses.value.is_empty() && !self.broken.contains(&uses.value) {
-            diagnostics.push(if engine::LATER.contains(&uses.value.as_str()) {
+            let mistake = if engine::LATER.contains(&uses.value.as_str()) {
                 let message = format!("the step type `{}` is not supported yet", uses.value);
                 Diagnostic::error(Code::NotSupportedYet, message).label(source, uses.span, "")
             } else {
-                let help = did_you_mean(&uses.value, self.types.keys().map(String::as_str));
+                let known = self.types.keys().map(String::as_str);
+                let help = diagnostics.suggest(&uses.value, known);
                 Diagnostic::error(Code::UnknownType, format!("no step type `{}`", uses.value))
                     .label(source, uses.span, "")
                     .maybe_help(help)
-            });
+            };
+            diagnostics.push(mistake);
         }
         found
     }

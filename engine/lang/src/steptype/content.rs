@@ -1,16 +1,28 @@
-//! The content of a file as a step type declares it: each value is literal, or exactly one
-//! parameter. The engine does the rest, so such a type has no scripts.
+//! The content of a file as a step type declares it: its whole text, or one change to what is
+//! there. The engine does the rest, so such a type has no scripts.
+
+mod part;
 
 use std::collections::BTreeMap;
 
 use runbook_model::StepType;
-use runbook_model::step_type::{Content, Output, Param, Part, Shape};
+use runbook_model::step_type::{Block, Content, InFile, Line, Output, Param, Part, Shape, What};
 
-use crate::diagnostic::{Code, did_you_mean};
-use crate::fields::{Cx, Fields, one_of};
+use crate::diagnostic::Code;
+use crate::fields::{Cx, Fields};
 use crate::keys::Section;
-use crate::source::Span;
-use crate::yaml::{Kind, Node};
+use crate::yaml::{Entry, Key};
+use part::{COMMAND, FLAG, LINE, MODE, NAME, PATH, PATTERN, Reader, STATE, TEXT, WORD, Wanted};
+
+/// What may be in a file: one of these.
+const WHATS: &[&str] = &[
+    "text",
+    "merge_yaml",
+    "merge_json",
+    "set_ini",
+    "line",
+    "block",
+];
 
 /// What the engine gives for every content: name, shape, help.
 const OUTPUTS: &[(&str, Shape, &str)] = &[
@@ -64,30 +76,20 @@ pub(super) fn read(
 ) -> Option<Content> {
     let entry = fields.entry("content")?;
     let of = Fields::read(cx, Section::Content, &entry.value, entry.key.span)?;
-    let later = ["merge_yaml", "merge_json", "set_ini", "line", "block"];
-    let is_later = later.iter().any(|key| entry.value.get(key).is_some());
-    if entry.value.get("text").is_none() && !is_later {
-        let help = Some("Its whole text. Like `text: '{{text}}'`".to_owned());
-        cx.error(
-            Code::MissingKey,
-            "`content` needs `text`",
-            entry.key.span,
-            "here",
-            help,
-        );
-    }
+    exactly_one(cx, &entry.key, entry.value.as_map().unwrap_or_default());
     let mut reader = Reader { cx, params };
-    let mut part =
-        |key, wanted: &Wanted| of.node(key).and_then(|node| reader.part(key, node, wanted));
-    let path = part("path", &PATH);
-    let text = part("text", &TEXT);
-    let (owner, group) = (part("owner", &WORD), part("group", &WORD));
-    let mode = part("mode", &MODE);
-    let create_only = part("create_only", &FLAG);
-    let validate = part("validate", &COMMAND);
+    let path = part(&mut reader, &of, "path", &PATH);
+    let what = what(&mut reader, &of);
+    let (owner, group) = (
+        part(&mut reader, &of, "owner", &WORD),
+        part(&mut reader, &of, "group", &WORD),
+    );
+    let mode = part(&mut reader, &of, "mode", &MODE);
+    let create_only = part(&mut reader, &of, "create_only", &FLAG);
+    let validate = part(&mut reader, &of, "validate", &COMMAND);
     Some(Content {
         path: path?,
-        text: text?,
+        what: what?,
         owner,
         group,
         mode,
@@ -96,157 +98,91 @@ pub(super) fn read(
     })
 }
 
-/// What a value may be.
-struct Wanted {
-    /// Shapes of a parameter.
-    shapes: &'static [Shape],
-    /// Words for them.
-    words: &'static [&'static str],
-    /// Why a literal is not one, if it is not.
-    literal: fn(&Node) -> Option<&'static str>,
-    /// A secret parameter may be used.
-    secret: bool,
-}
-
-const PATH: Wanted = Wanted {
-    shapes: &[Shape::Path],
-    words: &["path"],
-    literal: path,
-    secret: false,
-};
-const TEXT: Wanted = Wanted {
-    shapes: &[Shape::String],
-    words: &["string"],
-    literal: |_| None,
-    secret: true,
-};
-const WORD: Wanted = Wanted {
-    shapes: &[Shape::String, Shape::Enum],
-    words: &["string", "enum"],
-    literal: |_| None,
-    secret: false,
-};
-const MODE: Wanted = Wanted {
-    literal: mode,
-    ..WORD
-};
-const FLAG: Wanted = Wanted {
-    shapes: &[Shape::Bool],
-    words: &["bool"],
-    literal: flag,
-    secret: false,
-};
-const COMMAND: Wanted = Wanted {
-    shapes: &[Shape::List],
-    words: &["list"],
-    literal: command,
-    secret: false,
-};
-
-fn path(node: &Node) -> Option<&'static str> {
-    (!node.as_str()?.starts_with('/')).then_some("is a path from `/`")
-}
-
-fn mode(node: &Node) -> Option<&'static str> {
-    let mode = node.as_str()?;
-    let octal =
-        matches!(mode.len(), 3 | 4) && mode.bytes().all(|digit| (b'0'..=b'7').contains(&digit));
-    (!octal).then_some("is three or four octal digits, like '0644'")
-}
-
-fn flag(node: &Node) -> Option<&'static str> {
-    (!matches!(node.kind, Kind::Bool(_))).then_some("is true, false or one parameter")
-}
-
-fn command(node: &Node) -> Option<&'static str> {
-    let words = node
-        .as_seq()
-        .filter(|words| !words.is_empty() && words.iter().all(|word| word.as_str().is_some()));
-    match words {
-        None => Some("is a list of words, or one parameter"),
-        Some(words) if !words.iter().any(|word| word.as_str() == Some("{}")) => {
-            Some("has no `{}`, which stands for the new file")
-        }
-        Some(_) => None,
+/// Reports a content that says nothing, or two things, of what is in the file.
+fn exactly_one(cx: &mut Cx<'_>, content: &Key, entries: &[Entry]) {
+    let is_what = |e: &&Entry| WHATS.contains(&e.key.value.as_str());
+    let mut given = entries.iter().filter(is_what);
+    let Some(first) = given.next() else {
+        let help = Some(
+            "Its whole text, like `text: '{{text}}'`, or a change to what is there: `merge_yaml`, `merge_json`, `set_ini`, `line` or `block`"
+                .to_owned(),
+        );
+        let message = "`content` does not say what is in the file";
+        return cx.error(Code::MissingKey, message, content.span, "here", help);
+    };
+    for other in given {
+        let message = format!(
+            "`{}` and `{}` do not go together in one content",
+            first.key.value, other.key.value
+        );
+        let help = Some("two ways to one file would not agree: make it two types".to_owned());
+        cx.error(Code::Conflict, message, other.key.span, "", help);
     }
 }
 
-/// The name in a text that is exactly one `{{name}}`.
-fn parameter(text: &str) -> Option<&str> {
-    let name = text.strip_prefix("{{")?.strip_suffix("}}")?.trim();
-    (!name.contains(['{', '}'])).then_some(name)
+fn part(reader: &mut Reader<'_, '_>, of: &Fields<'_>, key: &str, wanted: &Wanted) -> Option<Part> {
+    of.node(key).and_then(|node| reader.part(key, node, wanted))
 }
 
-struct Reader<'a, 'c> {
-    cx: &'a mut Cx<'c>,
-    params: &'a BTreeMap<String, Param>,
-}
-
-impl Reader<'_, '_> {
-    fn part(&mut self, key: &str, node: &Node, wanted: &Wanted) -> Option<Part> {
-        if node.has_error() {
-            return None;
-        }
-        if let Some(name) = node.as_str().and_then(parameter) {
-            return self.param(key, name, node.site(), wanted);
-        }
-        if node.has_template() {
-            let help = Some("everything else belongs to the `with` of a step".to_owned());
-            let message = format!("`{key}` is literal, or exactly one `{{{{parameter}}}}`");
-            self.cx
-                .error(Code::NoTemplateHere, message, node.site(), "", help);
-            return None;
-        }
-        if let Some(why) = (wanted.literal)(node) {
-            self.cx.error(
-                Code::BadValue,
-                format!("`{key}` {why}"),
-                node.site(),
-                "",
-                None,
-            );
-            return None;
-        }
-        Some(Part::Literal(node.to_value()))
+/// What is in the file; none if something is wrong with it.
+fn what(reader: &mut Reader<'_, '_>, of: &Fields<'_>) -> Option<What> {
+    let maps = |reader: &mut Reader<'_, '_>, key: &str| reader.maps(key, of.node(key)?);
+    if of.node("text").is_some() {
+        return part(reader, of, "text", &TEXT).map(What::Text);
     }
+    if let Some(entry) = of.entry("line") {
+        return line(reader, entry);
+    }
+    if let Some(entry) = of.entry("block") {
+        return block(reader, entry);
+    }
+    maps(reader, "merge_yaml")
+        .map(What::MergeYaml)
+        .or_else(|| maps(reader, "merge_json").map(What::MergeJson))
+        .or_else(|| maps(reader, "set_ini").map(What::SetIni))
+}
 
-    fn param(&mut self, key: &str, name: &str, at: Span, wanted: &Wanted) -> Option<Part> {
-        let Some(param) = self.params.get(name) else {
-            let help = did_you_mean(name, self.params.keys().map(String::as_str));
-            self.cx.error(
-                Code::UnknownParameter,
-                format!("no parameter `{name}`"),
-                at,
-                "",
-                help,
-            );
-            return None;
-        };
-        if !wanted.shapes.contains(&param.shape) {
-            let words: Vec<_> = wanted
-                .words
-                .iter()
-                .map(|word| format!("`{word}`"))
-                .collect();
-            let message = format!(
-                "`{key}` takes a parameter of the type {}, and `{name}` is none",
-                one_of(&words)
-            );
-            self.cx.error(Code::Conflict, message, at, "", None);
-            return None;
-        }
-        if param.secret && !wanted.secret {
-            let help = Some("only `text` may be a secret".to_owned());
-            self.cx.error(
-                Code::Conflict,
-                format!("`{key}` is shown, and `{name}` is a secret"),
-                at,
-                "",
-                help,
-            );
-            return None;
-        }
-        Some(Part::Param(name.to_owned()))
+fn line(reader: &mut Reader<'_, '_>, entry: &Entry) -> Option<What> {
+    let of = Fields::read(reader.cx, Section::Line, &entry.value, entry.key.span)?;
+    if of.node("text").is_none() && of.node("match").is_none() {
+        let help = Some("Like `text: '{{text}}'`".to_owned());
+        let message = "`line` needs `text`, or `match` where it is only taken out";
+        reader
+            .cx
+            .error(Code::MissingKey, message, entry.key.span, "here", help);
+        return None;
+    }
+    Some(What::Line(Line {
+        text: part(reader, &of, "text", &LINE),
+        matching: part(reader, &of, "match", &PATTERN),
+        place: place(reader, &of),
+    }))
+}
+
+fn block(reader: &mut Reader<'_, '_>, entry: &Entry) -> Option<What> {
+    let of = Fields::read(reader.cx, Section::Block, &entry.value, entry.key.span)?;
+    let name = part(reader, &of, "name", &NAME);
+    let text = part(reader, &of, "text", &TEXT);
+    let comment = part(reader, &of, "comment", &WORD);
+    let place = place(reader, &of);
+    Some(What::Block(Block {
+        name: name?,
+        text,
+        comment,
+        place,
+    }))
+}
+
+fn place(reader: &mut Reader<'_, '_>, of: &Fields<'_>) -> InFile {
+    let literal = |key| of.node(key).is_some_and(|node| !node.has_template());
+    if let (true, true, Some(span)) = (literal("after"), literal("before"), of.key_span("before")) {
+        let message = "`after` and `before` do not go together";
+        reader.cx.error(Code::Conflict, message, span, "", None);
+    }
+    InFile {
+        after: part(reader, of, "after", &PATTERN),
+        before: part(reader, of, "before", &PATTERN),
+        state: part(reader, of, "state", &STATE),
     }
 }
 
@@ -258,6 +194,7 @@ pub(super) fn describe(step_type: &mut StepType) {
     let key = match &content.path {
         Part::Param(name) => format!("file:{{{{{name}}}}}"),
         Part::Literal(path) => format!("file:{}", path.as_str().unwrap_or_default()),
+        Part::Map(_) | Part::List(_) => return,
     };
     if !step_type.writes.contains(&key) {
         step_type.writes.push(key);

@@ -9,6 +9,12 @@ use runbook_model::step_type::{InDoubt, Output, Param, Scripts, Shape, TypeKind}
 pub const ORIGIN: &str = "engine";
 /// A person decides at the terminal.
 pub const GATE_APPROVE: &str = "gate.approve";
+/// A person types a word.
+pub const GATE_CONFIRM: &str = "gate.confirm";
+/// A person does something that no program can.
+pub const MANUAL_TASK: &str = "manual.task";
+/// Time passes.
+pub const WAIT: &str = "wait";
 /// Conditions that must be true.
 pub const ASSERT: &str = "assert";
 /// What happened, written into the run's directory.
@@ -17,14 +23,7 @@ pub const RUN_RECORD: &str = "run.record";
 pub const COPY: &str = "copy";
 
 /// Types that the language will have, refused by name until then.
-pub(super) const LATER: &[&str] = &[
-    "gate.confirm",
-    "manual.task",
-    "wait",
-    "host.reboot",
-    "command",
-    "script",
-];
+pub(super) const LATER: &[&str] = &["host.reboot", "command", "script"];
 
 /// All of them.
 pub(super) fn types() -> Vec<StepType> {
@@ -38,13 +37,97 @@ pub(super) fn types() -> Vec<StepType> {
                     "message",
                     required(Shape::String, "what is about to happen"),
                 ),
+                ("show", optional(Shape::List, SHOW)),
                 (
-                    "show",
+                    "approvers",
+                    Param {
+                        default: Some(1.into()),
+                        ..optional(Shape::Int, "how many people must say yes")
+                    },
+                ),
+                (
+                    "not_runner",
+                    Param {
+                        default: Some(false.into()),
+                        ..optional(Shape::Bool, "whoever runs it is none of them")
+                    },
+                ),
+                (
+                    "expires",
                     optional(
-                        Shape::List,
-                        "steps whose outputs are shown beside the question",
+                        Shape::Duration,
+                        "how long an answer counts before the gate is passed",
                     ),
                 ),
+                (
+                    "deadline",
+                    optional(
+                        Shape::String,
+                        "an expression: the date until which an answer is waited for",
+                    ),
+                ),
+                (
+                    "on_deadline",
+                    Param {
+                        values: vec!["stop".to_owned(), "rollback".to_owned()],
+                        default: Some("stop".into()),
+                        ..optional(Shape::Enum, "what happens when nobody has answered by then")
+                    },
+                ),
+                (
+                    "options",
+                    optional(
+                        Shape::Map,
+                        "the answers that can be given, each with what follows: `continue`, `stop` or `rollback`",
+                    ),
+                ),
+            ],
+            vec![],
+        ),
+        engine(
+            GATE_CONFIRM,
+            TypeKind::Gate,
+            "A person types a word, so that nobody goes on by accident",
+            vec![
+                (
+                    "type_word",
+                    required(Shape::String, "the word that is typed"),
+                ),
+                (
+                    "message",
+                    optional(Shape::String, "what is about to happen"),
+                ),
+                ("show", optional(Shape::List, SHOW)),
+            ],
+            vec![],
+        ),
+        engine(
+            MANUAL_TASK,
+            TypeKind::Gate,
+            "Something that a person does, and says that it is done",
+            vec![
+                ("text", required(Shape::String, "what is to be done")),
+                (
+                    "evidence",
+                    optional(
+                        Shape::Json,
+                        "what is asked for as proof: names, each with a `type` like an input; outputs of the step",
+                    ),
+                ),
+                ("show", optional(Shape::List, SHOW)),
+            ],
+            vec![],
+        ),
+        engine(
+            WAIT,
+            TypeKind::Wait,
+            "Time passes",
+            vec![
+                (
+                    "for",
+                    optional(Shape::Duration, "how long, from its first start"),
+                ),
+                ("until", optional(Shape::String, "a date")),
             ],
             vec![],
         ),
@@ -103,6 +186,8 @@ pub(super) fn types() -> Vec<StepType> {
         ),
     ]
 }
+
+const SHOW: &str = "steps whose outputs are shown beside the question";
 
 fn engine(
     name: &str,

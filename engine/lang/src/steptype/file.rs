@@ -62,7 +62,7 @@ fn read(cx: &mut Cx<'_>, stem: &str, origin: &str, tree: &Node) -> Option<StepTy
     let outputs = fields
         .map("outputs")
         .into_iter()
-        .filter_map(|e| Some((e.key.value.clone(), output(cx, e)?)))
+        .filter_map(|e| Some((e.key.value.clone(), output(cx, e, kind)?)))
         .collect();
     let content = content::read(cx, &fields, &params);
     let (check_timeout_ms, apply_timeout_ms) = timeouts(cx, &fields);
@@ -226,12 +226,19 @@ fn param(cx: &mut Cx<'_>, entry: &Entry) -> Option<Param> {
     Some(param)
 }
 
-fn output(cx: &mut Cx<'_>, entry: &Entry) -> Option<Output> {
+fn output(cx: &mut Cx<'_>, entry: &Entry, kind: TypeKind) -> Option<Output> {
     let fields = Fields::read(cx, Section::Output, &entry.value, entry.key.span)?;
+    let secret = fields.bool("secret").unwrap_or(false);
+    if let (true, TypeKind::Always, Some(span)) = (secret, kind, fields.key_span("secret")) {
+        // It is not journaled, so a resume could never have it again.
+        let message =
+            "a type that runs `always` has no secret output: no check could tell it again";
+        cx.error(Code::Conflict, message, span, "", None);
+    }
     let shape = shape(&fields.text("type")?.value)?;
     Some(Output {
         shape,
-        secret: fields.bool("secret").unwrap_or(false),
+        secret,
         help: fields.words("help"),
     })
 }

@@ -111,6 +111,76 @@ fn one_expression_keeps_its_type() {
 }
 
 #[test]
+fn a_value_of_any_type_stays_what_it_is() {
+    let fields = ["opens", "release"].map(|name| {
+        let field = crate::value::Field {
+            kind: match name {
+                "opens" => InputType::Date,
+                _ => InputType::OneOf(vec![InputType::Version, InputType::Int]),
+            },
+            required: true,
+            default: None,
+            help: String::new(),
+        };
+        (name.to_owned(), field)
+    });
+    let list = |of| InputType::List(Box::new(of));
+    let of = |name: &str, kind, value: Value| (name.to_owned(), (kind, value));
+    let mut scope = scope();
+    scope.set_inputs(&Inputs::new([
+        of("date", InputType::Date, json!("2026-03-01 22:00+01:00")),
+        of("stable", InputType::Duration, json!("90s")),
+        of("room", InputType::Size, json!(1024)),
+        of(
+            "versions",
+            list(InputType::Version),
+            json!(["v3.7", "3.8.1"]),
+        ),
+        of(
+            "object",
+            InputType::Object(fields.into_iter().collect()),
+            json!({"opens": "2026-03-01T22:00Z", "release": "v3.8.1"}),
+        ),
+    ]));
+    scope.set_groups(json!({"all": {"quay02": {}, "quay01": {"region": "eu"}}}));
+    scope.set_window(json!({"opens": "2026-03-01T22:00:00Z"}));
+    let render = |text: &str| Template::parse(text).unwrap().render(&scope).unwrap();
+    for (text, value) in [
+        ("{{inputs.date}}", json!("2026-03-01T22:00:00+01:00")),
+        ("{{inputs.stable}}", json!("1m30s")),
+        ("{{inputs.room}}", json!("1KiB")),
+        ("{{inputs.versions}}", json!(["3.7", "3.8.1"])),
+        ("{{inputs.versions.1.minor}}", json!("3.8")),
+        (
+            "{{#each inputs.versions}}{{this.minor}} {{/each}}",
+            json!("3.7 3.8 "),
+        ),
+        (
+            "{{inputs.object}}",
+            json!({"opens": "2026-03-01T22:00:00Z", "release": "3.8.1"}),
+        ),
+        ("{{inputs.object.release.minor}}", json!("3.8")),
+        (
+            "{{lookup inputs.object \"opens\"}}",
+            json!("2026-03-01T22:00:00Z"),
+        ),
+        (
+            "{{default steps.gone.outputs.y inputs.stable}}",
+            json!("1m30s"),
+        ),
+        ("{{default steps.gone.outputs.y \"none\"}}", json!("none")),
+        ("from {{window.opens}}", json!("from 2026-03-01T22:00:00Z")),
+        (
+            "{{groups.all}}",
+            json!({"quay01": {"region": "eu"}, "quay02": {}}),
+        ),
+        ("{{join groups.all \",\"}}", json!("quay01,quay02")),
+    ] {
+        assert_eq!(render(text), value, "{text}");
+    }
+}
+
+#[test]
 fn versions_render_without_v_and_have_members() {
     assert_eq!(render("{{inputs.from}}"), json!("3.7.0"));
     assert_eq!(render("to {{inputs.from.minor}}"), json!("to 3.7"));

@@ -28,14 +28,14 @@ const SIZES: [(&str, u64); 13] = [
 
 /// Reads a duration such as `90s`, `1h30m` or `2d` as whole milliseconds.
 ///
-/// Units go from the longest to the shortest, each at most once. A bare number is refused:
+/// The error says what the text is, to stand behind "is". Units go from the longest to the shortest, each at most once. A bare number is refused:
 /// whether it means seconds or minutes would be a guess.
 pub fn parse_duration(text: &str) -> Result<u64, String> {
     let mut rest = text;
     let mut units = TIMES.as_slice();
     let mut total: u64 = 0;
     if rest.is_empty() {
-        return Err("a duration is empty, write one like `90s` or `1h30m`".to_owned());
+        return Err("empty, write a duration like `90s` or `1h30m`".to_owned());
     }
     while !rest.is_empty() {
         let (number, after) =
@@ -45,19 +45,21 @@ pub fn parse_duration(text: &str) -> Result<u64, String> {
             .unwrap_or(after.len());
         let (unit, after) = after.split_at(unit_len);
         if unit.is_empty() {
-            return Err("a duration needs a unit: `d`, `h`, `m`, `s` or `ms`".to_owned());
+            return Err(
+                "a number without its unit, write `d`, `h`, `m`, `s` or `ms` behind it".to_owned(),
+            );
         }
         let at = units.iter().position(|(name, _)| *name == unit).ok_or(
             if TIMES.iter().any(|(name, _)| *name == unit) {
-                "the units of a duration go from long to short, each once: `1h30m`"
+                "not a duration: its units go from long to short, each once, like `1h30m`"
             } else {
-                "not a unit of time, use `d`, `h`, `m`, `s` or `ms`"
+                "not a duration, its units are `d`, `h`, `m`, `s` and `ms`"
             },
         )?;
         total = number
             .checked_mul(units[at].1)
             .and_then(|ms| total.checked_add(ms))
-            .ok_or("a duration that long cannot be counted")?;
+            .ok_or("a duration too long to be counted")?;
         units = &units[at + 1..];
         rest = after;
     }
@@ -91,13 +93,13 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
         .find(|(name, _)| *name == unit)
         .map(|(_, factor)| *factor)
         .ok_or(if unit.starts_with(['.', ',']) {
-            "a size is a whole number and a unit: `1536MiB`, not `1.5GiB`"
+            "not a size: write a whole number and a unit, `1536MiB` and not `1.5GiB`"
         } else {
-            "not a unit of size, use `KiB` `MiB` `GiB` `TiB` `PiB`, or `kB` `MB` `GB` `TB` `PB`"
+            "not a size, its units are `KiB` `MiB` `GiB` `TiB` `PiB`, and `kB` `MB` `GB` `TB` `PB`"
         })?;
     number
         .checked_mul(factor)
-        .ok_or_else(|| "a size that large cannot be counted".to_owned())
+        .ok_or_else(|| "a size too large to be counted".to_owned())
 }
 
 /// Writes bytes as an exact size in the largest unit that divides them: `10GiB`, `512MB`, `1500`.

@@ -1,11 +1,11 @@
 //! Parser events to nodes, for one stretch of text.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use granit_parser::{Event, Parser, ScalarStyle, StrInput, StructureStyle};
 
 use super::collect::{Items, Open, Pending, merge};
-use super::{Entry, Kind, MAX_DEPTH, MAX_NODES, Node, Style, error, scalar, syntax};
+use super::{Entry, Kind, MAX_DEPTH, MAX_EXPANDED, MAX_NODES, Node, Style, error, scalar, syntax};
 use crate::diagnostic::{Code, Diagnostics};
 use crate::source::{Source, Span};
 
@@ -15,7 +15,7 @@ pub(super) struct Builder<'a> {
     pub(super) diagnostics: &'a mut Diagnostics,
     /// Anchors by name: aliases after a syntax error may refer to anchors before it.
     anchors: HashMap<String, Anchor>,
-    nodes: usize,
+    read: Size,
     /// A syntax error was found: an unknown alias may be its consequence.
     pub(super) broken: bool,
 }
@@ -23,7 +23,37 @@ pub(super) struct Builder<'a> {
 /// What an anchor stands for.
 struct Anchor {
     node: Node,
-    size: usize,
+    size: Size,
+}
+
+/// How much there is: values, and bytes of text in them.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Size {
+    nodes: usize,
+    bytes: usize,
+}
+
+impl Size {
+    fn of_text(text: &str) -> Self {
+        Self {
+            nodes: 1,
+            bytes: text.len(),
+        }
+    }
+
+    fn and(self, more: Self) -> Self {
+        Self {
+            nodes: self.nodes.saturating_add(more.nodes),
+            bytes: self.bytes.saturating_add(more.bytes),
+        }
+    }
+
+    fn without(self, before: Self) -> Self {
+        Self {
+            nodes: self.nodes - before.nodes,
+            bytes: self.bytes - before.bytes,
+        }
+    }
 }
 
 /// How a stretch ended.
@@ -42,7 +72,7 @@ impl<'a> Builder<'a> {
             source,
             diagnostics,
             anchors: HashMap::new(),
-            nodes: 0,
+            read: Size::default(),
             broken: false,
         }
     }
@@ -118,7 +148,7 @@ impl Stretch<'_, '_> {
                         Some(_) => self.tagged(span, &place),
                         None => self.scalar(&text, style, span),
                     };
-                    if !self.count(1, span) {
+                    if !self.count(Size::of_text(&text), span) {
                         return self.finish(End::Stop);
                     }
                     self.aside = Some(node);
@@ -148,7 +178,7 @@ impl Stretch<'_, '_> {
                         style,
                         Items::Map {
                             entries: Vec::new(),
-                            names: HashSet::new(),
+                            names: HashMap::new(),
                             key: Pending::None,
                         },
                     ) {
@@ -218,19 +248,22 @@ impl Stretch<'_, '_> {
         )
     }
 
-    /// Counts nodes; false when there are too many.
-    fn count(&mut self, nodes: usize, span: Span) -> bool {
-        self.builder.nodes = self.builder.nodes.saturating_add(nodes);
-        if self.builder.nodes <= MAX_NODES {
+    /// Counts what is read; false when it is too much.
+    fn count(&mut self, more: Size, span: Span) -> bool {
+        self.builder.read = self.builder.read.and(more);
+        let message = if self.builder.read.nodes > MAX_NODES {
+            format!("more than {MAX_NODES} values")
+        } else if self.builder.read.bytes > MAX_EXPANDED {
+            format!("more than {} MiB of text", MAX_EXPANDED >> 20)
+        } else {
             return true;
-        }
-        let message = format!("more than {MAX_NODES} values");
+        };
         self.report(
             Code::TooMany,
             &message,
             span,
             "reading stopped here",
-            Some("aliases count as often as they are used"),
+            Some("what an alias stands for counts as often as it is used"),
         );
         // What was read so far is no runbook: nobody complains about what it lacks.
         self.stack.clear();
@@ -241,12 +274,9 @@ impl Stretch<'_, '_> {
 
     fn anchor(&mut self, id: usize, name: String) {
         self.ids.insert(id, name.clone());
-        match self.aside.take() {
-            Some(node) => {
-                self.aside = Some(node);
-                self.flush(Some(name));
-            }
-            None => {
+        match self.aside.is_some() {
+            true => self.flush(Some(name)),
+            false => {
                 if let Some(open) = self.stack.last_mut() {
                     open.anchor = Some(name);
                 }
@@ -260,13 +290,9 @@ impl Stretch<'_, '_> {
             return;
         };
         if let Some(name) = anchor {
-            self.builder.anchors.insert(
-                name,
-                Anchor {
-                    node: node.clone(),
-                    size: 1,
-                },
-            );
+            let size = Size::of_text(node.as_str().unwrap_or_default());
+            let node = node.clone();
+            self.builder.anchors.insert(name, Anchor { node, size });
         }
         self.put(node);
     }
@@ -330,8 +356,9 @@ impl Stretch<'_, '_> {
         self.stack.push(Open {
             span,
             flow: style == StructureStyle::Flow,
+            bad: false,
             anchor: None,
-            before: self.builder.nodes,
+            before: self.builder.read,
             items,
         });
         true
@@ -342,7 +369,7 @@ impl Stretch<'_, '_> {
         let Some(open) = self.stack.pop() else {
             return true;
         };
-        if !self.count(1, open.span) {
+        if !self.count(Size::of_text(""), open.span) {
             return false;
         }
         let last = match &open.items {
@@ -359,6 +386,7 @@ impl Stretch<'_, '_> {
         };
         let span = open.span.with(open.span.start, end.max(open.span.end));
         let kind = match open.items {
+            _ if open.bad => Kind::Error,
             Items::Seq(items) => Kind::Seq(items),
             Items::Map { entries, .. } => Kind::Map(merge(
                 self.builder.source,
@@ -368,14 +396,13 @@ impl Stretch<'_, '_> {
         };
         let node = Node::new(kind, span);
         if let Some(name) = open.anchor {
-            let size = self.builder.nodes - open.before;
-            self.builder.anchors.insert(
-                name,
-                Anchor {
-                    node: node.clone(),
-                    size,
-                },
-            );
+            // What is kept for aliases is there twice, and anchors may lie in each other.
+            let size = self.builder.read.without(open.before);
+            if !self.count(size, span) {
+                return false;
+            }
+            let node = node.clone();
+            self.builder.anchors.insert(name, Anchor { node, size });
         }
         self.put(node);
         true

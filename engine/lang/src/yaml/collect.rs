@@ -1,19 +1,21 @@
 //! Where finished nodes go: into the list or map that is open, as item, key or value.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use super::build::Stretch;
+use super::build::{Size, Stretch};
 use super::{Entry, Key, Kind, Node, Style, error, syntax};
-use crate::diagnostic::{Code, Diagnostics};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::source::{Source, Span};
 
 /// A list or map that is being read.
 pub(super) struct Open {
     pub(super) span: Span,
     pub(super) flow: bool,
+    /// It was reported already: it becomes an error when it ends.
+    pub(super) bad: bool,
     pub(super) anchor: Option<String>,
-    /// Nodes read before it.
-    pub(super) before: usize,
+    /// What was read before it.
+    pub(super) before: Size,
     pub(super) items: Items,
 }
 
@@ -21,7 +23,8 @@ pub(super) enum Items {
     Seq(Vec<Node>),
     Map {
         entries: Vec<Entry>,
-        names: HashSet<String>,
+        /// Where each key stands first.
+        names: HashMap<String, Span>,
         key: Pending,
     },
 }
@@ -86,6 +89,9 @@ impl Stretch<'_, '_> {
                     ),
                 };
                 if node.kind != Kind::Error {
+                    if let Some(open) = self.stack.last_mut() {
+                        open.bad |= diagnostic.code == Code::UnquotedTemplate;
+                    }
                     self.builder.diagnostics.push(diagnostic);
                 }
                 self.pend(Pending::Bad);
@@ -93,27 +99,20 @@ impl Stretch<'_, '_> {
             }
         };
         let Some(Open {
-            items: Items::Map { entries, names, .. },
+            items: Items::Map { names, .. },
             ..
         }) = self.stack.last_mut()
         else {
             return;
         };
         let merge = text == "<<" && style == Style::Plain;
-        let again = !names.insert(text.clone()) && !merge;
-        if let Some(first) = entries.iter().find(|e| again && e.key.value == text) {
-            let diagnostic = error(
-                source,
-                Code::DuplicateKey,
-                &format!("`{text}` is given twice"),
-                span,
-                "again here",
-            )
-            .label(source.id(), first.key.span, "first here");
+        if !merge && let Some(first) = names.get(&text) {
+            let diagnostic = twice(source, &text, span, *first);
             self.builder.diagnostics.push(diagnostic);
             self.pend(Pending::Bad);
             return;
         }
+        names.insert(text.clone(), span);
         self.pend(Pending::Key(Key::new(text, span)));
     }
 
@@ -126,6 +125,18 @@ impl Stretch<'_, '_> {
             *key = pending;
         }
     }
+}
+
+/// A key that stands twice in one map.
+pub(super) fn twice(source: &Source, key: &str, again: Span, first: Span) -> Diagnostic {
+    error(
+        source,
+        Code::DuplicateKey,
+        &format!("`{key}` is given twice"),
+        again,
+        "again here",
+    )
+    .label(source.id(), first, "first here")
 }
 
 /// Resolves `<<`. What is written wins over what is merged, the first merged over the later.

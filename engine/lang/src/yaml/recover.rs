@@ -1,9 +1,12 @@
 //! Reading on after a syntax error: at the next top-level key.
 
+use std::collections::HashMap;
+
 use super::build::{Builder, End};
+use super::collect::twice;
 use super::{Entry, Kind, Node};
-use crate::diagnostic::{Code, Diagnostics};
-use crate::source::Source;
+use crate::diagnostic::Diagnostics;
+use crate::source::{Source, Span};
 
 /// As often reading goes on; a file with more syntax errors than this is not a runbook.
 const MOST: usize = 32;
@@ -65,19 +68,19 @@ fn join(source: &Source, diagnostics: &mut Diagnostics, root: Node, more: Node) 
         Kind::Map(entries) => entries,
         _ => Vec::new(),
     };
+    let mut names: HashMap<String, Span> = entries
+        .iter()
+        .map(|e| (e.key.value.clone(), e.key.span))
+        .collect();
     for entry in later {
-        match entries.iter().find(|e| e.key.value == entry.key.value) {
-            None => entries.push(entry),
-            Some(first) => diagnostics.push(
-                super::error(
-                    source,
-                    Code::DuplicateKey,
-                    &format!("`{}` is given twice", entry.key.value),
-                    entry.key.span,
-                    "again here",
-                )
-                .label(source.id(), first.key.span, "first here"),
-            ),
+        match names.get(&entry.key.value) {
+            None => {
+                names.insert(entry.key.value.clone(), entry.key.span);
+                entries.push(entry);
+            }
+            Some(first) => {
+                diagnostics.push(twice(source, &entry.key.value, entry.key.span, *first))
+            }
         }
     }
     Node::new(

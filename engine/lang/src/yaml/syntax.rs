@@ -40,6 +40,20 @@ pub(super) fn diagnostic(
         Some(false) if swallowed => &ErrorKind::ExpectedFlowMappingSeparator,
         _ => kind,
     };
+    if let Some(span) = missing_space(source, at) {
+        let text = source.slice(span);
+        return super::error(
+            source,
+            Code::Syntax,
+            &format!("a space is missing after `{}`", &text[text.len() - 1..]),
+            span,
+            "here",
+        );
+    }
+    let here = match kind {
+        ErrorKind::UnknownQuotedScalarEscape => escape(source, at).unwrap_or(here),
+        _ => here,
+    };
     let (message, help) = words(kind);
     let diagnostic = Diagnostic::error(Code::Syntax, message)
         .label(source.id(), here, "here")
@@ -81,6 +95,39 @@ pub(super) fn template(source: &Source, span: Span) -> Diagnostic {
         "YAML reads this as a map",
     )
     .help(format!("write {quoted}"))
+}
+
+/// `-item` and `key:value`, on the line of this byte: the dash, or the key with its colon.
+fn missing_space(source: &Source, at: usize) -> Option<Span> {
+    let line = source.line_span(source.line_column(at).0);
+    let text = source.slice(line);
+    let begin = text.len() - text.trim_start().len();
+    let rest = &text[begin..];
+    let span = |len: usize| line.with(line.start + begin, line.start + begin + len);
+    if rest.starts_with("-{") || rest.starts_with("-[") {
+        return Some(span(1));
+    }
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let end = rest.find(|c| !word(c)).filter(|end| *end > 0)?;
+    let mut after = rest[end..].chars();
+    let glued = after.next() == Some(':') && after.next().is_some_and(|c| !c.is_whitespace());
+    // `http://…` is a text; what it lacks is something else.
+    (glued && !rest[end..].starts_with("://")).then(|| span(end + 1))
+}
+
+/// The first escape after a byte that double quotes do not have.
+fn escape(source: &Source, at: usize) -> Option<Span> {
+    const KNOWN: &str = "0abtnvfre \"/\\N_LPxuU\t\r\n";
+    let mut chars = source.text()[at..].char_indices();
+    while let Some((start, c)) = chars.next() {
+        if c == '\\' {
+            let (end, c) = chars.next()?;
+            if !KNOWN.contains(c) {
+                return Some(Span::of(source.id(), at + start, at + end + c.len_utf8()));
+            }
+        }
+    }
+    None
 }
 
 /// The value on the line of this byte that starts with `{{`, up to its end.
@@ -204,9 +251,13 @@ fn words(kind: &ErrorKind) -> (&'static str, Option<&'static str>) {
             "a key was expected here",
             Some("is the line indented like the keys above it?"),
         ),
-        E::ExpectedBlockSequenceEntry
-        | E::BlockSequenceEntryNotAllowed
-        | E::BlockEntryInFlowCollection => ("a `-` does not belong here", None),
+        E::ExpectedBlockSequenceEntry => (
+            "this line is indented wrongly",
+            Some("it is neither an item of the list above it, nor does it end the list"),
+        ),
+        E::BlockSequenceEntryNotAllowed | E::BlockEntryInFlowCollection => {
+            ("a `-` does not belong here", None)
+        }
         E::InvalidBlockEntryWhitespace | E::PlainScalarStartsWithDashFlowIndicator => {
             ("a space is missing after `-`", None)
         }

@@ -20,23 +20,23 @@ use runbook_model::Plan;
 use runbook_model::plan::SecretSource;
 
 /// A file that was read.
-pub struct Case {
-    pub diagnostics: Diagnostics,
-    pub sources: Sources,
-    pub plan: Option<Plan>,
+pub(crate) struct Case {
+    pub(crate) diagnostics: Diagnostics,
+    pub(crate) sources: Sources,
+    pub(crate) plan: Option<Plan>,
 }
 
 /// The folders of broken files.
-pub const FOLDERS: [&str; 2] = ["broken", "compile"];
+pub(crate) const FOLDERS: [&str; 2] = ["broken", "compile"];
 
-pub fn folder(name: &str) -> PathBuf {
+pub(crate) fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests")
         .join(name)
 }
 
 /// The names of the broken files of a folder, without `.yaml`.
-pub fn names(of: &str) -> Vec<String> {
+pub(crate) fn names(of: &str) -> Vec<String> {
     let mut names: Vec<_> = fs::read_dir(folder(of))
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -49,7 +49,7 @@ pub fn names(of: &str) -> Vec<String> {
 }
 
 /// Reads a file of a folder.
-pub fn read(of: &str, name: &str) -> Case {
+pub(crate) fn read(of: &str, name: &str) -> Case {
     let file = format!("{name}.yaml");
     let bytes = fs::read(folder(of).join(&file)).unwrap();
     if of == "broken" {
@@ -142,7 +142,7 @@ fn given(text: &str) -> Given {
 }
 
 /// Compiles a runbook against an inventory, with the types of the tests.
-pub fn compiled(file: &str, text: &str, inventory: &str) -> Case {
+pub(crate) fn compiled(file: &str, text: &str, inventory: &str) -> Case {
     let mut sources = Sources::new();
     let source = sources.add(file, text.as_bytes()).unwrap();
     let hosts = sources.add("inventory.yaml", inventory.as_bytes()).unwrap();

@@ -222,6 +222,18 @@ impl Host {
         Ok(state)
     }
 
+    /// Empties what an attempt that is over has printed, after it is durable elsewhere: it may hold secrets. The
+    /// attempt itself stays known there.
+    ///
+    /// # Errors
+    /// `Alive`, `Fenced`, `Io`, or the connection.
+    pub async fn wipe(&self, run: &RunId, attempt: &AttemptId) -> Result<(), RemoteError> {
+        let epoch = self.epoch(run);
+        self.request(format!("rb_wipe {run} {attempt} {epoch}"), Vec::new())
+            .await
+            .map(drop)
+    }
+
     /// Removes what is left of an attempt that is over, after its end is durable elsewhere.
     ///
     /// # Errors

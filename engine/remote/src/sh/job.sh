@@ -192,6 +192,15 @@ rb_cancel() { # run attempt epoch signal
   rb_state "$1" "$2"
 }
 
+rb_wipe() { # run attempt epoch: empties what an attempt that is over has printed; refuses one that lives
+  rb_fence "$1" "$3" || return 1
+  rb_look "$1" "$2"
+  case $rb_st in ABSENT) return 0 ;; RUNNING* | ORPHANED*) printf 'error alive %s\n' "$rb_st"; return 1 ;; esac
+  for rb_f in out err rec; do
+    [ ! -s "$rb_j/$rb_f" ] || : >"$rb_j/$rb_f" || { rb_io "cannot write $rb_j/$rb_f"; return 1; }
+  done
+}
+
 rb_forget() { # run attempt epoch: removes an attempt that is over; refuses one that lives
   rb_fence "$1" "$3" || return 1
   rb_job_dir "$1" "$2"

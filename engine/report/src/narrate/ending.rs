@@ -1,12 +1,13 @@
 //! How instances, phases and runs end, in lines.
 
+use runbook_model::plan::Part;
 use runbook_model::{
     FailureKind, Millis, NodeIx, NodeKind, Outcome, Plan, RunResult, RunState, StepIx,
 };
 
 use super::words::{failure_text, is_gate};
 use super::{Narrator, Told};
-use crate::facts::{REASON, node_id};
+use crate::facts::{self, REASON, node_id};
 use crate::text::{bounded, count};
 use crate::time::length;
 use crate::{Tally, Tone};
@@ -30,7 +31,7 @@ impl Narrator {
         };
         self.ended.remove(&node);
         self.differs.remove(&node);
-        let Some((step, _)) = plan.instance(node) else {
+        let Some((step, host)) = plan.instance(node) else {
             return self.point(at, plan, node, outcome);
         };
         let id = node_id(plan, node);
@@ -56,6 +57,28 @@ impl Narrator {
             Outcome::Failed(failure) => one(
                 Tone::Bad,
                 format!("{id} FAILED: {}{long}", failure_text(failure)),
+            ),
+            Outcome::Left(failure) if plan.part_of(node) == Part::Main => one(
+                Tone::Bad,
+                format!(
+                    "{id} FAILED: {}{long}; {host} leaves the phase",
+                    failure_text(failure)
+                ),
+            ),
+            Outcome::Left(failure) => one(
+                Tone::Bad,
+                format!("{id} FAILED: {}{long}", failure_text(failure)),
+            ),
+            Outcome::Recorded(failure) => one(
+                Tone::Warn,
+                format!(
+                    "{id} failed, which is recorded and counts as done: {}{long}",
+                    failure_text(failure)
+                ),
+            ),
+            Outcome::LeftOut { reason } => one(
+                Tone::Warn,
+                format!("{id} left out: {}", bounded(reason, REASON)),
             ),
             _ if collapse => Vec::new(),
             Outcome::Skipped { .. } if self.skipped_phases.contains(&step.phase) => Vec::new(),
@@ -101,7 +124,7 @@ impl Narrator {
             _ => None,
         });
         match (phase, outcome) {
-            (_, Outcome::Failed(failure)) => one(
+            (_, Outcome::Failed(failure) | Outcome::Left(failure)) => one(
                 Tone::Bad,
                 format!("{} FAILED: {}", node_id(plan, node), failure_text(failure)),
             ),
@@ -147,11 +170,16 @@ impl Narrator {
             format!(": {words}")
         };
         let text = format!("run {run} {word}{words} ({})", length(at - self.opened_at));
+        // A success with findings is one, and has to be looked at all the same.
+        let more = match result.is_final() {
+            true => facts::findings(plan, state),
+            false => Vec::new(),
+        };
         vec![Told {
             at,
-            tone,
+            tone: if more.is_empty() { tone } else { Tone::Warn },
             text,
-            more: Vec::new(),
+            more,
         }]
     }
 

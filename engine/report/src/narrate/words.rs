@@ -2,7 +2,7 @@
 
 use runbook_model::event::StopReason;
 use runbook_model::step_type::TypeKind;
-use runbook_model::{Failure, NodeIx, Plan, RunState};
+use runbook_model::{Failure, Millis, NodeIx, Plan, RunState};
 
 use crate::facts::{REASON, node_id};
 use crate::text::bounded;
@@ -38,8 +38,30 @@ pub(crate) fn stopping(plan: &Plan, state: &RunState, reason: &StopReason) -> St
             format!("stopping: {id} takes longer than its limit; nothing new starts")
         }
         StopReason::Host(host) => format!("stopping: {host} cannot be used; nothing new starts"),
+        StopReason::Budget(phase) => {
+            let phase = plan
+                .phases
+                .get(*phase as usize)
+                .map_or("?", |p| p.id.as_str());
+            format!("stopping: more hosts failed in phase {phase} than it allows")
+        }
+        StopReason::NotOpen(opens) => {
+            format!(
+                "stopping: the window opens at {}; nothing was changed",
+                utc(*opens)
+            )
+        }
+        StopReason::WindowClosed(closes) => format!(
+            "stopping: the window has closed at {}; nothing new starts",
+            utc(*closes)
+        ),
         StopReason::AlreadyThere => "`done_when` is true: everything is there already".into(),
     }
+}
+
+/// A date that reads the same everywhere.
+fn utc(at: Millis) -> String {
+    jiff::Timestamp::from_millisecond(at).map_or_else(|_| at.to_string(), |at| at.to_string())
 }
 
 /// Whether a person decides at this node.

@@ -2,7 +2,7 @@
 
 use runbook_model::preview::Finding;
 use runbook_model::text::printable_lines;
-use runbook_model::{Forecast, HostName, Plan, Preview};
+use runbook_model::{Forecast, Plan, Preview};
 
 use crate::text::{bounded, names, wrap};
 use crate::{Style, Tone};
@@ -14,17 +14,17 @@ const REASONS: usize = 20;
 /// Lines of a change to a file that are shown.
 const DIFF_LINES: usize = 60;
 
-/// Lines about the instances of one step; hosts with the same verdict share one.
-pub(super) fn verdicts(out: &mut String, found: &[(&HostName, &Forecast)], style: &Style) {
+/// Lines about the instances of one step, by what tells them apart; those with the same verdict
+/// share one.
+pub(super) fn verdicts(out: &mut String, found: &[(String, &Forecast)], style: &Style) {
     let mut groups: Vec<(&Forecast, Vec<&str>)> = Vec::new();
-    for (host, forecast) in found {
+    for (who, forecast) in found {
         if **forecast == Forecast::None {
             continue;
         }
         match groups.iter_mut().find(|(f, _)| f == forecast) {
-            Some((_, hosts)) if !hosts.contains(&host.as_str()) => hosts.push(host.as_str()),
-            Some(_) => {}
-            None => groups.push((forecast, vec![host.as_str()])),
+            Some((_, all)) => all.push(who.as_str()),
+            None => groups.push((forecast, vec![who.as_str()])),
         }
     }
     let one = groups.len() == 1;
@@ -165,9 +165,8 @@ mod tests {
     fn a_change_to_a_file_is_shown_line_by_line() {
         let reason = "text differs\n@@ -1 +1 @@\n-old\u{1b}[2J\n+new".to_owned();
         let change = Forecast::Change(vec![reason]);
-        let host = HostName::new("quay01").unwrap();
         let mut out = String::new();
-        verdicts(&mut out, &[(&host, &change)], &Style::plain(80));
+        verdicts(&mut out, &[("quay01".into(), &change)], &Style::plain(80));
         insta::assert_snapshot!(out);
     }
 }

@@ -8,12 +8,9 @@ const LINES: usize = 200;
 const WIDE: usize = 300;
 /// Lines of a text that is compared line by line: more would take long, and nobody reads it.
 const COMPARED: usize = 4_000;
-/// Lines around a change.
-const AROUND: usize = 3;
-
-/// A unified diff; none if a text is too long, or where there is no difference. Control
+/// A unified diff with so many lines around each change; none if a text is too long, or where there is no difference. Control
 /// characters are not escaped yet.
-pub(super) fn unified(now: &str, wanted: &str) -> Option<String> {
+pub(super) fn unified(now: &str, wanted: &str, around: usize) -> Option<String> {
     let lines = |text: &'_ str| text.split_inclusive('\n').count();
     if now == wanted || lines(now) > COMPARED || lines(wanted) > COMPARED {
         return None;
@@ -25,7 +22,7 @@ pub(super) fn unified(now: &str, wanted: &str) -> Option<String> {
         .diff_slices(&now, &wanted);
     let whole = diff
         .unified_diff()
-        .context_radius(AROUND)
+        .context_radius(around)
         .header("now", "wanted")
         .to_string();
     let mut out: Vec<String> = whole.split('\n').map(clipped).collect();
@@ -53,7 +50,7 @@ mod tests {
     #[test]
     fn changes_are_shown_with_what_is_around() {
         let now = "a\nb\nc\nd\ne\nf\ng\n";
-        insta::assert_snapshot!(unified(now, "a\nb\nc\nd\nE\nf\ng").unwrap(), @r"
+        insta::assert_snapshot!(unified(now, "a\nb\nc\nd\nE\nf\ng", 3).unwrap(), @r"
         --- now
         +++ wanted
         @@ -2,6 +2,6 @@
@@ -71,7 +68,7 @@ mod tests {
 
     #[test]
     fn a_new_file_is_all_plus() {
-        insta::assert_snapshot!(unified("", "one\r\ntwo\n").unwrap().replace('\r', "<CR>"), @"
+        insta::assert_snapshot!(unified("", "one\r\ntwo\n", 3).unwrap().replace('\r', "<CR>"), @"
         --- now
         +++ wanted
         @@ -0,0 +1,2 @@
@@ -83,12 +80,12 @@ mod tests {
     #[test]
     fn a_diff_is_bounded() {
         let many: String = (0..1_000).map(|n| format!("{n}\n")).collect();
-        let diff = unified("", &many).unwrap();
+        let diff = unified("", &many, 3).unwrap();
         assert_eq!(diff.lines().count(), LINES + 1);
         assert_eq!(diff.lines().last(), Some("… and 803 more lines"));
-        let wide = unified("", &"ä".repeat(1_000)).unwrap();
+        let wide = unified("", &"ä".repeat(1_000), 3).unwrap();
         assert!(wide.lines().all(|line| line.chars().count() <= WIDE + 1));
-        assert_eq!(unified("", &"\n".repeat(COMPARED + 1)), None);
-        assert_eq!(unified("a", "a"), None);
+        assert_eq!(unified("", &"\n".repeat(COMPARED + 1), 3), None);
+        assert_eq!(unified("a", "a", 3), None);
     }
 }

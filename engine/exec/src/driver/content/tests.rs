@@ -9,7 +9,7 @@ use super::*;
 fn wanted(secret: bool) -> Wanted {
     Wanted {
         path: "/etc/x".to_owned(),
-        text: "new\n".to_owned(),
+        goal: Goal::Text("new\n".to_owned()),
         secret,
         owner: Some("root".to_owned()),
         group: Some("4".to_owned()),

@@ -1,19 +1,32 @@
 //! What a file should be: the parts of a content with the arguments of one instance.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use regex::Regex;
 use runbook_lang::evaluate::Argument;
 use runbook_lang::steptype::ParamValue;
-use runbook_model::step_type::{Content, Part};
+use runbook_model::step_type::{Content, InFile, Param, Part, What};
 use runbook_model::text::printable;
-use runbook_model::{Failure, FailureKind, Value};
+use runbook_model::{Failure, FailureKind};
 use sha2::{Digest as _, Sha256};
+
+use super::change::{Block, Change, Line, Place};
+use super::values::{Values, argument, text, words};
+
+/// What should be in a file.
+pub(super) enum Goal {
+    /// This text.
+    Text(String),
+    /// What is there, changed.
+    Change(Change),
+}
 
 /// What a file should be.
 pub(super) struct Wanted {
     pub(super) path: String,
-    pub(super) text: String,
-    /// The text is a secret.
+    pub(super) goal: Goal,
+    /// A value in the text is a secret.
     pub(super) secret: bool,
     pub(super) owner: Option<String>,
     pub(super) group: Option<String>,
@@ -26,10 +39,13 @@ pub(super) struct Wanted {
 impl Wanted {
     /// # Errors
     /// A value that no file can have.
-    pub(super) fn of(content: &Content, arguments: &[Argument]) -> Result<Self, Failure> {
-        let text = |part: Option<&Part>| part.and_then(|part| text(part, arguments));
-        let word = |part: Option<&Part>| text(part).filter(|word| !word.is_empty());
-        let path = text(Some(&content.path)).unwrap_or_default();
+    pub(super) fn of(
+        content: &Content,
+        params: &BTreeMap<String, Param>,
+        arguments: &[Argument],
+    ) -> Result<Self, Failure> {
+        let word = |part: Option<&Part>| word(part, arguments);
+        let path = text(&content.path, arguments).unwrap_or_default();
         if !path.starts_with('/') || path.ends_with('/') || path.chars().any(char::is_control) {
             return Err(bad(format!(
                 "`{}` is not the path of a file, from `/`",
@@ -57,12 +73,12 @@ impl Wanted {
         }
         Ok(Self {
             path,
-            text: text(Some(&content.text)).unwrap_or_default(),
-            secret: matches!(&content.text, Part::Param(name) if is_secret(name, arguments)),
+            goal: goal(&content.what, &Values { params, arguments })?,
+            secret: holds_secret(&content.what, arguments),
             owner,
             group,
             mode,
-            create_only: text(content.create_only.as_ref()).is_some_and(|flag| flag == "true"),
+            create_only: word(content.create_only.as_ref()).is_some_and(|flag| flag == "true"),
             validate,
         })
     }
@@ -82,37 +98,132 @@ fn bad(message: String) -> Failure {
     Failure::new(FailureKind::Value, message)
 }
 
-fn argument<'a>(name: &str, arguments: &'a [Argument]) -> Option<&'a Argument> {
-    arguments.iter().find(|argument| argument.name == name)
+/// A word that is given, and not empty.
+fn word(part: Option<&Part>, arguments: &[Argument]) -> Option<String> {
+    text(part?, arguments).filter(|word| !word.is_empty())
 }
 
-fn is_secret(name: &str, arguments: &[Argument]) -> bool {
-    argument(name, arguments).is_some_and(|argument| argument.secret)
-}
-
-fn text(part: &Part, arguments: &[Argument]) -> Option<String> {
-    match part {
-        Part::Literal(Value::String(text)) => Some(text.clone()),
-        Part::Literal(value) => Some(value.to_string()),
-        Part::Param(name) => match &argument(name, arguments)?.value {
-            ParamValue::Text(text) => Some(text.clone()),
-            ParamValue::List(_) | ParamValue::Map(_) => None,
-        },
+/// Whether a value that is written into the file is a secret.
+fn holds_secret(what: &What, arguments: &[Argument]) -> bool {
+    match what {
+        What::Text(text) => is_secret(text, arguments),
+        What::MergeYaml(parts) | What::MergeJson(parts) | What::SetIni(parts) => {
+            // Secrets that nobody gave hide nothing.
+            let mut given = parts.iter().filter(|part| !is_empty(part, arguments));
+            given.any(|part| is_secret(part, arguments))
+        }
+        What::Line(line) => line.text.iter().any(|part| is_secret(part, arguments)),
+        What::Block(block) => block.text.iter().any(|part| is_secret(part, arguments)),
     }
 }
 
-fn words(part: &Part, arguments: &[Argument]) -> Vec<String> {
+fn is_empty(part: &Part, arguments: &[Argument]) -> bool {
+    let Part::Param(name) = part else {
+        return false;
+    };
+    argument(name, arguments).is_none_or(|argument| match &argument.value {
+        ParamValue::Text(text) => text.is_empty() || text == "{}",
+        ParamValue::List(words) => words.is_empty(),
+        ParamValue::Map(pairs) => pairs.is_empty(),
+    })
+}
+
+fn is_secret(part: &Part, arguments: &[Argument]) -> bool {
     match part {
-        Part::Literal(Value::Array(words)) => words
-            .iter()
-            .filter_map(|word| word.as_str().map(str::to_owned))
-            .collect(),
-        Part::Literal(_) => Vec::new(),
-        Part::Param(name) => match argument(name, arguments).map(|argument| &argument.value) {
-            Some(ParamValue::List(words)) => words.clone(),
-            _ => Vec::new(),
-        },
+        Part::Literal(_) => false,
+        Part::Param(name) => argument(name, arguments).is_some_and(|argument| argument.secret),
+        Part::Map(map) => map.values().any(|part| is_secret(part, arguments)),
+        Part::List(parts) => parts.iter().any(|part| is_secret(part, arguments)),
     }
+}
+
+fn goal(what: &What, values: &Values<'_>) -> Result<Goal, Failure> {
+    let arguments = values.arguments;
+    Ok(Goal::Change(match what {
+        What::Text(part) => return Ok(Goal::Text(text(part, arguments).unwrap_or_default())),
+        What::MergeYaml(parts) => Change::Yaml(values.map(parts).map_err(bad)?),
+        What::MergeJson(parts) => Change::Json(values.map(parts).map_err(bad)?),
+        What::SetIni(parts) => Change::Ini(values.map(parts).map_err(bad)?),
+        What::Line(line) => {
+            let (place, absent) = place(&line.place, arguments)?;
+            let text = word(line.text.as_ref(), arguments);
+            let matching = regex("match", line.matching.as_ref(), arguments)?;
+            match &text {
+                Some(text) if text.contains(['\n', '\r']) => {
+                    return Err(bad("a line has no line break in it".to_owned()));
+                }
+                None if !absent => {
+                    return Err(bad("a line that should be there is not empty".to_owned()));
+                }
+                None if matching.is_none() => {
+                    return Err(bad(
+                        "nothing says which lines should not be there".to_owned()
+                    ));
+                }
+                _ => {}
+            }
+            Change::Line(Line {
+                text,
+                matching,
+                place,
+                absent,
+            })
+        }
+        What::Block(block) => {
+            let (place, absent) = place(&block.place, arguments)?;
+            let name = word(Some(&block.name), arguments).unwrap_or_default();
+            let comment = match &block.comment {
+                None => "#".to_owned(),
+                Some(part) => text(part, arguments).unwrap_or_default(),
+            };
+            if name.trim() != name
+                || name.is_empty()
+                || (name.clone() + &comment).chars().any(char::is_control)
+            {
+                return Err(bad(format!(
+                    "`{}` is no name for a block: it has blanks at an end, or control characters, or is empty",
+                    printable(&name)
+                )));
+            }
+            Change::Block(Block {
+                name,
+                comment,
+                text: word(block.text.as_ref(), arguments).unwrap_or_default(),
+                place,
+                absent,
+            })
+        }
+    }))
+}
+
+fn place(place: &InFile, arguments: &[Argument]) -> Result<(Place, bool), Failure> {
+    let after = regex("after", place.after.as_ref(), arguments)?;
+    let before = regex("before", place.before.as_ref(), arguments)?;
+    if after.is_some() && before.is_some() {
+        return Err(bad("`after` and `before` do not go together".to_owned()));
+    }
+    let absent = match word(place.state.as_ref(), arguments).as_deref() {
+        None | Some("present") => false,
+        Some("absent") => true,
+        Some(_) => return Err(bad("`state` is `present` or `absent`".to_owned())),
+    };
+    Ok((Place { after, before }, absent))
+}
+
+fn regex(
+    what: &str,
+    part: Option<&Part>,
+    arguments: &[Argument],
+) -> Result<Option<Regex>, Failure> {
+    let compile = |text: String| {
+        Regex::new(&text).map_err(|_| {
+            bad(format!(
+                "`{what}` is no regular expression: `{}`",
+                printable(&text)
+            ))
+        })
+    };
+    word(part, arguments).map(compile).transpose()
 }
 
 /// `chown` takes `name:group` too, and options.
@@ -140,6 +251,7 @@ fn octal(mode: &str) -> Result<u32, Failure> {
 
 #[cfg(test)]
 mod tests {
+    use runbook_model::Value;
     use serde_json::json;
 
     use super::*;
@@ -162,7 +274,7 @@ mod tests {
             ),
         ];
         let content: Content = serde_json::from_value(content).unwrap();
-        Wanted::of(&content, &arguments).map_err(|failure| failure.message)
+        Wanted::of(&content, &BTreeMap::new(), &arguments).map_err(|failure| failure.message)
     }
 
     #[test]
@@ -173,10 +285,8 @@ mod tests {
             "validate": { "param": "check" },
         }))
         .unwrap();
-        assert_eq!(
-            (all.path.as_str(), all.text.as_str(), all.secret),
-            ("/etc/x", "hunter2", true)
-        );
+        assert_eq!((all.path.as_str(), all.secret), ("/etc/x", true));
+        assert!(matches!(all.goal, Goal::Text(text) if text == "hunter2"));
         assert_eq!(
             (all.owner, all.group.as_deref(), all.mode),
             (None, Some("adm"), Some(0o4755))

@@ -1,0 +1,85 @@
+//! What attempts with secrets have printed does not stay on the hosts: it is emptied there once their end is durable
+//! here. Attempts of earlier controllers are gone through again whenever their host is ready.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use runbook_model::{AttemptId, Event, NodeKind, Plan, RunState};
+
+use super::Shared;
+
+/// How long the end of a run waits for hosts to empty what is there.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Attempts whose output is to be emptied.
+#[derive(Default)]
+pub(super) struct Wipes {
+    wanted: BTreeSet<AttemptId>,
+    begun: BTreeSet<AttemptId>,
+}
+
+impl Wipes {
+    /// Takes in an event; `state` includes it.
+    pub(super) fn note(&mut self, event: &Event, plan: &Plan, state: &RunState) {
+        match event {
+            Event::Ended { attempt, .. } => self.want(attempt, plan, state),
+            Event::HostReady { host, .. } => {
+                let ended = state.attempts.iter().filter(|(_, a)| a.end.is_some());
+                for (attempt, _) in ended.filter(|(_, a)| a.host == *host) {
+                    self.want(attempt, plan, state);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn want(&mut self, attempt: &AttemptId, plan: &Plan, state: &RunState) {
+        let Some(known) = state.attempts.get(attempt) else {
+            return;
+        };
+        let step = plan.instance(known.node).map(|(step, _)| step);
+        let secret = step.and_then(|step| plan.type_of(step)).is_some_and(|of| {
+            of.params.values().any(|param| param.secret)
+                || of.outputs.values().any(|output| output.secret)
+        });
+        if secret && !self.begun.contains(&known.unit) {
+            self.wanted.insert(known.unit.clone());
+        }
+    }
+
+    /// Everything recorded so far is durable: what is wanted may be done.
+    pub(super) fn start(
+        &mut self,
+        shared: &Shared,
+        state: &RunState,
+    ) -> impl Future<Output = ()> + use<> {
+        let units = std::mem::take(&mut self.wanted);
+        self.begun.extend(units.iter().cloned());
+        let works = units.into_iter().filter_map(|unit| {
+            let known = state.attempts.get(&unit)?;
+            let account = match &shared.plan.nodes.get(known.node.at())?.kind {
+                NodeKind::Instance { account, .. } => account.clone(),
+                _ => None,
+            };
+            Some((unit, known.host.clone(), account, shared.clone()))
+        });
+        let works: Vec<_> = works.collect();
+        async move {
+            let all = works
+                .into_iter()
+                .map(|(unit, host, account, shared)| async move {
+                    // A host that is lost now is asked again when it is ready under the next controller.
+                    if let Ok(host) = shared.reach.host_as(&host, account.as_ref()).await {
+                        let _ = host.wipe(&shared.run, &unit).await;
+                    }
+                });
+            let _ = tokio::time::timeout(PATIENCE, join_all(all)).await;
+        }
+    }
+
+    /// Whether something is wanted.
+    pub(super) fn any(&self) -> bool {
+        !self.wanted.is_empty()
+    }
+}

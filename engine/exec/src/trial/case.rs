@@ -1,0 +1,274 @@
+//! One test of a type: check, apply, check again, on a host that only pretends.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use runbook_lang::testfile::{Said, TypeTest};
+use runbook_model::event::Verdict;
+use runbook_model::step_type::TypeKind;
+use runbook_model::{HostName, StepType, Value};
+use runbook_remote::Options;
+
+use super::act::Actor;
+use super::scratch::{Scratch, Tools};
+use super::standin::Call;
+use super::{LIMIT, Mismatch, TrialError, Tried, judge};
+use crate::driver::Reach;
+use crate::world::Sketch;
+
+/// How the stages of a test went.
+#[derive(Default)]
+pub(super) struct Course {
+    /// What the first check said.
+    pub(super) check: Option<Verdict>,
+    /// How the apply ended, if it ran.
+    pub(super) apply: Option<Result<(), String>>,
+    /// The commands of the check.
+    pub(super) looked: Vec<Call>,
+    /// The commands of the apply.
+    pub(super) applied: Vec<Call>,
+    /// What the second check said.
+    pub(super) then: Option<Verdict>,
+    /// How the undo ended, and what the check said after it.
+    pub(super) undo: Option<(Result<(), String>, Vec<Call>, Verdict)>,
+    /// The last outputs.
+    pub(super) outputs: BTreeMap<String, Value>,
+    /// All commands after the apply.
+    pub(super) later: Vec<Call>,
+}
+
+impl Course {
+    /// The commands that were called.
+    pub(super) fn called(&self) -> BTreeSet<String> {
+        let undone = self.undo.iter().flat_map(|(_, calls, _)| calls);
+        let calls = self.looked.iter().chain(&self.applied).chain(&self.later);
+        calls
+            .chain(undone)
+            .filter_map(|call| call.words.first().cloned())
+            .collect()
+    }
+}
+
+/// Runs a test; also tells which commands were called.
+///
+/// # Errors
+/// It could not be run; a type that is not as expected is no error.
+pub(super) async fn run(
+    tools: &Tools,
+    step_type: &StepType,
+    test: &TypeTest,
+) -> Result<(Tried, BTreeSet<String>), TrialError> {
+    let scratch = Scratch::new(tools, test, None)?;
+    let root = scratch.root();
+    let mut mismatches = Vec::new();
+    let mut called = BTreeSet::new();
+    match course(&scratch, step_type, test).await? {
+        Err(why) => mismatches.push(Mismatch::new("with", "parameters of the type", why)),
+        Ok(course) => {
+            called = course.called();
+            compare(step_type, test, &course, &root, &mut mismatches);
+            files(&scratch, test, &mut mismatches)?;
+        }
+    }
+    let tried = Tried {
+        group: step_type.name.clone(),
+        title: test.title.value.clone(),
+        mismatches,
+    };
+    Ok((tried, called))
+}
+
+/// Goes through the stages of a test.
+///
+/// # Errors
+/// The outer one is of the host; the inner one says which parameter the schema refuses.
+pub(super) async fn course(
+    scratch: &Scratch,
+    step_type: &StepType,
+    test: &TypeTest,
+) -> Result<Result<Course, String>, TrialError> {
+    let options = Options {
+        shell: scratch.shell(),
+        state_dir: Some(scratch.state()),
+        ..Options::default()
+    };
+    let reach = Reach::new(&Sketch::new().done(), options);
+    let control = HostName::control();
+    let actor = Actor::new(
+        &reach,
+        &control,
+        step_type,
+        &test.with,
+        &scratch.root(),
+        [LIMIT; 2],
+    );
+    let course = match actor {
+        Err(why) => Err(why),
+        Ok(actor) => Ok(stages(scratch, actor, step_type, test).await?),
+    };
+    reach.close().await;
+    Ok(course)
+}
+
+async fn stages(
+    scratch: &Scratch,
+    mut actor: Actor<'_>,
+    step_type: &StepType,
+    test: &TypeTest,
+) -> Result<Course, TrialError> {
+    let mut course = Course::default();
+    let always = step_type.kind == TypeKind::Always;
+    let mut before = BTreeMap::new();
+    if !always {
+        let finding = actor.look().await?;
+        course.looked = scratch.calls()?;
+        course.outputs = finding.outputs;
+        before = finding.before;
+        course.check = Some(finding.verdict);
+    }
+    let ordinary = step_type.kind == TypeKind::Ordinary;
+    let differs = matches!(course.check, Some(Verdict::Differs(_)));
+    if !always && !(ordinary && differs && test.apply) {
+        return Ok(course);
+    }
+    let applied = actor.apply().await?;
+    course.applied = scratch.calls()?;
+    if let (true, Ok(outputs)) = (always, &applied) {
+        course.outputs.clone_from(outputs);
+    }
+    let ended = applied.map(drop);
+    let went_well = ended.is_ok();
+    course.apply = Some(ended);
+    if always || !went_well {
+        return Ok(course);
+    }
+    let finding = actor.look().await?;
+    course.outputs = finding.outputs;
+    course.then = Some(finding.verdict);
+    course.later = scratch.calls()?;
+    if test.undoes.is_some() {
+        let undone = actor.undo(&before).await?.map(drop);
+        let calls = scratch.calls()?;
+        let finding = actor.look().await?;
+        course.later.extend(scratch.calls()?);
+        course.undo = Some((undone, calls, finding.verdict));
+    }
+    Ok(course)
+}
+
+/// Everything that is not as the test says.
+fn compare(
+    step_type: &StepType,
+    test: &TypeTest,
+    course: &Course,
+    root: &str,
+    mismatches: &mut Vec<Mismatch>,
+) {
+    let undone = course.undo.iter().flat_map(|(_, calls, _)| calls);
+    let all = course
+        .looked
+        .iter()
+        .chain(&course.applied)
+        .chain(&course.later)
+        .chain(undone);
+    for call in all.filter(|call| call.answer.is_none()) {
+        mismatches.push(Mismatch::new(
+            "commands",
+            "one of the answers fits",
+            call.shown(),
+        ));
+    }
+    for call in course.looked.iter().chain(&course.later) {
+        if judge::changes(test, call) {
+            let message = format!("{} (its answer changes something)", call.shown());
+            mismatches.push(Mismatch::new("check", "it only looks", message));
+        }
+    }
+    if let (Some(expected), Some(found)) = (test.check, &course.check) {
+        mismatches.extend(judge::verdict("check", expected, found));
+        mismatches.extend(judge::reasons(test, found, root));
+        if judge::said(found) == Said::Error && expected != Said::Error {
+            return;
+        }
+    }
+    let error = match (&course.check, &course.apply) {
+        (Some(Verdict::Error(failure)), _) => Some(judge::told(&failure.message, &failure.tail)),
+        (_, Some(Err(message))) => Some(message.clone()),
+        _ => None,
+    };
+    mismatches.extend(judge::fails(test, error.as_deref(), root));
+    if let (Some(Err(message)), None) = (&course.apply, &test.fails) {
+        mismatches.push(Mismatch::new("apply", "no error", message.clone()));
+    }
+    if let Some(expected) = &test.applies {
+        mismatches.extend(judge::commands(
+            "applies",
+            test,
+            expected,
+            &course.applied,
+            root,
+        ));
+    }
+    if let Some(then) = &course.then {
+        mismatches.extend(judge::verdict("then", test.then, then));
+    }
+    mismatches.extend(judge::outputs(&test.outputs, &course.outputs, root));
+    if let Some(expected) = &test.undoes {
+        match (&course.undo, test.check) {
+            (Some((Ok(()), calls, verdict)), Some(first)) => {
+                mismatches.extend(judge::commands("undoes", test, expected, calls, root));
+                mismatches.extend(judge::verdict("check after the undo", first, verdict));
+            }
+            (Some((Err(message), ..)), _) => {
+                mismatches.push(Mismatch::new("undo", "no error", message.clone()));
+            }
+            _ => mismatches.push(Mismatch::new("undoes", "an apply to take back", "none ran")),
+        }
+    }
+    if let (Some(expected), None, TypeKind::Ordinary) =
+        (&test.applies, &course.apply, step_type.kind)
+        && !expected.is_empty()
+    {
+        mismatches.push(Mismatch::new(
+            "applies",
+            "the apply runs",
+            "it did not have to",
+        ));
+    }
+}
+
+/// Files at the end.
+fn files(
+    scratch: &Scratch,
+    test: &TypeTest,
+    mismatches: &mut Vec<Mismatch>,
+) -> Result<(), TrialError> {
+    for (name, expected) in &test.becomes {
+        let expected = expected
+            .as_ref()
+            .map(|text| text.replace(runbook_lang::testfile::SCRATCH, &scratch.root()));
+        let found = match fs::read(scratch.path(name)) {
+            Ok(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error.into()),
+        };
+        if found != expected {
+            let shown = |text: Option<String>| text.unwrap_or_else(|| "no such file".to_owned());
+            mismatches.push(Mismatch::new(name, shown(expected), shown(found)));
+        }
+    }
+    for (name, expected) in &test.modes {
+        let found =
+            fs::metadata(scratch.path(name)).map(|about| about.permissions().mode() & 0o7777);
+        if found.as_ref().ok() != Some(expected) {
+            let found = found.map_or_else(|error| error.to_string(), |mode| format!("{mode:04o}"));
+            mismatches.push(Mismatch::new(
+                format!("mode of {name}"),
+                format!("{expected:04o}"),
+                found,
+            ));
+        }
+    }
+    Ok(())
+}

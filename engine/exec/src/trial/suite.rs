@@ -1,0 +1,38 @@
+//! All tests of a type, and the cases that follow from them.
+
+use std::collections::BTreeMap;
+
+use runbook_lang::testfile::TypeTest;
+use runbook_model::StepType;
+
+use super::{Tools, TrialError, Tried, case, without};
+
+/// Runs the tests of a type, those for real hosts aside; then each command that was called is taken
+/// away once. Only what is `wanted` by its title is told.
+///
+/// # Errors
+/// A test could not be run; a type that is not as expected is no error.
+pub async fn run_type(
+    tools: &Tools,
+    step_type: &StepType,
+    tests: &[TypeTest],
+    wanted: &dyn Fn(&str) -> bool,
+) -> Result<Vec<Tried>, TrialError> {
+    let mut all = Vec::new();
+    let mut first_call: BTreeMap<String, &TypeTest> = BTreeMap::new();
+    for test in tests.iter().filter(|test| !test.real) {
+        let (tried, called) = case::run(tools, step_type, test).await?;
+        if wanted(&tried.title) {
+            all.push(tried);
+        }
+        for name in called {
+            first_call.entry(name).or_insert(test);
+        }
+    }
+    for (name, test) in without::cases(tools, tests, &first_call) {
+        if wanted(&without::title(name)) {
+            all.push(without::run(tools, step_type, test, name).await?);
+        }
+    }
+    Ok(all)
+}

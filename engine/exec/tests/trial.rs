@@ -1,0 +1,269 @@
+//! Tests as data: what is right passes, and each thing that is wrong is found.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use runbook_exec::trial::{Tools, Tried, run_scenario, run_type};
+use runbook_lang::ast::parse_runbook;
+use runbook_lang::compile::{Given, Request, compile};
+use runbook_lang::inventory::parse_inventory;
+use runbook_lang::source::Sources;
+use runbook_lang::steptype::{Catalog, SHIPPED, parse_type};
+use runbook_lang::testfile::{parse_scenarios, parse_tests};
+
+/// A package that is there or is made.
+const TYPE: &str = "\
+type: demo
+summary: A demo
+params:
+  name: { type: string, default: a b }
+  path: { type: path }
+outputs: { version: { type: string } }
+check: |
+  need tool
+  version=$(tool version \"$name\") || differs \"$name is not there\"
+  output version \"$version\"
+apply: |
+  if [ -n \"$path\" ]; then echo made >\"$path\"; fi
+  tool make \"$name\"
+undo: |
+  tool drop \"$name\"
+";
+
+/// Answers of a tool that makes what is not there.
+const ANSWERS: &str = "[{ run: [tool, version, a b], after: dropped, status: 1 }, { run: [tool, version, a b], until: made, status: 1 }, \
+{ run: [tool, version, a b], stdout: 7 }, { run: [tool, make, '*'], sets: made }, { run: [tool, drop, '*'], sets: dropped }]";
+
+fn tried(type_text: &str, tests: &str) -> Vec<Tried> {
+    let text = format!("{type_text}tests:\n{}", tests.replace("ANSWERS", ANSWERS));
+    let mut sources = Sources::new();
+    let source = sources.add("demo.yaml", text.as_bytes()).unwrap();
+    let (step_type, mistakes) = parse_type("demo", SHIPPED, &source);
+    assert!(mistakes.is_empty(), "{}", mistakes.render(&sources));
+    let step_type = step_type.unwrap();
+    let (tests, mistakes) = parse_tests(&step_type, &source);
+    assert!(mistakes.is_empty(), "{}", mistakes.render(&sources));
+    let tools = Tools::find().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime
+        .block_on(run_type(&tools, &step_type, &tests, &|_| true))
+        .unwrap()
+}
+
+fn text(all: &[Tried]) -> String {
+    let mut out = String::new();
+    for tried in all {
+        let _ = writeln!(out, "{}", tried.title);
+        for wrong in &tried.mismatches {
+            let found = wrong.found.replace('\n', " | ");
+            let expected = wrong.expected.replace('\n', " | ");
+            let _ = writeln!(out, "  {}: expected {expected}; found {found}", wrong.what);
+        }
+    }
+    out
+}
+
+#[test]
+fn what_is_right_passes() {
+    let all = tried(
+        TYPE,
+        "  - test: it is there
+    answers: [{ run: [tool, version, a b], stdout: 7 }]
+    check: satisfied
+    outputs: { version: '7' }
+  - test: it is made, and dropped again
+    with: { path: '{{scratch}}/made' }
+    answers: ANSWERS
+    check: differs
+    reasons: [a b is not there]
+    applies: [[tool, make, a b]]
+    undoes: [[tool, drop, a b]]
+    outputs: { version: '7' }
+    becomes: { made: \"made\\n\", other: null }
+    modes: { made: '0600' }
+",
+    );
+    assert!(all.iter().all(Tried::passed), "{}", text(&all));
+    assert_eq!(all.last().unwrap().title, "without the command tool");
+}
+
+#[test]
+fn everything_that_is_wrong_is_told() {
+    let all = tried(
+        TYPE,
+        "  - { test: no answer fits, answers: [{ run: [tool, version, other] }], check: differs, apply: false }
+  - { test: another verdict, answers: [{ run: [tool, ...], stdout: 7 }], check: differs, outputs: { version: '8' } }
+  - { test: other reasons, answers: ANSWERS, check: differs, reasons: [it is gone, twice] }
+  - { test: other commands, answers: ANSWERS, check: differs, applies: [] }
+  - { test: commands that were never called, answers: ANSWERS, check: differs, applies: [[tool, make, a b], [tool, start]] }
+  - { test: it does not converge, answers: [{ run: [tool, version, '*'], status: 1 }, { run: [tool, make, '*'], sets: made }], check: differs }
+  - { test: the apply fails, answers: [{ run: [tool, version, '*'], status: 1 }, { run: [tool, make, '*'], status: 4, stderr: the disk is full }], check: differs }
+  - { test: a failure that does not come, answers: ANSWERS, check: differs, fails: no space }
+  - { test: the undo leaves it there, answers: [{ run: [tool, version, '*'], status: 1, until: made }, { run: [tool, version, '*'] }, { run: [tool, '*', '*'], sets: made }], check: differs, undoes: [[tool, drop, a b]] }
+  - { test: other files, with: { path: '{{scratch}}/made' }, answers: ANSWERS, check: differs, becomes: { made: other, there: a }, modes: { made: '0644' } }
+",
+    );
+    insta::assert_snapshot!(text(&all));
+}
+
+#[test]
+fn a_check_that_changes_something_is_found_out() {
+    let type_text = TYPE.replace("  need tool\n", "  need tool\n  tool make \"$name\"\n");
+    let all = tried(
+        &type_text,
+        "  - { test: it is there, answers: ANSWERS, check: satisfied }\n",
+    );
+    assert!(
+        text(&all).contains("check: expected it only looks; found tool make 'a b'"),
+        "{}",
+        text(&all)
+    );
+}
+
+#[test]
+fn a_type_that_does_not_notice_a_missing_command_is_found_out() {
+    let type_text = TYPE.replace("need tool\n", "have tool || exit 0\n");
+    let tests = "  - { test: it is there, answers: ANSWERS, check: differs }\n";
+    let all = tried(&type_text, tests);
+    // The engine takes a check that ends before its end for an error; this one does not name the command.
+    assert!(text(&all).contains("without the command tool\n  it is there: expected an error, or a skip, that names `tool`"), "{}", text(&all));
+    let type_text = TYPE
+        .replace("  need tool\n", "")
+        .replace("|| differs \"$name is not there\"", "|| version=0");
+    let tests = "  - { test: it is there, answers: [{ run: [tool, ...], stdout: 7 }], check: satisfied OPTIONAL}\n";
+    let all = tried(&type_text, &tests.replace("OPTIONAL", ""));
+    assert!(text(&all).contains("found satisfied"), "{}", text(&all));
+    let all = tried(
+        &type_text,
+        &tests.replace(
+            "OPTIONAL",
+            ", optional: { tool: a version is not everything } ",
+        ),
+    );
+    assert_eq!(all.len(), 1, "{}", text(&all));
+}
+
+#[test]
+fn scripts_see_nothing_of_this_process_but_its_tools() {
+    let type_text = "type: demo\nsummary: A demo\noutputs: { seen: { type: string } }\nprobe: true\ncheck: |\n  have cargo && differs 'cargo is there'\n  have sed || differs 'sed is not there'\n  case $PATH in */bin:*) ;; *) differs \"$PATH\" ;; esac\n  output seen \"${CARGO_MANIFEST_DIR-}\"\n";
+    let all = tried(
+        type_text,
+        "  - { test: it sees nothing, check: satisfied, outputs: { seen: '' } }\n",
+    );
+    assert!(all.iter().all(Tried::passed), "{}", text(&all));
+}
+
+/// Two probes and a change.
+const RUNBOOK: &str = "\
+runbook: demo
+steps:
+  - { step: look, uses: test.look, on: web }
+  - { step: approve, uses: gate.approve, on: control, with: { message: 'Go on?' } }
+  - { step: change, uses: test.change, on: web, when: 'steps.look.outputs.size > 1' }
+  - { step: after, uses: test.look, on: web, expect: 'outputs.size == 3', until: { every: 1s, within: 10s } }
+";
+
+fn scenarios(file: &str) -> String {
+    let mut sources = Sources::new();
+    let mut catalog = Catalog::new();
+    for (name, scripts) in [
+        (
+            "test.look",
+            "probe: true\noutputs: { size: { type: int } }\ncheck: 'true'\n",
+        ),
+        ("test.change", "check: 'true'\napply: 'true'\n"),
+    ] {
+        let text = format!("type: {name}\nsummary: A demo\n{scripts}");
+        let source = sources.add(name, text.as_bytes()).unwrap();
+        assert!(catalog.add(name, "beside", &source).is_empty());
+    }
+    let runbook = sources.add("demo.yaml", RUNBOOK.as_bytes()).unwrap();
+    let source = sources.add("demo.test.yaml", file.as_bytes()).unwrap();
+    let (file, mistakes) = parse_scenarios(&source);
+    assert!(mistakes.is_empty(), "{}", mistakes.render(&sources));
+    let file = file.unwrap();
+    let inventory = sources
+        .add("inventory.yaml", file.inventory.value.as_bytes())
+        .unwrap();
+    let (inventory, _) = parse_inventory(&inventory);
+    let (parsed, _) = parse_runbook(&runbook);
+    let request = Request {
+        sources: &sources,
+        source: &runbook,
+        runbook: parsed.as_ref().unwrap(),
+        inventory: inventory.as_ref().unwrap(),
+        catalog: &catalog,
+        given: &Given::default(),
+        allow_missing: false,
+    };
+    let (plan, mut mistakes) = compile(&request);
+    let plan = Arc::new(plan.unwrap_or_else(|| panic!("{}", mistakes.render(&sources))));
+    let mut all = Vec::new();
+    for scenario in &file.scenarios {
+        scenario.check_names(&plan, &source, &mut mistakes);
+        all.push(run_scenario(&plan, &BTreeMap::new(), scenario, "demo").unwrap());
+    }
+    mistakes.render(&sources) + &text(&all)
+}
+
+const SHARED: &str = "\
+inventory: |
+  hosts:
+    a: {}
+    b: {}
+  groups:
+    web: { hosts: [a, b] }
+facts:
+  look: { outputs: { size: 2 } }
+  after: { looks: [{ outputs: { size: 1 } }, { outputs: { size: 3 } }] }
+scenarios:
+";
+
+#[test]
+fn scenarios_that_are_right_pass() {
+    let said = scenarios(&format!(
+        "{SHARED}
+  - scenario: all is well
+    expect: {{ result: succeeded, instances: {{ change: changed, after: ok }}, order: [look before approve, change@a before after@b] }}
+  - scenario: one host is there already
+    facts: {{ look@b: {{ outputs: {{ size: 1 }} }} }}
+    expect: {{ result: succeeded, instances: {{ change@a: changed, change@b: skipped }}, never: [change@b] }}
+  - scenario: nobody wants it
+    answers: {{ approve: no }}
+    expect: {{ result: refused, never: [change, after] }}
+  - scenario: it fails
+    fail: [change@a]
+    expect: {{ result: failed, instances: {{ change@a: failed }}, fails: {{ change@a: says that it fails }} }}
+  - scenario: it never gets there
+    facts: {{ after: {{ looks: [{{ outputs: {{ size: 0 }} }}] }} }}
+    expect: {{ result: failed, fails: {{ after: after 10 s }} }}
+"
+    ));
+    assert_eq!(
+        said,
+        "all is well\none host is there already\nnobody wants it\nit fails\nit never gets there\n"
+    );
+}
+
+#[test]
+fn scenarios_that_are_wrong_are_told() {
+    let said = scenarios(&format!(
+        "{SHARED}
+  - scenario: it fails, they say
+    expect: {{ result: failed, instances: {{ change: satisfied, look: changed }}, never: [after@a], order: [after before look], fails: {{ change@b: disk }} }}
+  - scenario: it works, they say
+    fail: [look@b]
+    expect: {{ result: succeeded, order: [change before after] }}
+  - scenario: names that are not there
+    facts: {{ chnge: {{}}, look: {{ outputs: {{ sise: 1 }} }} }}
+    fail: [change@c]
+    expect: {{ result: succeeded }}
+"
+    ));
+    insta::assert_snapshot!(said);
+}

@@ -1,0 +1,223 @@
+//! Steps against their types: what a kind of type can be asked for, and what the engine's own types
+//! want beyond their schema.
+
+use runbook_model::plan::{NotYet, Part};
+use runbook_model::step_type::TypeKind;
+use runbook_model::{StepType, Value};
+
+use super::Compiler;
+use crate::ast::{Phase, StepDef};
+use crate::diagnostic::Code;
+use crate::source::Span;
+use crate::steptype::{GATE_APPROVE, GATE_CONFIRM, MANUAL_TASK, WAIT, check_params};
+use crate::value::InputType;
+use crate::yaml::{Entry, Node};
+
+/// What may follow the answer to a gate.
+const FOLLOWS: [&str; 3] = ["continue", "stop", "rollback"];
+/// What can be asked for as evidence.
+const EVIDENCE: [&str; 5] = ["string", "int", "bool", "duration", "date"];
+
+impl Compiler<'_> {
+    pub(super) fn check_type(&mut self, phase: &Phase, def: &StepDef, instances: usize) {
+        let request = self.request;
+        let Some(source) = request.sources.get(def.uses.span.source) else {
+            return;
+        };
+        let Some(step_type) = request
+            .catalog
+            .resolve(&def.uses, source.id(), self.diagnostics)
+        else {
+            return;
+        };
+        check_params(
+            step_type,
+            &def.with,
+            def.uses.span,
+            source,
+            self.diagnostics,
+        );
+        self.check_keys(step_type, def);
+        if step_type.is_engine() {
+            self.check_by_engine(step_type, def);
+        }
+        let on_control = match step_type.kind {
+            TypeKind::Gate | TypeKind::Record => true,
+            TypeKind::Assert => phase.rolling.is_none(),
+            _ => false,
+        };
+        if on_control && instances > 1 {
+            let message = format!("`{}` is done once, on `control`", step_type.name);
+            let span = match (&def.on, &def.for_each) {
+                (_, Some(items)) => items.span(),
+                (Some(on), None) => on.span,
+                (None, None) => def.uses.span,
+            };
+            self.error(Code::NotSingle, message, span, "more than once", None);
+        }
+    }
+
+    fn check_keys(&mut self, step_type: &StepType, def: &StepDef) {
+        let is_probe = step_type.kind == TypeKind::Probe;
+        let looks_again = is_probe || step_type.kind == TypeKind::Assert;
+        if let Some(fresh) = def.fresh_ms.filter(|_| !looks_again) {
+            let message = format!(
+                "`fresh` is for probes and asserts, `{}` is neither",
+                step_type.name
+            );
+            self.error(Code::Conflict, message, fresh.span, "", None);
+        }
+        if let Some(once) = def.once.filter(|_| !is_probe) {
+            let message = format!("`once` is for probes, `{}` is none", step_type.name);
+            self.error(Code::Conflict, message, once, "", None);
+        }
+        let has_outputs = is_probe || !step_type.is_engine();
+        if let Some(expect) = def.expect.as_ref().filter(|_| !has_outputs) {
+            let message = format!("`{}` has no outputs to expect something of", step_type.name);
+            self.error(Code::Conflict, message, expect.span, "", None);
+        }
+        if let Some(until) = def
+            .until
+            .as_ref()
+            .filter(|_| step_type.is_engine() || step_type.kind == TypeKind::Always)
+        {
+            let message = format!("`{}` has no check that could be repeated", step_type.name);
+            self.error(Code::Conflict, message, until.span, "", None);
+        }
+        if let Some(chdir) = &def.chdir
+            && !chdir.value.contains("{{")
+            && !chdir.value.starts_with('/')
+        {
+            let help = Some("a path from the root, like `/srv/quay`".to_owned());
+            let message = "`chdir` is relative, and nobody knows to what";
+            self.error(Code::BadValue, message, chdir.span, "", help);
+        }
+    }
+
+    /// What the engine does itself, it does on the controller and as itself.
+    fn check_by_engine(&mut self, step_type: &StepType, def: &StepDef) {
+        for (key, text) in [
+            ("via", &def.via),
+            ("as", &def.account),
+            ("chdir", &def.chdir),
+        ] {
+            if let Some(text) = text {
+                let message = format!(
+                    "`{}` is done by the engine and has no `{key}`",
+                    step_type.name
+                );
+                self.error(Code::Conflict, message, text.span, "", None);
+            }
+        }
+        let with = |name: &str| def.with.iter().find(|entry| entry.key.value == name);
+        match step_type.name.as_str() {
+            WAIT => self.check_wait(def, with("for"), with("until")),
+            GATE_APPROVE => self.check_approve(with),
+            MANUAL_TASK => {
+                if let Some(evidence) = with("evidence") {
+                    self.check_evidence(&evidence.value);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn check_wait(&mut self, def: &StepDef, lasts: Option<&Entry>, until: Option<&Entry>) {
+        match (lasts, until) {
+            (None, None) => {
+                let help = Some("write `with: { for: 5m }`, or `until:` with a date".to_owned());
+                let message = "`wait` needs `for` or `until`";
+                self.error(Code::MissingParameter, message, def.uses.span, "", help);
+            }
+            (Some(_), Some(until)) => {
+                let message = "`wait` has `for` or `until`, not both";
+                self.error(Code::Conflict, message, until.key.span, "", None);
+            }
+            _ => {}
+        }
+        if let Some(until) = until
+            && !until.value.has_template()
+            && let Err(why) = InputType::Date.check(&until.value.to_value())
+        {
+            let message = format!("`until` {why}");
+            self.error(Code::BadParameter, message, until.value.site(), "", None);
+        }
+    }
+
+    fn check_approve<'n>(&mut self, with: impl Fn(&str) -> Option<&'n Entry>) {
+        if let (Some(late), None) = (with("on_deadline"), with("deadline")) {
+            let message = "`on_deadline` without a `deadline`";
+            self.error(Code::Conflict, message, late.key.span, "", None);
+        }
+        let options = with("options").and_then(|options| options.value.as_map());
+        for option in options.unwrap_or_default() {
+            let follows = option.value.as_str().unwrap_or_default();
+            if !FOLLOWS.contains(&follows) {
+                let help = crate::diagnostic::did_you_mean(follows, FOLLOWS);
+                let message = "what follows an answer is `continue`, `stop` or `rollback`";
+                self.error(Code::BadParameter, message, option.value.site(), "", help);
+            }
+        }
+    }
+
+    fn check_evidence(&mut self, node: &Node) {
+        let Some(entries) = node.as_map() else {
+            let help = Some("write `evidence: { ticket: { type: string } }`".to_owned());
+            let message = "`evidence` is a map from names to what is asked for";
+            return self.error(Code::BadParameter, message, node.site(), "", help);
+        };
+        for entry in entries {
+            if let Err(rule) = crate::keys::Name::Id.check(&entry.key.value) {
+                let message = format!("`{}` cannot be a name here: {rule}", entry.key.value);
+                self.error(Code::BadName, message, entry.key.span, "", None);
+            }
+            let word = entry.value.get("type").and_then(Node::as_str);
+            if !word.is_some_and(|word| EVIDENCE.contains(&word)) {
+                let help = Some(
+                    "write `{ type: string }`: string, int, bool, duration or date".to_owned(),
+                );
+                let message = format!("nobody says what `{}` is", entry.key.value);
+                self.error(Code::BadParameter, message, entry.value.site(), "", help);
+            }
+        }
+    }
+
+    /// What this engine can show and not run. A rollback is not run by it at all.
+    pub(super) fn not_yet(&self) -> Vec<NotYet> {
+        let steps = self.request.runbook.steps();
+        let run = steps.filter(|(phase, _)| phase.part != Part::Rollback);
+        run.flat_map(|(_, def)| self.not_yet_of(def)).collect()
+    }
+
+    fn not_yet_of(&self, def: &StepDef) -> Vec<NotYet> {
+        let id = &def.id.value;
+        let at = |what: String, span: Span| NotYet {
+            what,
+            place: self.request.sources.place(span),
+        };
+        match def.uses.value.as_str() {
+            GATE_CONFIRM | MANUAL_TASK => {
+                vec![at(format!("`{id}`: `{}`", def.uses.value), def.uses.span)]
+            }
+            GATE_APPROVE => {
+                let asks = |entry: &&Entry| match (entry.key.value.as_str(), entry.value.to_value())
+                {
+                    ("approvers", value) => value != Value::from(1),
+                    ("not_runner", value) => value != Value::Bool(false),
+                    ("expires" | "deadline" | "options" | "on_deadline", _) => true,
+                    _ => false,
+                };
+                let asked = def.with.iter().filter(asks);
+                asked
+                    .map(|entry| {
+                        at(
+                            format!("`{id}`: `{}` of a gate", entry.key.value),
+                            entry.key.span,
+                        )
+                    })
+                    .collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}

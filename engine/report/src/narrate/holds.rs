@@ -1,0 +1,83 @@
+//! Holds and undos, in lines.
+
+use runbook_model::event::{HeldHow, ReleasedBy};
+use runbook_model::text::printable;
+use runbook_model::{Event, NodeIx, Plan, RunState};
+
+use super::words::failure_text;
+use crate::Tone;
+use crate::facts::{REASON, node_id, released_by};
+use crate::text::{bounded, names};
+use crate::time::length;
+
+/// What there is to tell of one event.
+pub(super) fn told(plan: &Plan, state: &RunState, event: &Event) -> Option<(Tone, String)> {
+    let id = |node: &NodeIx| node_id(plan, *node);
+    Some(match event {
+        Event::Held { node, how } => match how {
+            HeldHow::Changed => (
+                Tone::Change,
+                format!("{} holds until {}", id(node), released_by(plan, *node)),
+            ),
+            HeldHow::Already => (
+                Tone::Quiet,
+                format!("{} was so already: this run does not hold it", id(node)),
+            ),
+            HeldHow::Partly => (
+                Tone::Warn,
+                format!(
+                    "{} failed after it had begun: it may hold in part",
+                    id(node)
+                ),
+            ),
+        },
+        Event::HoldOver { node } => {
+            let since = state.holds.get(node).map_or(0, |hold| hold.since);
+            let lasts = length(state.last_at - since);
+            let text = format!("{} holds for {lasts}, longer than it may", id(node));
+            (Tone::Bad, text)
+        }
+        Event::Released { node, by } => match by {
+            ReleasedBy::Step(by) => (
+                Tone::Good,
+                format!("{} is released by {}", id(node), id(by)),
+            ),
+            ReleasedBy::Undo => (
+                Tone::Good,
+                format!("{} is released: it was taken back", id(node)),
+            ),
+        },
+        Event::ReleaseAsked {
+            nodes, by, reason, ..
+        } => {
+            let all: Vec<String> = nodes.iter().map(id).collect();
+            let text = format!(
+                "{} releases {} by hand: {}",
+                bounded(by, 80),
+                names(&all, 8),
+                bounded(reason, REASON)
+            );
+            (Tone::Head, text)
+        }
+        Event::Undoing { node, host, .. } => (
+            Tone::Plain,
+            format!(
+                "{} is being taken back on {}",
+                id(node),
+                printable(host.as_str())
+            ),
+        ),
+        Event::Undone {
+            node,
+            failure: Some(failure),
+        } => (
+            Tone::Bad,
+            format!(
+                "{} could not be taken back: {}",
+                id(node),
+                failure_text(failure)
+            ),
+        ),
+        _ => return None,
+    })
+}
