@@ -45,17 +45,18 @@ fn told(all: &[Tried]) -> String {
     text
 }
 
+fn runtime() -> tokio::runtime::Runtime {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().build().unwrap()
+}
+
 #[test]
 fn every_shipped_type_does_what_its_tests_say() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
     let tools = Tools::find().unwrap();
     let mut all = Vec::new();
     for (step_type, tests) in shipped() {
         all.extend(
-            runtime
+            runtime()
                 .block_on(run_type(&tools, &step_type, &tests, &|_| true))
                 .unwrap(),
         );
@@ -160,4 +161,30 @@ fn every_scenario_comes_out_as_it_says() {
     }
     let failures = told(&all);
     assert!(failures.is_empty(), "{failures}");
+}
+
+#[test]
+fn the_guide_tells_the_truth() {
+    let page = fs::read_to_string(root().join("book/src/guide/testing.md")).unwrap();
+    let blocks: Vec<&str> = page
+        .split("```yaml\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .collect();
+    let [of_type, of_scenarios] = blocks.as_slice() else {
+        panic!("{} blocks", blocks.len())
+    };
+    let mut sources = Sources::new();
+    let source = sources.add("motd", of_type.as_bytes()).unwrap();
+    let step_type = parse_type("motd", SHIPPED, &source).0.unwrap();
+    let (tests, mistakes) = parse_tests(&step_type, &source);
+    assert!(mistakes.is_empty(), "{}", mistakes.render(&sources));
+    let tools = Tools::find().unwrap();
+    let all = runtime().block_on(run_type(&tools, &step_type, &tests, &|_| true));
+    let all = all.unwrap();
+    assert_eq!((all.len(), told(&all)), (2, String::new()));
+    let source = sources.add("scenarios", of_scenarios.as_bytes()).unwrap();
+    let (scenarios, mistakes) = parse_scenarios(&source);
+    assert!(mistakes.is_empty(), "{}", mistakes.render(&sources));
+    assert_eq!(scenarios.unwrap().scenarios.len(), 1);
 }

@@ -7,6 +7,7 @@
 //! written down apart from the journal, so that the two can be compared.
 
 mod controller;
+mod draw;
 mod fault;
 mod host;
 mod nature;
@@ -15,8 +16,9 @@ mod sketch;
 mod tables;
 
 pub use controller::{Ending, World};
+pub use draw::plan;
 pub use fault::Faults;
 pub use host::{Behaviour, Happening, Story, View, What};
 pub use random::Random;
-pub use sketch::{Sketch, plan};
+pub use sketch::Sketch;
 pub use tables::Tables;

@@ -5,13 +5,17 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use runbook_exec::trial::{Tools, Tried, run_scenario, run_type};
+use runbook_exec::driver::Reach;
+use runbook_exec::trial::{Tools, Tried, run_real, run_scenario, run_type};
+use runbook_exec::world::Sketch;
 use runbook_lang::ast::parse_runbook;
 use runbook_lang::compile::{Given, Request, compile};
 use runbook_lang::inventory::parse_inventory;
 use runbook_lang::source::Sources;
 use runbook_lang::steptype::{Catalog, SHIPPED, parse_type};
 use runbook_lang::testfile::{parse_scenarios, parse_tests};
+use runbook_model::HostName;
+use runbook_remote::Options;
 
 /// A package that is there or is made.
 const TYPE: &str = "\
@@ -55,7 +59,7 @@ fn tried(type_text: &str, tests: &str) -> Vec<Tried> {
         .unwrap()
 }
 
-fn text(all: &[Tried]) -> String {
+fn text_of(all: &[Tried]) -> String {
     let mut out = String::new();
     for tried in all {
         let _ = writeln!(out, "{}", tried.title);
@@ -88,7 +92,7 @@ fn what_is_right_passes() {
     modes: { made: '0600' }
 ",
     );
-    assert!(all.iter().all(Tried::passed), "{}", text(&all));
+    assert!(all.iter().all(Tried::passed), "{}", text_of(&all));
     assert_eq!(all.last().unwrap().title, "without the command tool");
 }
 
@@ -108,7 +112,7 @@ fn everything_that_is_wrong_is_told() {
   - { test: other files, with: { path: '{{scratch}}/made' }, answers: ANSWERS, check: differs, becomes: { made: other, there: a }, modes: { made: '0644' } }
 ",
     );
-    insta::assert_snapshot!(text(&all));
+    insta::assert_snapshot!(text_of(&all));
 }
 
 #[test]
@@ -119,9 +123,9 @@ fn a_check_that_changes_something_is_found_out() {
         "  - { test: it is there, answers: ANSWERS, check: satisfied }\n",
     );
     assert!(
-        text(&all).contains("check: expected it only looks; found tool make 'a b'"),
+        text_of(&all).contains("check: expected it only looks; found tool make 'a b'"),
         "{}",
-        text(&all)
+        text_of(&all)
     );
 }
 
@@ -131,13 +135,17 @@ fn a_type_that_does_not_notice_a_missing_command_is_found_out() {
     let tests = "  - { test: it is there, answers: ANSWERS, check: differs }\n";
     let all = tried(&type_text, tests);
     // The engine takes a check that ends before its end for an error; this one does not name the command.
-    assert!(text(&all).contains("without the command tool\n  it is there: expected an error, or a skip, that names `tool`"), "{}", text(&all));
+    assert!(text_of(&all).contains("without the command tool\n  it is there: expected an error, or a skip, that names `tool`"), "{}", text_of(&all));
     let type_text = TYPE
         .replace("  need tool\n", "")
         .replace("|| differs \"$name is not there\"", "|| version=0");
     let tests = "  - { test: it is there, answers: [{ run: [tool, ...], stdout: 7 }], check: satisfied OPTIONAL}\n";
     let all = tried(&type_text, &tests.replace("OPTIONAL", ""));
-    assert!(text(&all).contains("found satisfied"), "{}", text(&all));
+    assert!(
+        text_of(&all).contains("found satisfied"),
+        "{}",
+        text_of(&all)
+    );
     let all = tried(
         &type_text,
         &tests.replace(
@@ -145,7 +153,7 @@ fn a_type_that_does_not_notice_a_missing_command_is_found_out() {
             ", optional: { tool: a version is not everything } ",
         ),
     );
-    assert_eq!(all.len(), 1, "{}", text(&all));
+    assert_eq!(all.len(), 1, "{}", text_of(&all));
 }
 
 #[test]
@@ -155,7 +163,46 @@ fn scripts_see_nothing_of_this_process_but_its_tools() {
         type_text,
         "  - { test: it sees nothing, check: satisfied, outputs: { seen: '' } }\n",
     );
-    assert!(all.iter().all(Tried::passed), "{}", text(&all));
+    assert!(all.iter().all(Tried::passed), "{}", text_of(&all));
+}
+
+#[test]
+fn a_real_host_is_looked_at_changed_and_looked_at_again() {
+    let text = "type: demo\nsummary: A demo\nparams: { path: { type: path, required: true }, state: { type: string, default: 'ok' } }\noutputs: { at: { type: string } }\ncheck: |\n  output at \"$path\"\n  [ -e \"$path\" ] || differs 'it is not there'\napply: |\n  if [ \"$state\" = ok ]; then echo >\"$path\"; fi\ntests:\n\
+        \x20 - { test: it is made, real: true, with: { path: '{{scratch}}/x' }, check: differs, reasons: [not there], outputs: { at: '{{scratch}}/x' } }\n\
+        \x20 - { test: it is not made, real: true, with: { path: '{{scratch}}/x', state: no }, check: differs }\n";
+    let mut sources = Sources::new();
+    let source = sources.add("demo.yaml", text.as_bytes()).unwrap();
+    let (step_type, mistakes) = parse_type("demo", SHIPPED, &source);
+    assert!(mistakes.is_empty(), "{}", mistakes.render(&sources));
+    let step_type = step_type.unwrap();
+    let (tests, mistakes) = parse_tests(&step_type, &source);
+    assert!(mistakes.is_empty(), "{}", mistakes.render(&sources));
+    let state = tempfile::tempdir().unwrap();
+    let options = Options {
+        state_dir: Some(state.path().to_string_lossy().into_owned()),
+        ..Options::default()
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let all: Vec<Tried> = runtime.block_on(async {
+        let reach = Reach::new(&Sketch::new().done(), options);
+        let mut all = Vec::new();
+        for test in &tests {
+            all.push(
+                run_real(&reach, &HostName::control(), &step_type, test)
+                    .await
+                    .unwrap(),
+            );
+        }
+        all
+    });
+    assert_eq!(
+        text_of(&all),
+        "it is made (on control)\nit is not made (on control)\n  then: expected satisfied; found differs: it is not there\n"
+    );
 }
 
 /// Two probes and a change.
@@ -208,7 +255,7 @@ fn scenarios(file: &str) -> String {
         scenario.check_names(&plan, &source, &mut mistakes);
         all.push(run_scenario(&plan, &BTreeMap::new(), scenario, "demo").unwrap());
     }
-    mistakes.render(&sources) + &text(&all)
+    mistakes.render(&sources) + &text_of(&all)
 }
 
 const SHARED: &str = "\

@@ -1,6 +1,7 @@
 //! Meaning of a plan's texts during a run: conditions, templates, variables and arguments, against
 //! the state that has been reached. Pure: the same plan and state give the same answer.
 
+mod instance;
 mod secret;
 mod view;
 
@@ -10,15 +11,15 @@ use std::sync::Arc;
 
 use runbook_model::plan::Var;
 use runbook_model::step::Expr;
-use runbook_model::{HostName, NodeIx, NodeKind, Plan, RunState, Step, StepIx, Value};
+use runbook_model::{HostName, NodeIx, Plan, RunState, Step, StepIx, Value};
 use serde_json::{Map, json};
 
 use crate::condition::Condition;
 use crate::scope::{EvalError, Inputs, Reference, Segment, Shared};
-use crate::steptype::{ParamValue, coerce};
 use crate::template::Template;
 use crate::value::InputType;
 
+pub use instance::Argument;
 use view::{Instances, groups, host_vars, window};
 
 /// A text that has no value now.
@@ -31,26 +32,6 @@ pub struct EvaluateError {
     pub message: String,
     /// Something that it reads is not there yet, rather than wrong.
     pub missing: bool,
-}
-
-/// One argument of a script, ready to be quoted.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Argument {
-    /// The parameter's name.
-    pub name: String,
-    /// Its value.
-    pub value: ParamValue,
-    /// It must not be shown, stored or put on a command line.
-    pub secret: bool,
-}
-
-impl std::fmt::Debug for Argument {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.secret {
-            true => write!(f, "{}=(secret)", self.name),
-            false => write!(f, "{}={:?}", self.name, self.value),
-        }
-    }
 }
 
 /// Evaluates the texts of one plan.
@@ -289,103 +270,6 @@ impl Evaluator {
             }
             plain => plain.clone(),
         })
-    }
-
-    /// Whose texts those of an instance are: its host and its item. Empty for other nodes.
-    #[must_use]
-    pub fn context(&self, node: NodeIx) -> Context<'_> {
-        match self.plan.nodes.get(node.at()).map(|node| &node.kind) {
-            Some(NodeKind::Instance { host, item, .. }) => Context {
-                host: Some(host),
-                item: item.as_ref().map(|item| &item.value),
-                outputs: None,
-            },
-            _ => Context::default(),
-        }
-    }
-
-    /// The arguments of an instance: given ones rendered, missing ones by default, all in the form
-    /// that the parameter's schema wants.
-    ///
-    /// # Errors
-    /// A value that is not there, or that the schema refuses.
-    pub fn arguments_of(
-        &self,
-        node: NodeIx,
-        state: &RunState,
-    ) -> Result<Vec<Argument>, EvaluateError> {
-        let Some((step, _)) = self.plan.instance(node) else {
-            return Err(unparsable("with", "the plan has no such instance"));
-        };
-        self.arguments_in(step, self.context(node), state)
-    }
-
-    /// The directory that the scripts of an instance run in, where the step says so.
-    ///
-    /// # Errors
-    /// A value that is not there, or one that is no path from the root.
-    pub fn chdir(&self, node: NodeIx, state: &RunState) -> Result<Option<String>, EvaluateError> {
-        let step = self.plan.instance(node).map(|(step, _)| step);
-        let Some(chdir) = step.and_then(|step| step.chdir.as_ref()) else {
-            return Ok(None);
-        };
-        let value = self.render("chdir", &chdir.text, self.context(node), state)?;
-        match value.as_str() {
-            Some(path) if path.starts_with('/') && !path.contains('\0') => {
-                Ok(Some(path.to_owned()))
-            }
-            _ => Err(unparsable("chdir", "this is no path from the root")),
-        }
-    }
-
-    /// The arguments of a step on a host, whose item is not known.
-    ///
-    /// # Errors
-    /// A value that is not there, or that the schema refuses.
-    pub fn arguments(
-        &self,
-        step: &Step,
-        host: &HostName,
-        state: &RunState,
-    ) -> Result<Vec<Argument>, EvaluateError> {
-        let context = Context {
-            host: Some(host),
-            ..Context::default()
-        };
-        self.arguments_in(step, context, state)
-    }
-
-    fn arguments_in(
-        &self,
-        step: &Step,
-        context: Context<'_>,
-        state: &RunState,
-    ) -> Result<Vec<Argument>, EvaluateError> {
-        let Some(step_type) = self.plan.type_of(step) else {
-            return Err(unparsable(
-                "uses",
-                &format!("the plan has no type `{}`", step.uses),
-            ));
-        };
-        let mut out = Vec::with_capacity(step_type.params.len());
-        for (name, schema) in &step_type.params {
-            let what = format!("with: {name}");
-            let value = match step.with.get(name) {
-                Some(value) => self.rendered_all(&what, value, context, state, schema.secret)?,
-                None => schema.default.clone().unwrap_or(Value::Null),
-            };
-            let value = coerce(schema, &value).map_err(|message| EvaluateError {
-                what,
-                message,
-                missing: false,
-            })?;
-            out.push(Argument {
-                name: name.clone(),
-                value,
-                secret: schema.secret,
-            });
-        }
-        Ok(out)
     }
 
     /// Variables that are not taken yet and whose references are all known.

@@ -79,7 +79,9 @@ impl Linker<'_> {
                 continue;
             };
             let prefix = &import.prefix;
-            let taken = children.iter().any(|child: &Child| child.prefix == prefix.value);
+            let taken = children
+                .iter()
+                .any(|child: &Child| child.prefix == prefix.value);
             if taken {
                 let message = format!("two imports have the prefix `{}`", prefix.value);
                 let help = Some("give one of them another `as`".to_owned());
@@ -91,8 +93,10 @@ impl Linker<'_> {
         self.rewrite_own(&mut runbook, &children);
         let phases = std::mem::take(&mut runbook.phases);
         let mut endings = Vec::new();
-        let mut children: BTreeMap<usize, Child> =
-            children.into_iter().map(|child| (child.at, child)).collect();
+        let mut children: BTreeMap<usize, Child> = children
+            .into_iter()
+            .map(|child| (child.at, child))
+            .collect();
         for (at, phase) in phases.into_iter().enumerate() {
             let Some(child) = children.remove(&at) else {
                 // What could not be read has been reported.
@@ -186,7 +190,10 @@ impl Linker<'_> {
 
     /// What belongs to the run as a whole, and not to a part of it.
     fn refuse_whole(&mut self, inner: &Runbook, import: &ImportDef) {
-        let rollback = inner.phases.iter().find(|phase| phase.part == Part::Rollback);
+        let rollback = inner
+            .phases
+            .iter()
+            .find(|phase| phase.part == Part::Rollback);
         let mut refuse = |what: &str, at: Span, help: &str| {
             let message = format!("an imported runbook has no `{what}`");
             let error = Diagnostic::error(Code::BadImport, message)
@@ -210,7 +217,10 @@ impl Linker<'_> {
     /// The texts of a runbook that imports: it sees the outputs of what it imports, nothing else.
     fn rewrite_own(&mut self, runbook: &mut Runbook, children: &[Child]) {
         let mut names = Names::default();
-        let own: BTreeSet<String> = runbook.steps().map(|(_, step)| step.id.value.clone()).collect();
+        let own: BTreeSet<String> = runbook
+            .steps()
+            .map(|(_, step)| step.id.value.clone())
+            .collect();
         for child in children {
             if own.contains(&child.prefix) {
                 let message = format!("`{}` is a step and an import", child.prefix);
@@ -267,7 +277,9 @@ impl Linker<'_> {
                 problems.push(twice);
             }
         }
-        problems.into_iter().for_each(|problem| self.diagnostics.push(problem));
+        problems
+            .into_iter()
+            .for_each(|problem| self.diagnostics.push(problem));
     }
 }
 
@@ -279,9 +291,7 @@ fn output_var(prefix: &str, name: &str) -> String {
 /// The phase runs if the import does and it does itself.
 fn both(outer: Option<&Spanned<String>>, own: Option<Spanned<String>>) -> Option<Spanned<String>> {
     match (outer, own) {
-        (Some(outer), Some(own)) => {
-            Some(own.map(|own| format!("({}) && ({own})", outer.value)))
-        }
+        (Some(outer), Some(own)) => Some(own.map(|own| format!("({}) && ({own})", outer.value))),
         (outer, own) => own.or(outer.cloned()),
     }
 }

@@ -138,7 +138,11 @@ outputs:
 fn an_import_is_the_phases_of_another_runbook() {
     let drain: &'static str = Box::leak(DRAIN.replace(" && inputs[\"name\"] != \"\"", "").into());
     let plan = plan(MAIN, &[("drain.yaml", drain)]);
-    let phases: Vec<_> = plan.phases.iter().map(|p| (p.id.as_str(), p.part)).collect();
+    let phases: Vec<_> = plan
+        .phases
+        .iter()
+        .map(|p| (p.id.as_str(), p.part))
+        .collect();
     assert_eq!(
         phases,
         [
@@ -160,7 +164,10 @@ fn an_import_is_the_phases_of_another_runbook() {
     ] {
         assert!(ids.contains(id), "{id} of {ids:?}");
     }
-    assert!(!ids.contains("drain_check@q2"), "the first node is left out");
+    assert!(
+        !ids.contains("drain_check@q2"),
+        "the first node is left out"
+    );
     let when = plan.phases[1].when.as_ref().unwrap();
     assert_eq!(
         when.text,
@@ -179,10 +186,16 @@ fn an_import_is_the_phases_of_another_runbook() {
         panic!("no template");
     };
     assert_eq!(name.text, "at-{{steps.stop.only.outputs.revision}}");
-    assert_eq!(plan.step("use").unwrap().1.with["name"], "{{vars.drain_out_seen}}");
+    assert_eq!(
+        plan.step("use").unwrap().1.with["name"],
+        "{{vars.drain_out_seen}}"
+    );
     assert_eq!(plan.inputs["drain_size"].value, Some("10GiB".into()));
     assert_eq!(plan.inputs["drain_other"].value, Some("x".into()));
-    assert_eq!(plan.sources[1].name, "drain.yaml", "the plan holds every text");
+    assert_eq!(
+        plan.sources[1].name, "drain.yaml",
+        "the plan holds every text"
+    );
     assert_eq!(plan.hosts["q3" as &str].vars["container"], "none");
     // A place in the imported file is a place in that file.
     assert_eq!(plan.sources[check.place.source as usize].name, "drain.yaml");

@@ -312,6 +312,22 @@ mod tests {
     }
 
     #[test]
+    fn something_is_still_held() {
+        insta::assert_snapshot!(card(&sample::held()));
+    }
+
+    #[test]
+    fn a_success_with_something_to_look_at() {
+        let tape = sample::left_behind();
+        let style = Style::plain(100);
+        insta::assert_snapshot!(findings_text(&tape.plan, &tape.state(), &style));
+        let tape = sample::held();
+        let clean = Plan::empty("r");
+        assert_eq!(findings_text(&clean, &RunState::default(), &style), "");
+        assert!(findings_text(&tape.plan, &tape.state(), &style).contains("taking it back failed"));
+    }
+
+    #[test]
     fn a_refused_gate() {
         insta::assert_snapshot!(card(&sample::refused()));
     }

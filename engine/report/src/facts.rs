@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use runbook_model::event::{HeldHow, Verdict};
+use runbook_model::event::{HeldHow, ReleasedBy, Verdict};
 use runbook_model::plan::Part;
 use runbook_model::state::{AttemptState, HoldState, HostState, NodeState};
 use runbook_model::step::{Outage, Step};
@@ -140,9 +140,15 @@ pub(crate) fn held(plan: &Plan, state: &RunState) -> Vec<(String, bool)> {
             HeldHow::Changed => format!("{} is held", node_id(plan, node)),
             HeldHow::Partly => format!("{} may be held, in part", node_id(plan, node)),
             HeldHow::Already => {
-                let by = released_by(plan, node);
-                let text = format!("{} was so already; {by} ends it", node_id(plan, node));
-                return (text, false);
+                let step = plan.instance(node).and_then(|(step, _)| step.hold.as_ref());
+                let ends = match step.is_some_and(|hold| !hold.release.is_empty()) {
+                    true => format!("{} ends it", released_by(plan, node)),
+                    false => "this run does not end it".to_owned(),
+                };
+                return (
+                    format!("{} was so already; {ends}", node_id(plan, node)),
+                    false,
+                );
             }
         };
         text.push_str(&format!(" for {}", length(state.last_at - hold.since)));
@@ -195,6 +201,21 @@ pub(crate) fn serving(plan: &Plan, state: &RunState, style: &Style) -> Vec<Strin
             first.id
         )];
     };
+    let marks = marked(Outage::Begin).flat_map(|(_, at)| plan.instances_of(StepIx(at)));
+    let undone: Option<Vec<Millis>> = marks
+        .filter(|(node, _)| state.node(*node).and_then(ended_at).is_some())
+        .map(|(node, _)| match state.holds.get(&node)?.released? {
+            (at, ReleasedBy::Undo) => Some(at),
+            (_, ReleasedBy::Step(_)) => None,
+        })
+        .collect();
+    if let Some(until) = undone.and_then(|all| all.into_iter().max()) {
+        return vec![format!(
+            "clients are served again since {}: `{}` was taken back",
+            clock(until, style),
+            by.id
+        )];
+    }
     let ends: Vec<_> = marked(Outage::End)
         .flat_map(|(_, at)| plan.instances_of(StepIx(at)))
         .collect();

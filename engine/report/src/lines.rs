@@ -106,6 +106,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_held_is_taken_back() {
+        insta::assert_snapshot!(told(&sample::held()));
+    }
+
+    #[test]
+    fn a_success_with_something_to_look_at() {
+        insta::assert_snapshot!(told(&sample::left_behind()));
+    }
+
+    #[test]
     fn a_reason_is_told_once() {
         let text = told(&sample::failed());
         assert_eq!(

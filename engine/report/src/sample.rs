@@ -16,7 +16,9 @@ use runbook_model::{
 use serde_json::json;
 
 pub(crate) use full::full;
-pub(crate) use tape::{Tape, failed, in_doubt, interrupted, refused, resumed, unreachable};
+pub(crate) use tape::{
+    Tape, failed, held, in_doubt, interrupted, left_behind, refused, resumed, unreachable,
+};
 
 const SOURCE: &str = "\
 runbook: upgrade

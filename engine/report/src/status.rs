@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
+use runbook_model::event::StopReason;
 use runbook_model::plan::Part;
 use runbook_model::text::printable;
 use runbook_model::transition::Stage;
-use runbook_model::{Outcome, Plan, RunResult, RunState};
+use runbook_model::{FailureKind, Outcome, Plan, RunResult, RunState};
 
 use crate::facts;
 use crate::narrate::{failure_text, stopping};
@@ -109,6 +110,18 @@ pub fn status_text(plan: &Plan, state: &RunState, running: bool, style: &Style) 
     out
 }
 
+/// Why a run may not go on.
+fn refused(plan: &Plan, state: &RunState) -> String {
+    let late = |kind| kind == FailureKind::Window;
+    match &state.stopping {
+        Some(reason @ StopReason::NotOpen(_)) => stopping(plan, state, reason),
+        _ if facts::failures(plan, state).any(|(_, _, f)| late(f.kind)) => {
+            "stopped: it is too late for what cannot be undone".to_owned()
+        }
+        _ => "stopped: a gate was not approved".to_owned(),
+    }
+}
+
 /// What failed and did not stop the run, and what was left out because of that.
 fn recorded(plan: &Plan, state: &RunState) -> Vec<String> {
     let said = |outcome: &Outcome| match outcome {
@@ -148,7 +161,7 @@ fn standing(plan: &Plan, state: &RunState, running: bool, style: &Style) -> Stri
             ),
         },
         (Some(RunResult::AlreadyThere), _) => (Tone::Good, "everything was there already".into()),
-        (Some(RunResult::Refused), _) => (Tone::Bad, "stopped: it may not go on yet".into()),
+        (Some(RunResult::Refused), _) => (Tone::Bad, refused(plan, state)),
         (Some(RunResult::Stopped), _) if state.detached => {
             (Tone::Warn, "detached: what runs on hosts runs on".into())
         }
@@ -238,6 +251,17 @@ mod tests {
             &tape.plan,
             &tape.state(),
             true,
+            &Style::plain(100)
+        ));
+    }
+
+    #[test]
+    fn a_run_that_holds_something() {
+        let tape = sample::held();
+        insta::assert_snapshot!(status_text(
+            &tape.plan,
+            &tape.state(),
+            false,
             &Style::plain(100)
         ));
     }

@@ -22,8 +22,12 @@ use runbook_tests::operator::binary;
 /// hundred MiB before it reads anything.
 const MEMORY: u64 = 1536 * 1024;
 
-/// A case that takes longer hangs. This is no measurement: usual cases take a tenth of a second.
-const WATCHDOG: Duration = Duration::from_secs(10);
+/// Seconds of a processor that a case may use. This is no measurement: usual cases take a tenth of
+/// one, and a program that was built for tests is ten times as slow as the real one.
+const PROCESSOR: u64 = 10;
+
+/// A case that takes longer sleeps, or the machine is too busy to tell.
+const WATCHDOG: Duration = Duration::from_secs(90);
 
 /// An answer that is longer is not read by anybody, in bytes.
 const LONGEST_ANSWER: u64 = 512 * 1024;
@@ -114,8 +118,12 @@ impl Case {
         let answer = File::create(answer).unwrap();
         let mut command = Command::new("sh");
         command
-            .args(["-c", "ulimit -v \"$1\" && shift && exec \"$@\"", "sh"])
-            .arg(MEMORY.to_string())
+            .args([
+                "-c",
+                "ulimit -v \"$1\" && ulimit -t \"$2\" && shift 2 && exec \"$@\"",
+                "sh",
+            ])
+            .args([MEMORY.to_string(), PROCESSOR.to_string()])
             .arg(binary())
             .args(["check", "runbook.yaml", "--state", "state"])
             .current_dir(folder)
@@ -136,7 +144,11 @@ fn ended(mut child: Child) -> Result<Option<i32>, String> {
     let begin = Instant::now();
     loop {
         if let Some(status) = child.try_wait().unwrap() {
-            return Ok(status.code());
+            // The limit of processor time ends it by a signal.
+            return match status.code() {
+                None => Err(format!("was ended: {status}")),
+                code => Ok(code),
+            };
         }
         if begin.elapsed() > WATCHDOG {
             child.kill().unwrap();

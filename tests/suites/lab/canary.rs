@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use runbook_tests::canary::{Canary, Sampler, assert_clean, assert_clean_files, needles};
+use runbook_tests::canary::{CANARY, Canary, Sampler, assert_clean, assert_clean_files, needles};
 use runbook_tests::lab::{Lab, NODES};
 
 /// What the step would make on the hosts.
@@ -16,24 +16,18 @@ const PLACES: &str = "/root /home /tmp /var/tmp /var/log /var/lib/runbook /dev/s
 /// Looks at all processes of a host until it is told to stop.
 fn watch(lab: &Lab, host: &str) {
     // One needle a line, as octal digits: nothing of it is in a list of processes.
-    let mut octal = String::new();
-    for needle in needles() {
-        needle.iter().for_each(|byte| {
-            let _ = write!(octal, "\\0{byte:03o}");
-        });
-        octal.push_str("\\012");
-    }
+    let lines: Vec<String> = needles().iter().map(|needle| octal(needle)).collect();
     lab.on(host, &format!("rm -f {HITS} {MADE}; : >{NEEDLES}"));
-    for part in octal
-        .split_inclusive("\\012")
-        .collect::<Vec<_>>()
-        .chunks(60)
-    {
+    for part in lines.chunks(60) {
         lab.on(
             host,
-            &format!("printf '%b' '{}' >>{NEEDLES}", part.concat()),
+            &format!("printf '%b\\n' {} >>{NEEDLES}", part.join(" ")),
         );
     }
+    // Or nothing would be proved: each line of the canary is found by them.
+    let words = octal(CANARY.as_bytes());
+    let found = format!("printf '%b\\n' {words} | grep -caF -f {NEEDLES}");
+    assert_eq!(lab.on(host, &found).trim(), "2");
     lab.on(
         host,
         &format!(
@@ -41,6 +35,15 @@ fn watch(lab: &Lab, host: &str) {
              tr \"\\\\0\" \"\\\\n\" | grep -aF -f {NEEDLES} >>{HITS}; done' </dev/null >/dev/null 2>&1 &"
         ),
     );
+}
+
+/// A word of `printf %b`.
+fn octal(bytes: &[u8]) -> String {
+    let mut word = "'".to_owned();
+    for byte in bytes {
+        let _ = write!(word, "\\0{byte:03o}");
+    }
+    word + "'"
 }
 
 /// Stops looking; what the processes and the files of a host have shown.

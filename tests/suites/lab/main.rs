@@ -8,6 +8,7 @@ mod faults;
 mod kills;
 mod refusals;
 mod signals;
+mod trials;
 mod upgrade;
 
 use runbook_tests::lab::{Lab, NODES};

@@ -7,7 +7,7 @@ use runbook_exec::secrets::Vault;
 use runbook_model::plan::SecretSource;
 use runbook_model::text::printable;
 use runbook_model::{Plan, Watcher};
-use runbook_report::{Curtain, JsonLines, Lines, Progress, failure_card, findings_text};
+use runbook_report::{Curtain, JsonLines, Lines, Progress, failure_card};
 
 use crate::args::{Cli, ResumeArgs, RunArgs, SecretArg, SecretArgs};
 use crate::commands::compile;
@@ -137,9 +137,6 @@ fn finish(ended: &Ended, output: &Output) -> Result<Exit, Error> {
             true => output.note(&card),
             false => output.put(&card)?,
         }
-    } else if !output.json {
-        let style = output.style();
-        output.put(&findings_text(&ended.plan, &ended.state, &style))?;
     }
     Ok(exit)
 }

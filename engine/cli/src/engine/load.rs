@@ -430,4 +430,57 @@ mod tests {
             .collect();
         assert_eq!(found, ["/srv/site/lab/config", "/etc/x"]);
     }
+
+    #[test]
+    fn imported_files_are_found_beside_the_one_that_names_them_and_so_are_their_types() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let main = write(
+            "main.yaml",
+            "runbook: main\nphases: [{ phase: a, import: { file: sub/one.yaml } }, { phase: b, import: { file: ./sub/../sub/one.yaml } }]\n",
+        );
+        write(
+            "sub/one.yaml",
+            "runbook: one\nphases: [{ phase: x, import: { file: two.yaml } }]\n",
+        );
+        write(
+            "sub/two.yaml",
+            "runbook: two\nsteps: [{ step: s, uses: own.look }]\n",
+        );
+        write(
+            "sub/types/own.look.yaml",
+            "type: own.look\nsummary: A look\nparams: {}\nprobe: true\ncheck: 'true'\n",
+        );
+        let mut reader = Reader {
+            sources: Sources::new(),
+            diagnostics: Diagnostics::new(),
+        };
+        let source = reader.read("runbook", &main).unwrap();
+        let (runbook, catalog) = reader.runbook(&main, source.as_ref());
+        assert_eq!(reader.diagnostics.render(&reader.sources), "");
+        let runbook = runbook.unwrap();
+        let steps: Vec<_> = runbook
+            .steps()
+            .map(|(_, step)| step.id.value.as_str())
+            .collect();
+        assert_eq!(steps, ["a_x_s", "b_x_s"]);
+        assert!(catalog.get("own.look").is_some());
+        let read = |name: &str| {
+            reader
+                .sources
+                .iter()
+                .filter(|s| s.name().ends_with(name))
+                .count()
+        };
+        assert_eq!(
+            (read("one.yaml"), read("two.yaml")),
+            (1, 1),
+            "each file is read once"
+        );
+    }
 }

@@ -131,7 +131,7 @@ pub(crate) fn prepare(plan: &Plan, evaluator: &Evaluator, state: &RunState, node
     let host = plan.runs_on(node).ok_or_else(none)?;
     let step_type = plan.type_of(step).ok_or_else(none)?;
     let no_value = |error: EvaluateError| Failure::new(FailureKind::Value, error.to_string());
-    let arguments = evaluator.arguments_of(node, state).map_err(no_value)?;
+    let arguments = evaluator.arguments(node, state).map_err(no_value)?;
     let chdir = evaluator.chdir(node, state).map_err(no_value)?;
     let account = match plan.nodes.get(node.at()).map(|node| &node.kind) {
         Some(NodeKind::Instance { account, .. }) => account.clone(),

@@ -8,14 +8,12 @@ use runbook_lang::testfile::{Said, TypeTest};
 use runbook_model::event::Verdict;
 use runbook_model::step_type::TypeKind;
 use runbook_model::{HostName, StepType, Value};
-use runbook_remote::Options;
 
 use super::act::Actor;
 use super::scratch::{Scratch, Tools};
 use super::standin::Call;
 use super::{LIMIT, Mismatch, TrialError, Tried, judge};
 use crate::driver::Reach;
-use crate::world::Sketch;
 
 /// How the stages of a test went.
 #[derive(Default)]
@@ -56,6 +54,7 @@ impl Course {
 /// It could not be run; a type that is not as expected is no error.
 pub(super) async fn run(
     tools: &Tools,
+    reach: &Reach,
     step_type: &StepType,
     test: &TypeTest,
 ) -> Result<(Tried, BTreeSet<String>), TrialError> {
@@ -63,7 +62,7 @@ pub(super) async fn run(
     let root = scratch.root();
     let mut mismatches = Vec::new();
     let mut called = BTreeSet::new();
-    match course(&scratch, step_type, test).await? {
+    match course(&scratch, reach, step_type, test).await? {
         Err(why) => mismatches.push(Mismatch::new("with", "parameters of the type", why)),
         Ok(course) => {
             called = course.called();
@@ -85,30 +84,23 @@ pub(super) async fn run(
 /// The outer one is of the host; the inner one says which parameter the schema refuses.
 pub(super) async fn course(
     scratch: &Scratch,
+    reach: &Reach,
     step_type: &StepType,
     test: &TypeTest,
 ) -> Result<Result<Course, String>, TrialError> {
-    let options = Options {
-        shell: scratch.shell(),
-        state_dir: Some(scratch.state()),
-        ..Options::default()
-    };
-    let reach = Reach::new(&Sketch::new().done(), options);
     let control = HostName::control();
     let actor = Actor::new(
-        &reach,
+        reach,
         &control,
         step_type,
         &test.with,
         &scratch.root(),
         [LIMIT; 2],
     );
-    let course = match actor {
+    Ok(match actor {
         Err(why) => Err(why),
         Ok(actor) => Ok(stages(scratch, actor, step_type, test).await?),
-    };
-    reach.close().await;
-    Ok(course)
+    })
 }
 
 async fn stages(
@@ -129,7 +121,8 @@ async fn stages(
     }
     let ordinary = step_type.kind == TypeKind::Ordinary;
     let differs = matches!(course.check, Some(Verdict::Differs(_)));
-    if !always && !(ordinary && differs && test.apply) {
+    let applies = always || (ordinary && differs && test.apply);
+    if !applies {
         return Ok(course);
     }
     let applied = actor.apply().await?;

@@ -6,7 +6,8 @@ use std::io;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
-use runbook_lang::testfile::TypeTest;
+use runbook_lang::testfile::{Answer, SCRATCH, TypeTest};
+use runbook_remote::Options;
 use tempfile::TempDir;
 
 use super::TrialError;
@@ -14,73 +15,15 @@ use super::standin::{self, Call, SYSTEM_PATH};
 
 /// Tools that look at texts and files and at nothing else of a host: scripts get the real ones,
 /// unless a test names them. What only some systems have is left out where it is not there.
-const TOOLS: &[&str] = &[
-    "[",
-    "awk",
-    "basename",
-    "cat",
-    "chgrp",
-    "chmod",
-    "chown",
-    "cksum",
-    "cmp",
-    "comm",
-    "cp",
-    "cut",
-    "date",
-    "dd",
-    "diff",
-    "dirname",
-    "du",
-    "echo",
-    "env",
-    "expr",
-    "false",
-    "find",
-    "fold",
-    "grep",
-    "head",
-    "id",
-    "join",
-    "ln",
-    "ls",
-    "mkdir",
-    "mkfifo",
-    "mktemp",
-    "mv",
-    "nl",
-    "od",
-    "paste",
-    "printf",
-    "pwd",
-    "readlink",
-    "realpath",
-    "rm",
-    "rmdir",
-    "sed",
-    "seq",
-    "sh",
-    "sha256sum",
-    "sleep",
-    "sort",
-    "stat",
-    "sync",
-    "tail",
-    "tee",
-    "test",
-    "touch",
-    "tr",
-    "true",
-    "tsort",
-    "uname",
-    "uniq",
-    "wc",
-    "xargs",
-];
+const TOOLS: &str = "[ awk basename cat chgrp chmod chown cksum cmp comm cp cut date dd diff dirname du echo \
+     env expr false find fold grep head id join ln ls mkdir mkfifo mktemp mv nl od paste \
+     printf pwd readlink realpath rm rmdir sed seq sh sha256sum sleep sort stat sync tail tee \
+     test touch tr true tsort uname uniq wc xargs";
 /// Bytes of the calls that one test may leave behind.
 const MOST_CALLS: u64 = 8 << 20;
 
-/// The directory of tools that all tests share.
+/// What all tests share: the tools, and the shell that finds them and the stand-ins of the test that
+/// runs now. One test runs at a time.
 pub struct Tools {
     dir: TempDir,
 }
@@ -93,28 +36,63 @@ impl Tools {
     pub fn find() -> Result<Self, TrialError> {
         let dir = tempfile::Builder::new().prefix("runbook-tools").tempdir()?;
         plain(dir.path())?;
-        for tool in TOOLS {
+        let tools = Self { dir };
+        fs::create_dir(tools.path("tools"))?;
+        for tool in TOOLS.split_whitespace() {
             let found = SYSTEM_PATH
                 .split(':')
                 .map(|place| Path::new(place).join(tool))
                 .find(|path| path.exists());
             if let Some(found) = found {
-                symlink(found, dir.path().join(tool))?;
+                symlink(found, tools.path("tools").join(tool))?;
             }
         }
-        Ok(Self { dir })
+        program(&tools.path("shell"), &tools.shell())?;
+        Ok(tools)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// The program that the engine takes for the shell. Its own shells see the system; scripts, which
+    /// it starts as `rb`, see the stand-ins and the tools. Neither sees this process's environment.
+    fn shell(&self) -> String {
+        let here = self.dir.path().to_string_lossy();
+        format!(
+            "#!/bin/sh\nPATH={SYSTEM_PATH}\nplace=$PATH\n[ \"${{3-}}\" != rb ] || place={here}/now/bin:{here}/tools\n\
+             exec env -i PATH=\"$place\" HOME={here}/now/home TMPDIR={here}/now/tmp LC_ALL=C sh \"$@\"\n"
+        )
+    }
+
+    /// How the simulated host is reached.
+    pub(super) fn options(&self) -> Options {
+        let text = |name: &str| self.path(name).to_string_lossy().into_owned();
+        Options {
+            shell: text("shell"),
+            state_dir: Some(text("state")),
+            ..Options::default()
+        }
+    }
+
+    /// From now on scripts see what is in this directory.
+    fn show(&self, dir: &Path) -> io::Result<()> {
+        let now = self.path("now");
+        match fs::remove_file(&now) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => symlink(dir, now),
+        }
     }
 
     /// Whether it is one of them.
     pub(super) fn has(&self, name: &str) -> bool {
-        TOOLS.contains(&name)
+        TOOLS.split_whitespace().any(|tool| tool == name)
     }
 }
 
 /// The surroundings of one test.
 pub(super) struct Scratch {
     dir: TempDir,
-    tools: PathBuf,
 }
 
 impl Scratch {
@@ -126,17 +104,14 @@ impl Scratch {
     ) -> Result<Self, TrialError> {
         let dir = tempfile::Builder::new().prefix("runbook-test").tempdir()?;
         plain(dir.path())?;
-        let scratch = Self {
-            dir,
-            tools: tools.dir.path().to_owned(),
-        };
+        tools.show(dir.path())?;
+        let scratch = Self { dir };
         for part in ["answers", "bin", "facts", "home", "scratch", "tmp"] {
             fs::create_dir(scratch.dir.path().join(part))?;
         }
         for (name, text) in &test.files {
             scratch.file(name, text.as_deref())?;
         }
-        program(&scratch.dir.path().join("shell"), &scratch.shell_text())?;
         let at = scratch.root();
         let answers: Vec<_> = test
             .answers
@@ -175,10 +150,7 @@ impl Scratch {
                 if let Some(parent) = path.parent() {
                     fs::create_dir_all(parent)?;
                 }
-                fs::write(
-                    &path,
-                    text.replace(runbook_lang::testfile::SCRATCH, &self.root()),
-                )?;
+                fs::write(&path, text.replace(SCRATCH, &self.root()))?;
                 fs::set_permissions(&path, fs::Permissions::from_mode(0o644))
             }
         }
@@ -201,27 +173,6 @@ impl Scratch {
         self.dir.path().join("scratch").join(name)
     }
 
-    /// The program that the engine takes for the shell. Its own shells see the system; scripts, which
-    /// it starts as `rb`, see the stand-ins and the tools. Neither sees this process's environment.
-    fn shell_text(&self) -> String {
-        let here = self.here();
-        let tools = self.tools.to_string_lossy();
-        format!(
-            "#!/bin/sh\nPATH={SYSTEM_PATH}\nplace=$PATH\n[ \"${{3-}}\" != rb ] || place={here}/bin:{tools}\n\
-             exec env -i PATH=\"$place\" HOME={here}/home TMPDIR={here}/tmp LC_ALL=C sh \"$@\"\n"
-        )
-    }
-
-    /// The shell of the test.
-    pub(super) fn shell(&self) -> String {
-        format!("{}/shell", self.here())
-    }
-
-    /// Where the engine keeps what it keeps on a host.
-    pub(super) fn state(&self) -> String {
-        format!("{}/state", self.here())
-    }
-
     /// The calls since the last time, in order.
     pub(super) fn calls(&self) -> io::Result<Vec<Call>> {
         let file = self.dir.path().join("calls");
@@ -242,12 +193,9 @@ fn program(file: &Path, text: &str) -> io::Result<()> {
     fs::set_permissions(file, fs::Permissions::from_mode(0o755))
 }
 
-fn at_scratch(
-    answer: &runbook_lang::testfile::Answer,
-    root: &str,
-) -> runbook_lang::testfile::Answer {
+fn at_scratch(answer: &Answer, root: &str) -> Answer {
     let mut answer = answer.clone();
-    let put = |text: &mut String| *text = text.replace(runbook_lang::testfile::SCRATCH, root);
+    let put = |text: &mut String| *text = text.replace(SCRATCH, root);
     answer.run = answer.run.at(root);
     put(&mut answer.stdout);
     put(&mut answer.stderr);

@@ -6,6 +6,8 @@ use runbook_lang::testfile::TypeTest;
 use runbook_model::StepType;
 use runbook_model::event::Verdict;
 
+use crate::driver::Reach;
+
 use super::case::{Course, course};
 use super::scratch::Scratch;
 use super::{Mismatch, Tools, TrialError, Tried, judge};
@@ -42,12 +44,13 @@ pub(super) fn title(name: &str) -> String {
 /// Runs a test on a host without a command.
 pub(super) async fn run(
     tools: &Tools,
+    reach: &Reach,
     step_type: &StepType,
     test: &TypeTest,
     name: &str,
 ) -> Result<Tried, TrialError> {
     let scratch = Scratch::new(tools, test, Some(name))?;
-    let found = match course(&scratch, step_type, test).await? {
+    let found = match course(&scratch, reach, step_type, test).await? {
         Ok(course) => complaint(&course, name),
         Err(why) => Some(why),
     };

@@ -128,7 +128,7 @@ impl Truth {
         }
         let told = behaviour.story.as_ref().and_then(|s| s.attempt.clone());
         match told {
-            Some(Err(failure)) => return AttemptEnd::Failed(failure),
+            Some(Err(failure)) => AttemptEnd::Failed(failure),
             Some(Ok(outputs)) => {
                 (self.there, self.looked) = (true, 0);
                 AttemptEnd::Completed { outputs }

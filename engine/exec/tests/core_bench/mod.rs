@@ -6,9 +6,13 @@
 )]
 #![allow(clippy::unwrap_used, reason = "a test helper")]
 
+mod word;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use word::word_of;
 
 use runbook_exec::dispatcher::{Action, AttemptIds, Dispatcher, Input, Options};
 use runbook_exec::world::{Sketch, Tables};
@@ -477,40 +481,5 @@ impl Bench {
     /// The kinds of all events so far.
     pub fn words(&self) -> Vec<&'static str> {
         self.journal.iter().map(|r| word_of(&r.event)).collect()
-    }
-}
-
-fn word_of(event: &Event) -> &'static str {
-    match event {
-        Event::RunCreated { .. } => "run_created",
-        Event::Opened { .. } => "opened",
-        Event::HostReady { .. } => "host_ready",
-        Event::HostUnusable { .. } => "host_unusable",
-        Event::VarTaken { .. } => "var_taken",
-        Event::Decided { .. } => "decided",
-        Event::Looking { .. } => "looking",
-        Event::Looked { .. } => "looked",
-        Event::Dispatched { .. } => "dispatched",
-        Event::Launched { .. } => "launched",
-        Event::Ended { .. } => "ended",
-        Event::Doubted { .. } => "doubted",
-        Event::OverTime { .. } => "over_time",
-        Event::Pausing { .. } => "pausing",
-        Event::Asked { .. } => "asked",
-        Event::Answered { .. } => "answered",
-        Event::Finished { .. } => "finished",
-        Event::Reopened { .. } => "reopened",
-        Event::SecretSettled { .. } => "secret_settled",
-        Event::Held { .. } => "held",
-        Event::HoldOver { .. } => "hold_over",
-        Event::Released { .. } => "released",
-        Event::ReleaseAsked { .. } => "release_asked",
-        Event::Undoing { .. } => "undoing",
-        Event::UndoLooked { .. } => "undo_looked",
-        Event::Undone { .. } => "undone",
-        Event::Ending { .. } => "ending",
-        Event::Stopping { .. } => "stopping",
-        Event::Detached { .. } => "detached",
-        Event::Closed { .. } => "closed",
     }
 }

@@ -2,15 +2,16 @@
 #![allow(unreachable_pub, reason = "a part of the suite")]
 #![allow(clippy::unwrap_used, reason = "a test helper")]
 
+mod policy;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use policy::{only_a_person_can_tell, something_is_broken, went_well};
+use policy::{policy, undoing};
 use runbook_exec::graph::Frozen;
 use runbook_exec::world::{Ending, What, World};
-use runbook_model::event::{AttemptEnd, HeldHow, Purpose};
-use runbook_model::node::NodeKind;
+use runbook_model::event::{AttemptEnd, Purpose};
 use runbook_model::plan::Part;
-use runbook_model::state::NodeState;
-use runbook_model::step::OnFailure;
 use runbook_model::step_type::{InDoubt, TypeKind};
 use runbook_model::transition::Stage;
 use runbook_model::{
@@ -147,99 +148,6 @@ fn before(
         && !part.dispatched.contains(&node)
     {
         fresh(world, graph, state, part, record, node)?;
-    }
-    Ok(())
-}
-
-/// Only what this run holds is taken back, and only after the procedure.
-fn undoing(world: &World, state: &RunState, node: NodeIx) -> Result<(), String> {
-    let hold = state
-        .holds
-        .get(&node)
-        .ok_or("undone, and nothing is held")?;
-    if hold.how == HeldHow::Already || hold.released.is_some() {
-        return Err("undone, and this run does not hold it".into());
-    }
-    if state.ending.is_none() || world.plan.part_of(node) != Part::Main {
-        return Err("undone before the end".into());
-    }
-    if state.open_attempts().any(|(_, a)| !a.undo) {
-        return Err("undone while something runs".into());
-    }
-    Ok(())
-}
-
-/// What failures do to others.
-fn policy(
-    world: &World,
-    graph: &Frozen,
-    state: &RunState,
-    record: &Record,
-    node: NodeIx,
-    outcome: &Outcome,
-) -> Result<(), String> {
-    let main = world.plan.part_of(node) == Part::Main;
-    let left = |n: &NodeState| matches!(n.outcome, Some(Outcome::Left(_)));
-    let phase = world.plan.phase_of(node);
-    let same = |other: NodeIx| world.plan.phase_of(other).map(|p| &p.id) == phase.map(|p| &p.id);
-    let hosts: BTreeSet<_> = (0u32..)
-        .map(NodeIx)
-        .zip(&state.nodes)
-        .filter(|(other, n)| left(n) && same(*other))
-        .filter_map(|(other, _)| Some(world.plan.instance(other)?.1))
-        .collect();
-    let own = world.plan.instance(node).map(|(_, host)| host);
-    match outcome {
-        Outcome::LeftOut { .. } => {
-            let spread = |p: &NodeIx| {
-                let n = &state.nodes[p.at()];
-                n.is_done() && !n.is_success()
-            };
-            let because = graph.requires(node).iter().any(spread);
-            let gone = main && own.is_some_and(|host| hosts.contains(host));
-            if !(because || gone) {
-                return Err("left out for no reason".into());
-            }
-        }
-        Outcome::Left(_) if main => {
-            let phase = phase.ok_or("no phase")?;
-            let mut hosts = hosts;
-            hosts.extend(own);
-            let within = hosts.len() <= phase.max_failures as usize;
-            if !within && phase.on_failure != OnFailure::Continue {
-                return Err("more left than the phase allows".into());
-            }
-            if own.is_none_or(|host| host.is_control()) {
-                return Err("the controller left a phase".into());
-            }
-        }
-        Outcome::Recorded(_) => {
-            let step = kind(world, node).map(|(step, ..)| step.on_failure);
-            if step != Some(OnFailure::Continue) {
-                return Err("recorded, and its step does not say so".into());
-            }
-        }
-        Outcome::Passed if main => {
-            let NodeKind::Barrier { phase: at, batch } = world.plan.nodes[node.at()].kind else {
-                return Ok(());
-            };
-            let of = &world.plan.phases[at as usize];
-            if batch.is_some() && hosts.len() > of.max_failures as usize {
-                return Err("a batch was passed with too many failures".into());
-            }
-            let more = batch.is_some_and(|b| (b as usize) + 1 < of.batches.len());
-            let begin = world
-                .plan
-                .node(&format!("phase {}", of.id))
-                .ok_or("no begin")?;
-            let skipped = state.nodes[begin.at()].outcome != Some(Outcome::Passed);
-            let since = state.nodes[node.at()].started_at.unwrap_or(record.at);
-            let pause = i64::try_from(of.pause_ms).unwrap();
-            if more && !skipped && record.at < since + pause {
-                return Err("a batch followed too soon".into());
-            }
-        }
-        _ => {}
     }
     Ok(())
 }
@@ -463,28 +371,6 @@ fn ended(world: &World, state: &RunState, endings: &[Ending]) -> Result<(), Stri
     Ok(())
 }
 
-/// The run failed for good: only where no check is able to tell.
-pub fn only_a_person_can_tell(world: &World) -> Result<(), String> {
-    let state = world.state().map_err(|e| e.to_string())?;
-    let in_doubt = |n: &&NodeState| matches!(&n.outcome, Some(Outcome::Failed(f)) if f.kind == FailureKind::InDoubt);
-    let doubtful: Vec<_> = state.nodes.iter().filter(in_doubt).collect();
-    if doubtful.is_empty() {
-        return Err("failed for good, and nothing is in doubt".into());
-    }
-    for node in doubtful {
-        let at = world.plan.node(&node.summary.id).ok_or("no such node")?;
-        let may = kind(world, at)
-            .is_some_and(|(_, _, kind, doubt)| kind == TypeKind::Always || doubt == InDoubt::Ask);
-        if !may {
-            return Err(format!(
-                "`{}` is in doubt, and its check is able to tell",
-                node.summary.id
-            ));
-        }
-    }
-    Ok(())
-}
-
 /// The story of a world, for whoever looks for a mistake.
 #[expect(clippy::print_stderr, reason = "a failing test tells its story")]
 pub fn tell(world: &World, endings: &[Ending]) {
@@ -503,32 +389,4 @@ pub fn tell(world: &World, endings: &[Ending]) {
         );
     }
     eprintln!("{endings:?}");
-}
-
-/// Whether a node ended as it should, in a way that a disturbance cannot change.
-pub fn went_well(world: &World, node: NodeIx) -> bool {
-    world.state().is_ok_and(|state| {
-        let n = &state.nodes[node.at()];
-        let held = state.holds.contains_key(&node);
-        let main = world.plan.part_of(node) == Part::Main;
-        main && !held && n.is_success() && !matches!(n.outcome, Some(Outcome::Recorded(_)))
-    })
-}
-
-/// The run does not come to its end: only where something does not work, or a host is left behind.
-pub fn something_is_broken(world: &World) -> Result<(), String> {
-    let state = world.state().map_err(|e| e.to_string())?;
-    let left = |n: &NodeState| {
-        matches!(
-            n.outcome,
-            Some(Outcome::Left(_) | Outcome::LeftOut { .. } | Outcome::Recorded(_))
-        )
-    };
-    // A step that always takes too long, and whose hold is released each time, is done for ever.
-    let again = |record: &Record| matches!(&record.event, Event::Reopened { reason, .. } if reason.contains("was released"));
-    let broken = world.breaks() || world.journal.iter().any(again);
-    if broken || state.nodes.iter().any(left) {
-        return Ok(());
-    }
-    Err("it does not come to its end, and nothing is broken".into())
 }

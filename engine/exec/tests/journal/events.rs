@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use runbook_model::event::{
-    AttemptEnd, Controller, Intent, NodeSummary, Purpose, StopReason, Verdict,
+    AttemptEnd, Controller, HeldHow, Intent, NodeSummary, Purpose, ReleasedBy, StopReason, Verdict,
 };
 use runbook_model::{
     AttemptId, Epoch, Event, Failure, FailureKind, HostName, NodeIx, Outcome, Record, RunId,
@@ -265,6 +265,9 @@ fn outcome() -> impl Strategy<Value = Outcome> {
         Just(Outcome::Passed),
         text().prop_map(|reason| Outcome::Skipped { reason }),
         failure().prop_map(Outcome::Failed),
+        failure().prop_map(Outcome::Recorded),
+        failure().prop_map(Outcome::Left),
+        text().prop_map(|reason| Outcome::LeftOut { reason }),
     ]
 }
 
@@ -275,6 +278,9 @@ fn stop() -> impl Strategy<Value = StopReason> {
         an_attempt().prop_map(StopReason::OverTime),
         a_host().prop_map(StopReason::Host),
         Just(StopReason::AlreadyThere),
+        any::<u32>().prop_map(StopReason::Budget),
+        any::<i64>().prop_map(StopReason::NotOpen),
+        any::<i64>().prop_map(StopReason::WindowClosed),
     ]
 }
 
@@ -400,5 +406,44 @@ pub(crate) fn event() -> impl Strategy<Value = Event> {
         vec(an_attempt(), 0..3).prop_map(|running| Event::Detached { running }),
         result.prop_map(|result| Event::Closed { result }),
     ];
-    prop_oneof![hosts, nodes, attempts, run]
+    let by = prop_oneof![node().prop_map(ReleasedBy::Step), Just(ReleasedBy::Undo)];
+    let how = prop_oneof![
+        Just(HeldHow::Changed),
+        Just(HeldHow::Already),
+        Just(HeldHow::Partly)
+    ];
+    let holds = prop_oneof![
+        (node(), how).prop_map(|(node, how)| Event::Held { node, how }),
+        node().prop_map(|node| Event::HoldOver { node }),
+        (node(), by).prop_map(|(node, by)| Event::Released { node, by }),
+        (vec(node(), 0..3), text(), text()).prop_map(|(nodes, by, reason)| Event::ReleaseAsked {
+            nodes,
+            by,
+            reason,
+            result: RunResult::Failed
+        }),
+        (node(), an_attempt(), any::<u32>(), a_host(), text()).prop_map(
+            |(node, attempt, number, host, boot)| Event::Undoing {
+                node,
+                attempt,
+                number,
+                host,
+                boot
+            }
+        ),
+        (node(), verdict()).prop_map(|(node, verdict)| Event::UndoLooked { node, verdict }),
+        (node(), proptest::option::of(failure()))
+            .prop_map(|(node, failure)| Event::Undone { node, failure }),
+        Just(Event::Ending {
+            result: RunResult::Succeeded
+        }),
+    ];
+    // Boxed: all of them together are too large for a stack.
+    prop_oneof![
+        hosts.boxed(),
+        nodes.boxed(),
+        attempts.boxed(),
+        run.boxed(),
+        holds.boxed()
+    ]
 }

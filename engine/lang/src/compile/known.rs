@@ -53,6 +53,30 @@ pub(super) fn early_vars(runbook: &Runbook) -> BTreeSet<String> {
     }
 }
 
+/// A variable that waits for others.
+enum Early {
+    Template(Template),
+    Cel(Condition),
+}
+
+impl Early {
+    fn read(value: &VarValue) -> Option<Self> {
+        match value {
+            VarValue::Literal(_) => None,
+            VarValue::Template(text) => Template::parse(&text.value).ok().map(Self::Template),
+            VarValue::Cel(text) => Condition::parse(&text.value).ok().map(Self::Cel),
+        }
+    }
+
+    /// Its value, once what it reads is there.
+    fn value(&self, scope: &Scope) -> Option<Value> {
+        match self {
+            Self::Template(template) => template.render(scope).ok(),
+            Self::Cel(condition) => condition.evaluate(scope).ok(),
+        }
+    }
+}
+
 impl Compiler<'_> {
     /// The scope of what is decided before anything runs.
     pub(super) fn early_scope(&self, hosts: &Hosts, inputs: &Known) -> Scope {
@@ -63,31 +87,27 @@ impl Compiler<'_> {
         let early = early_vars(runbook);
         let mut vars = self.literals();
         scope.set_vars(vars.clone());
+        let waits = |name: &str| early.contains(name) && !vars.contains_key(name);
+        let mut open: Vec<(&str, Early)> = runbook
+            .vars
+            .iter()
+            .filter(|var| waits(&var.name.value))
+            .filter_map(|var| Some((var.name.value.as_str(), Early::read(&var.value)?)))
+            .collect();
         // Each round takes at least one variable that reads those of the rounds before.
-        for _ in 0..early.len() {
-            let before = vars.len();
-            for var in &runbook.vars {
-                let name = &var.name.value;
-                if !early.contains(name) || vars.contains_key(name) {
-                    continue;
+        loop {
+            let before = open.len();
+            open.retain(|(name, var)| match var.value(&scope) {
+                Some(value) => {
+                    vars.insert((*name).to_owned(), value);
+                    false
                 }
-                let value = match &var.value {
-                    VarValue::Literal(_) => None,
-                    VarValue::Template(text) => Template::parse(&text.value)
-                        .ok()
-                        .and_then(|template| template.render(&scope).ok()),
-                    VarValue::Cel(text) => Condition::parse(&text.value)
-                        .ok()
-                        .and_then(|condition| condition.evaluate(&scope).ok()),
-                };
-                if let Some(value) = value {
-                    vars.insert(name.clone(), value);
-                }
-            }
-            scope.set_vars(vars.clone());
-            if vars.len() == before {
+                None => true,
+            });
+            if open.len() == before {
                 break;
             }
+            scope.set_vars(vars.clone());
         }
         scope
     }
@@ -122,10 +142,24 @@ impl Compiler<'_> {
             let name = rest.split(['.', '[']).next().unwrap_or_default();
             early_vars(self.request.runbook).contains(name)
         };
+        let is_incomplete = self.is_incomplete(inputs);
         error
             .missing
             .as_ref()
-            .is_some_and(|path| inputs.incomplete || !(self.is_open_input(path) || is_early(path)))
+            .is_some_and(|path| is_incomplete || !(self.is_open_input(path) || is_early(path)))
+    }
+
+    /// Whether inputs are missing that may be, or whose absence has been reported. One that nobody
+    /// has to give is no excuse for a step that would run nowhere.
+    fn is_incomplete(&self, inputs: &Known) -> bool {
+        let is_missing = |name: &str| {
+            let input = inputs.plan.get(name);
+            input.is_some_and(|input| input.value.is_none() && input.secret.is_none())
+        };
+        let runbook = self.request.runbook;
+        let mut required = runbook.inputs.iter().filter(|def| def.required);
+        inputs.incomplete
+            && (self.request.allow_missing || required.any(|def| is_missing(&def.name.value)))
     }
 }
 

@@ -109,7 +109,13 @@ impl Compiler<'_> {
     fn refuse_many(&mut self, step: &StepDef) {
         let message = format!("more than {} instances of steps", limits::INSTANCES);
         let help = "run it for fewer hosts at a time".to_owned();
-        self.error(Code::TooMany, message, step.id.span, "up to this step", Some(help));
+        self.error(
+            Code::TooMany,
+            message,
+            step.id.span,
+            "up to this step",
+            Some(help),
+        );
     }
 
     /// The hosts of a step; none if they are not known.
@@ -360,7 +366,9 @@ impl Compiler<'_> {
                     .keys()
                     .map(String::as_str)
                     .chain(hosts.order.iter().map(HostName::as_str));
-                let help = self.diagnostics.suggest(name, known.chain([CONTROL, "all"]));
+                let help = self
+                    .diagnostics
+                    .suggest(name, known.chain([CONTROL, "all"]));
                 (
                     format!("the inventory has no group and no host `{name}`"),
                     help,

@@ -1,9 +1,9 @@
 //! Steps against their types: what a kind of type can be asked for, and what the engine's own types
 //! want beyond their schema.
 
+use runbook_model::StepType;
 use runbook_model::plan::{NotYet, Part};
 use runbook_model::step_type::TypeKind;
-use runbook_model::{StepType, Value};
 
 use super::Compiler;
 use crate::ast::{Phase, StepDef};
@@ -202,8 +202,8 @@ impl Compiler<'_> {
             GATE_APPROVE => {
                 let asks = |entry: &&Entry| match (entry.key.value.as_str(), entry.value.to_value())
                 {
-                    ("approvers", value) => value != Value::from(1),
-                    ("not_runner", value) => value != Value::Bool(false),
+                    ("approvers", value) => value != 1,
+                    ("not_runner", value) => value != false,
                     ("expires" | "deadline" | "options" | "on_deadline", _) => true,
                     _ => false,
                 };

@@ -12,6 +12,8 @@ const MAX_DEPTH: usize = 40;
 /// What has been met since the last bracket was opened.
 #[derive(Default)]
 struct Level {
+    /// The bracket that was opened; 0 outside of all.
+    opened: u8,
     /// Operators since the last `&&`, `||`, `?`, `:` or comma.
     operators: usize,
     /// Members and calls since the last operator.
@@ -68,13 +70,30 @@ pub(super) fn check(text: &str) -> Result<(), ExprError> {
             }
             b'(' | b'[' | b'{' => {
                 levels[top].members += 1;
-                levels.push(Level::default());
+                levels.push(Level {
+                    opened: byte,
+                    ..Level::default()
+                });
             }
-            b')' | b']' | b'}' if levels.len() > 1 => {
-                levels.pop();
-            }
+            // The parser goes on behind a bracket that does not fit, and nests all the same.
+            b')' | b']' | b'}' => match (levels[top].opened, byte) {
+                (b'(', b')') | (b'[', b']') | (b'{', b'}') => _ = levels.pop(),
+                (0, _) => {
+                    let message = "a closing bracket without its opening one";
+                    return Err(ExprError::new(at..at + 1, message));
+                }
+                _ => {
+                    let message = "this bracket does not fit the one that was opened";
+                    return Err(ExprError::new(at..at + 1, message));
+                }
+            },
             b'&' | b'|' | b':' => levels[top].sibling(),
-            b',' => levels[top] = Level::default(),
+            b',' => {
+                levels[top] = Level {
+                    opened: levels[top].opened,
+                    ..Level::default()
+                };
+            }
             b'?' => {
                 levels[top].questions += 1;
                 levels[top].sibling();

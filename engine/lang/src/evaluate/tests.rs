@@ -4,6 +4,8 @@ use runbook_model::event::{Event, NodeSummary};
 use runbook_model::{Epoch, Outcome, Record, RunId};
 
 use super::*;
+use crate::steptype::ParamValue;
+use runbook_model::NodeKind;
 
 fn plan() -> Plan {
     let look = json!({
@@ -54,6 +56,9 @@ fn plan() -> Plan {
     }))
     .unwrap()
 }
+
+/// `act@q1` of the plan.
+const ACT: NodeIx = NodeIx(2);
 
 fn evaluator() -> Evaluator {
     let secrets = BTreeMap::from([("password".to_owned(), "hunter2".to_owned())]);
@@ -161,12 +166,9 @@ fn the_same_state_gives_the_same_answer_to_another_controller() {
     let (one, two) = (evaluator(), evaluator());
     assert_eq!(one.new_vars(&run.0).len(), two.new_vars(&run.0).len());
     run.take(&one);
-    let plan = plan();
-    let act = plan.step("act").unwrap().1;
-    let q1 = HostName::new("q1").unwrap();
     assert_eq!(
-        one.arguments(act, &q1, &run.0).unwrap(),
-        two.arguments(act, &q1, &run.0).unwrap()
+        one.arguments(ACT, &run.0).unwrap(),
+        two.arguments(ACT, &run.0).unwrap()
     );
     assert_eq!(
         two.truth(
@@ -184,14 +186,7 @@ fn arguments_are_rendered_typed_and_hidden() {
     let (evaluator, mut run) = (evaluator(), Run::new());
     looked(&mut run, "r1");
     run.take(&evaluator);
-    let plan = plan();
-    let arguments = evaluator
-        .arguments(
-            plan.step("act").unwrap().1,
-            &HostName::new("q1").unwrap(),
-            &run.0,
-        )
-        .unwrap();
+    let arguments = evaluator.arguments(ACT, &run.0).unwrap();
     let text = |name: &str| {
         arguments
             .iter()
@@ -213,11 +208,7 @@ fn arguments_are_rendered_typed_and_hidden() {
 #[test]
 fn what_is_not_there_yet_is_missing_and_says_what() {
     let (evaluator, mut run) = (evaluator(), Run::new());
-    let plan = plan();
-    let act = plan.step("act").unwrap().1;
-    let error = evaluator
-        .arguments(act, &HostName::new("q1").unwrap(), &run.0)
-        .unwrap_err();
+    let error = evaluator.arguments(ACT, &run.0).unwrap_err();
     assert!(error.missing);
     assert_eq!(
         error.to_string(),
@@ -290,4 +281,124 @@ fn a_text_that_is_not_of_the_plan_is_refused() {
             .render("x", "{{inputs.to}}", Context::default(), &run.0)
             .is_err()
     );
+}
+
+/// A step for two items on two hosts, one through two hosts, and what reads them.
+fn spread_plan() -> Plan {
+    let mut plan = plan();
+    let step = |id: &str, for_each: bool| Step {
+        for_each,
+        via: !for_each,
+        ..Step::new(runbook_model::StepId::new(id).unwrap(), "look", 0)
+    };
+    plan.steps = vec![
+        step("each", true),
+        step("through", false),
+        step("both", true),
+    ];
+    plan.steps[0].chdir = Some(Expr {
+        text: "/srv/{{item.dir}}".to_owned(),
+        place: runbook_model::step::Place::default(),
+    });
+    plan.steps[0].with = BTreeMap::from([("name".to_owned(), json!("{{item.dir}}"))]);
+    plan.vars = BTreeMap::from([(
+        "seen".to_owned(),
+        Var::Template(Expr {
+            text: "{{steps.each.on.q1.items.a.outputs.n}} {{steps.both.on.q2.items.[b/q1].host}} {{steps.each.finished}}".to_owned(),
+            place: runbook_model::step::Place::default(),
+        }),
+    )]);
+    plan.nodes.clear();
+    let host = |name: &str| HostName::new(name).unwrap();
+    let mut add = |at: u32, on: &str, via: Option<&str>, item: Option<&str>| {
+        let item = item.map(|name| runbook_model::Item {
+            name: name.to_owned(),
+            value: json!({ "dir": name }),
+        });
+        let kind = NodeKind::Instance {
+            step: StepIx(at),
+            host: host(on),
+            via: via.map(host),
+            item,
+            account: None,
+            batch: 0,
+        };
+        let id = format!("{at}{on}{via:?}{}", plan.nodes.len());
+        plan.nodes.push(runbook_model::Node { id, kind });
+    };
+    for on in ["q1", "q2"] {
+        add(0, on, None, Some("a"));
+        add(0, on, None, Some("b"));
+    }
+    add(1, "q1", Some("q1"), None);
+    add(1, "q1", Some("q2"), None);
+    for via in ["q1", "q2"] {
+        add(2, "q2", Some(via), Some("b"));
+    }
+    plan.window = Some(runbook_model::plan::Window {
+        opens: Some("2026-11-28T22:00:00+01:00".to_owned()),
+        ..Default::default()
+    });
+    plan.done_when = Some(Expr {
+        text: "steps.through.on.q1.items[\"q2\"].outputs.n == 5 && window.opens + duration(\"1h\") > window.opens".to_owned(),
+        place: runbook_model::step::Place::default(),
+    });
+    plan
+}
+
+#[test]
+fn an_instance_among_several_of_its_host_has_a_key() {
+    let plan = Arc::new(spread_plan());
+    let evaluator = Evaluator::new(Arc::clone(&plan), &BTreeMap::new(), "r1", "/tmp/r1").unwrap();
+    let mut state = RunState::default();
+    let summary = |node: &runbook_model::Node| NodeSummary {
+        id: node.id.clone(),
+        phase: String::new(),
+        host: None,
+    };
+    let mut run = |seq: u64, event: Event| {
+        let record = Record {
+            seq,
+            epoch: Epoch(1),
+            at: 0,
+            event,
+        };
+        state.apply(&record).unwrap();
+    };
+    run(
+        1,
+        Event::RunCreated {
+            run: RunId::new("r1").unwrap(),
+            runbook: "r".into(),
+            plan: String::new(),
+            nodes: plan.nodes.iter().map(summary).collect(),
+        },
+    );
+    for node in 0..u32::try_from(plan.nodes.len()).unwrap() {
+        let outputs = BTreeMap::from([("n".to_owned(), json!(node))]);
+        run(
+            u64::from(node) + 2,
+            Event::Finished {
+                node: NodeIx(node),
+                outcome: Outcome::Looked,
+                outputs,
+            },
+        );
+    }
+    let vars = evaluator.new_vars(&state);
+    assert_eq!(vars[0].1, Ok(json!("0 q2 true")));
+    let done = plan.done_when.as_ref().unwrap();
+    let truth = evaluator.truth("done_when", &done.text, Context::default(), &state);
+    assert_eq!(truth, Ok(true));
+    let arguments = evaluator.arguments(NodeIx(1), &state).unwrap();
+    let name = arguments.iter().find(|a| a.name == "name").unwrap();
+    assert_eq!(name.value, ParamValue::Text("b".into()));
+    assert_eq!(
+        evaluator.chdir(NodeIx(3), &state),
+        Ok(Some("/srv/b".to_owned()))
+    );
+    assert_eq!(evaluator.chdir(NodeIx(4), &state), Ok(None));
+    let context = evaluator.context(NodeIx(3));
+    assert_eq!(context.host.unwrap().as_str(), "q2");
+    assert_eq!(context.item, Some(&json!({ "dir": "b" })));
 }

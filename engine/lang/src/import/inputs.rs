@@ -91,7 +91,10 @@ impl Linker<'_> {
 
     fn name_groups(&mut self, inner: &mut Runbook, import: &ImportDef, names: &mut Names) {
         for (theirs, ours) in &import.groups {
-            let is_known = inner.groups.iter().any(|group| group.name.value == theirs.value);
+            let is_known = inner
+                .groups
+                .iter()
+                .any(|group| group.name.value == theirs.value);
             if !is_known {
                 let known = inner.groups.iter().map(|group| group.name.value.as_str());
                 let message = format!("the imported runbook asks for no group `{}`", theirs.value);
@@ -100,7 +103,9 @@ impl Linker<'_> {
             }
             let path = Target::Path(format!("groups.{}", ours.value));
             names.set("groups", &theirs.value, path);
-            names.groups.insert(theirs.value.clone(), ours.value.clone());
+            names
+                .groups
+                .insert(theirs.value.clone(), ours.value.clone());
         }
         for group in &mut inner.groups {
             if let Some(ours) = names.groups.get(&group.name.value) {
@@ -135,7 +140,10 @@ impl Linker<'_> {
                 return None;
             }
             if def.kind.value.is_secret() {
-                let message = format!("the secret `{}` stands here for everybody to read", def.name.value);
+                let message = format!(
+                    "the secret `{}` stands here for everybody to read",
+                    def.name.value
+                );
                 let help = Some("give it an input of the type `secret`".to_owned());
                 self.error(Code::SecretLeak, message, value.site(), help);
                 return None;
@@ -149,7 +157,10 @@ impl Linker<'_> {
             })));
         }
         let Kind::Str { text, .. } = &value.kind else {
-            let message = format!("`{}` is a list or a map with templates in it", entry.key.value);
+            let message = format!(
+                "`{}` is a list or a map with templates in it",
+                entry.key.value
+            );
             let help = Some("give it an input or a variable".to_owned());
             self.error(Code::NoTemplateHere, message, value.site(), help);
             return None;
@@ -177,7 +188,7 @@ impl Linker<'_> {
             kind,
             InputType::Int | InputType::Bool | InputType::List(_) | InputType::Map(_)
         );
-        if !is_text && !(is_path && keeps_type) {
+        if !(is_text || is_path && keeps_type) {
             let message = format!(
                 "the input `{}` is a {}, and a text like this has no type",
                 def.name.value,
@@ -214,7 +225,10 @@ fn map_group(def: &mut InputDef, names: &Names) {
         limited.group = Some(name);
     }
     if let Some(generate) = &mut def.generate {
-        for place in [&mut generate.adopt, &mut generate.exists].into_iter().flatten() {
+        for place in [&mut generate.adopt, &mut generate.exists]
+            .into_iter()
+            .flatten()
+        {
             if let Some(name) = ours(&place.on.value) {
                 place.on.value = name;
             }

@@ -1,7 +1,7 @@
 //! Every text of a runbook, one after the other, and every name in it.
 
-use super::text::Rewriter;
 use super::steps_of;
+use super::text::Rewriter;
 use crate::ast::{ForEach, Phase, Runbook, StepDef, VarValue};
 use crate::steptype::{ASSERT, GATE_APPROVE, GATE_CONFIRM, MANUAL_TASK, RUN_RECORD};
 use crate::yaml::{Kind, Node};
@@ -54,7 +54,9 @@ fn texts_of_step(step: &mut StepDef, to: &mut Rewriter<'_>) {
         Some(ForEach::Path(path)) if path.value.contains("{{") => to.template(path),
         Some(ForEach::Path(path)) => {
             let whole = to.template_text(&format!("{{{{{}}}}}", path.value), path.span);
-            let bare = whole.strip_prefix("{{").and_then(|text| text.strip_suffix("}}"));
+            let bare = whole
+                .strip_prefix("{{")
+                .and_then(|text| text.strip_suffix("}}"));
             if let Some(bare) = bare {
                 path.value = bare.to_owned();
             }

@@ -174,17 +174,18 @@ impl Rewriter<'_> {
         let name = reference.path.get(1).and_then(Segment::name);
         let Some(name) = name else {
             let message = format!("`{root}` does not say which one is read");
-            return Err(Box::new(
-                error(Code::BadImport, message)
-                    .help("where runbooks are imported, names are written out: `inputs.name`"),
-            ));
+            return Err(Box::new(error(Code::BadImport, message).help(
+                "where runbooks are imported, names are written out: `inputs.name`",
+            )));
         };
         let target = match self.output(reference) {
             Some(found) => Some(found.map_err(|known| {
                 let message = format!("`{name}` has no such output");
                 let read = reference.path.get(3).and_then(Segment::name);
                 let help = did_you_mean(read.unwrap_or_default(), known.iter().map(String::as_str))
-                    .unwrap_or_else(|| "a runbook declares what others see under `outputs`".to_owned());
+                    .unwrap_or_else(|| {
+                        "a runbook declares what others see under `outputs`".to_owned()
+                    });
                 Box::new(error(Code::UnknownName, message).help(help))
             })?),
             None => match self.names.get(root, name) {
@@ -192,9 +193,8 @@ impl Rewriter<'_> {
                 Some(Target::Path(path)) => Some((2, path.clone())),
                 Some(Target::Hidden(import)) => {
                     let message = format!("`{root}.{name}` is inside the import `{import}`");
-                    let help = format!(
-                        "declare an output there, and read `steps.{import}.outputs.…`"
-                    );
+                    let help =
+                        format!("declare an output there, and read `steps.{import}.outputs.…`");
                     return Err(Box::new(error(Code::UnknownName, message).help(help)));
                 }
             },

@@ -113,14 +113,14 @@ pub(super) const KEYS: &[Key] = &[
     key(S::Line, "match", Shape::Text, "A regular expression for the line that it replaces; with `absent`, for those that are taken out.", "'^#?Port '"),
     key(S::Line, "after", Shape::Text, "A regular expression: a new one goes below the last line that it matches.", "'^# ports'"),
     key(S::Line, "before", Shape::Text, "A regular expression: a new one goes above the first line that it matches.", "'^Match '"),
-    key(S::Line, "state", Shape::Text, "`present`, unless it is `absent`.", "absent"),
+    key(S::Line, "state", Shape::Text, "Whether it is there: `present`, unless it is `absent`.", "absent"),
 
     required(key(S::Block, "name", Shape::Text, "The name in the marks, `# BEGIN name` and `# END name`.", "'{{name}}'")),
     key(S::Block, "text", Shape::Text, "The lines between the marks.", "'{{text}}'"),
     key(S::Block, "comment", Shape::Text, "What a mark begins with, so that it is a comment of the file; `#` unless given.", "';'"),
     key(S::Block, "after", Shape::Text, "A regular expression: a new one goes below the last line that it matches.", "'^# ports'"),
     key(S::Block, "before", Shape::Text, "A regular expression: a new one goes above the first line that it matches.", "'^Match '"),
-    key(S::Block, "state", Shape::Text, "`present`, unless it is `absent`.", "absent"),
+    key(S::Block, "state", Shape::Text, "Whether it is there: `present`, unless it is `absent`.", "absent"),
 
     required(key(S::Param, "type", Shape::Choice(SHAPES), "What kind of value it is.", "string")),
     key(S::Param, "of", Shape::Choice(ELEMENTS), "What a list or a map holds; texts.", "string"),

@@ -361,7 +361,7 @@ impl Scenario {
                 ),
                 false => (format!("the runbook has no step `{step}`"), known.clone()),
             };
-            let help = did_you_mean(&name.value, among.into_iter());
+            let help = did_you_mean(&name.value, among);
             cx.error(Code::UnknownName, message, name.span, "", help);
         }
         self.check_outputs(&mut cx, plan);

@@ -69,7 +69,7 @@ fn a_test_is_read() {
     assert_eq!(test.answers[0].run.words[1], Glob("2".into()));
     assert_eq!(test.answers[1].stdout, "01\n");
     assert_eq!(test.answers[1].run.input, Some(Glob("in*".into())));
-    assert_eq!(test.answers[2].stdout, "a\02\0\n");
+    assert_eq!(test.answers[2].stdout, "a\u{0}2\u{0}\n");
     assert!(test.answers[2].changes() && !test.answers[0].changes());
     assert_eq!(
         test.applies.as_ref().unwrap()[0].input,

@@ -16,6 +16,7 @@ use runbook_lang::diagnostic::Diagnostics;
 use runbook_lang::inventory::parse_inventory;
 use runbook_lang::source::{Source, Sources};
 use runbook_lang::steptype::{Catalog, SHIPPED, check_params};
+use runbook_lang::testfile::{parse_scenarios, parse_tests};
 use runbook_model::Plan;
 use runbook_model::plan::SecretSource;
 
@@ -85,6 +86,8 @@ fn read_as(name: &str, source: &Source, sources: &mut Sources) -> Diagnostics {
             "own.yaml",
             source,
         ),
+        Some("typetest") => tests(name, source, sources),
+        Some("scenarios") => parse_scenarios(source).1,
         Some("params") => params(source, sources),
         _ => panic!("{name}: how is it read?"),
     }
@@ -101,6 +104,17 @@ fn add(catalog: &mut Catalog, sources: &mut Sources, of: &str, name: &str) {
     let text = fs::read(folder(of).join(&file)).unwrap();
     let source = sources.add(&file, &text).unwrap();
     assert_eq!(catalog.add(name, SHIPPED, &source).render(sources), "");
+}
+
+/// The tests of a type, in its file.
+fn tests(name: &str, source: &Source, sources: &mut Sources) -> Diagnostics {
+    let mut catalog = catalog(sources);
+    let name = name.replace('-', "_");
+    let mut diagnostics = catalog.add(&name, "own.yaml", source);
+    if let Some(step_type) = catalog.get(&name) {
+        diagnostics.extend(parse_tests(step_type, source).1);
+    }
+    diagnostics
 }
 
 fn params(source: &Source, sources: &mut Sources) -> Diagnostics {
@@ -169,6 +183,8 @@ pub(crate) fn compiled(file: &str, text: &str, inventory: &str) -> Case {
         plan = compiled;
     }
     diagnostics.sort();
+    // As the program does it: a mistake anywhere, and there is no plan.
+    let plan = plan.filter(|_| !diagnostics.has_errors());
     Case {
         diagnostics,
         sources,

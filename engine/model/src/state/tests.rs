@@ -192,3 +192,123 @@ fn a_gap_is_refused() {
     };
     assert_eq!(state.apply(&late), Err(FoldError::Gap { after: 1, got: 3 }));
 }
+
+fn undoing(attempt: &str) -> Event {
+    Event::Undoing {
+        node: NodeIx(0),
+        attempt: AttemptId::new(attempt).unwrap(),
+        number: 1,
+        host: HostName::new("h").unwrap(),
+        boot: "b".into(),
+    }
+}
+
+fn held(how: crate::event::HeldHow) -> Event {
+    Event::Held {
+        node: NodeIx(0),
+        how,
+    }
+}
+
+#[test]
+fn an_undo_goes_its_own_way_beside_its_node() {
+    use crate::event::{HeldHow, ReleasedBy};
+    let node = NodeIx(0);
+    let attempt = AttemptId::new("u1").unwrap();
+    let mut events = vec![
+        created(),
+        opened(),
+        Event::Finished {
+            node,
+            outcome: Outcome::Changed,
+            outputs: BTreeMap::new(),
+        },
+        held(HeldHow::Changed),
+        undoing("u1"),
+    ];
+    let state = fold(events.clone()).unwrap();
+    assert_eq!(state.nodes[0].stage, Stage::Done);
+    assert_eq!(state.undos[&node].stage, Stage::Intended);
+    assert!(state.attempts[&attempt].undo);
+    assert_eq!(state.attempts_of(node).count(), 1);
+    events.extend([
+        Event::Launched {
+            unit: attempt.clone(),
+        },
+        Event::Ended {
+            attempt,
+            end: AttemptEnd::Completed {
+                outputs: BTreeMap::new(),
+            },
+        },
+        Event::Looking {
+            node,
+            purpose: Purpose::Undo,
+        },
+        Event::UndoLooked {
+            node,
+            verdict: Verdict::Differs(Vec::new()),
+        },
+        Event::Undone {
+            node,
+            failure: None,
+        },
+        Event::Released {
+            node,
+            by: ReleasedBy::Undo,
+        },
+    ]);
+    let state = fold(events.clone()).unwrap();
+    assert_eq!(state.held().count(), 0);
+    assert_eq!(state.nodes[0].outcome, Some(Outcome::Changed));
+    // The next one begins anew, whatever became of this one.
+    events.push(undoing("u2"));
+    assert_eq!(fold(events).unwrap().undos[&node].attempts.len(), 1);
+}
+
+#[test]
+fn an_undo_cannot_end_before_it_has_begun() {
+    let looked = Event::UndoLooked {
+        node: NodeIx(0),
+        verdict: Verdict::Satisfied,
+    };
+    assert!(matches!(
+        fold(vec![created(), opened(), looked]),
+        Err(FoldError::Illegal { .. })
+    ));
+    let released = Event::HoldOver { node: NodeIx(1) };
+    assert!(matches!(
+        fold(vec![created(), opened(), released]),
+        Err(FoldError::Unknown { .. })
+    ));
+}
+
+#[test]
+fn a_hold_that_goes_on_keeps_its_begin() {
+    use crate::event::HeldHow;
+    let state = fold(vec![
+        created(),
+        opened(),
+        held(HeldHow::Partly),
+        Event::HoldOver { node: NodeIx(0) },
+        held(HeldHow::Changed),
+    ])
+    .unwrap();
+    let hold = &state.holds[&NodeIx(0)];
+    assert_eq!((hold.since, hold.over), (1_003, true));
+    assert_eq!(hold.how, HeldHow::Changed);
+}
+
+#[test]
+fn an_ending_is_remembered_until_it_is_closed() {
+    let ending = Event::Ending {
+        result: RunResult::Failed,
+    };
+    let closed = Event::Closed {
+        result: RunResult::Failed,
+    };
+    let state = fold(vec![created(), opened(), ending.clone(), opened()]).unwrap();
+    assert_eq!(state.ending, Some((RunResult::Failed, Epoch(1))));
+    let state = fold(vec![created(), opened(), ending, closed, opened()]).unwrap();
+    assert_eq!(state.ending, None);
+}

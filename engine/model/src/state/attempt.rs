@@ -1,0 +1,112 @@
+//! Attempts: intents, and what became of each.
+
+use super::{FoldError, RunState};
+use crate::event::{AttemptEnd, Intent};
+use crate::transition::Trigger;
+use crate::{AttemptId, HostName, Millis, NodeIx, Record};
+
+/// The state of an attempt.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AttemptState {
+    /// Of which instance.
+    pub node: NodeIx,
+    /// Which attempt of its generation, from 1.
+    pub number: u32,
+    /// The job that it belongs to.
+    pub unit: AttemptId,
+    /// Where.
+    pub host: HostName,
+    /// The boot of that host at the intent.
+    pub boot: String,
+    /// When it was intended.
+    pub intended_at: Millis,
+    /// A launch is on record.
+    pub launched: bool,
+    /// Its limit is over, and it is left running.
+    pub over_time: bool,
+    /// It takes back what another one did.
+    pub undo: bool,
+    /// How it ended, if it has.
+    pub end: Option<AttemptEnd>,
+}
+
+impl RunState {
+    pub(super) fn dispatch(
+        &mut self,
+        record: &Record,
+        unit: &AttemptId,
+        instances: &[Intent],
+        host: &HostName,
+        boot: &str,
+    ) -> Result<(), FoldError> {
+        let seq = record.seq;
+        for intent in instances {
+            if self.attempts.contains_key(&intent.attempt) {
+                return Err(FoldError::Unknown {
+                    seq,
+                    what: format!("attempt {} again", intent.attempt),
+                });
+            }
+            let n = self.step(seq, intent.node, Trigger::Dispatched)?;
+            n.started_at.get_or_insert(record.at);
+            // An attempt that failed may have changed half of it: what was before all attempts stays.
+            if n.attempts.is_empty() && n.before.is_empty() {
+                n.before.clone_from(&intent.before);
+            }
+            n.attempts.push(intent.attempt.clone());
+            n.pausing_until = None;
+            let attempt = AttemptState {
+                node: intent.node,
+                number: intent.number,
+                unit: unit.clone(),
+                host: host.clone(),
+                boot: boot.to_owned(),
+                intended_at: record.at,
+                launched: false,
+                over_time: false,
+                undo: false,
+                end: None,
+            };
+            self.insert(intent.attempt.clone(), attempt);
+        }
+        Ok(())
+    }
+
+    pub(super) fn insert(&mut self, id: AttemptId, attempt: AttemptState) {
+        let of_node = self.by_node.entry(attempt.node).or_default();
+        of_node.push(id.clone());
+        let of_unit = self.by_unit.entry(attempt.unit.clone()).or_default();
+        of_unit.push(id.clone());
+        self.attempts.insert(id, attempt);
+    }
+
+    pub(super) fn of_unit(
+        &self,
+        seq: u64,
+        unit: &AttemptId,
+    ) -> Result<Vec<(AttemptId, NodeIx, bool)>, FoldError> {
+        let ids = self.by_unit.get(unit).into_iter().flatten();
+        let found: Vec<_> = ids
+            .filter_map(|id| Some((id.clone(), self.attempts.get(id)?)))
+            .map(|(id, a)| (id, a.node, a.undo))
+            .collect();
+        if found.is_empty() {
+            return Err(FoldError::Unknown {
+                seq,
+                what: format!("unit {unit}"),
+            });
+        }
+        Ok(found)
+    }
+
+    pub(super) fn attempt(
+        &mut self,
+        seq: u64,
+        id: &AttemptId,
+    ) -> Result<&mut AttemptState, FoldError> {
+        self.attempts.get_mut(id).ok_or_else(|| FoldError::Unknown {
+            seq,
+            what: format!("attempt {id}"),
+        })
+    }
+}
