@@ -81,7 +81,8 @@ fn mistakes(diagnostics: &Diagnostics) -> String {
     let errors = diagnostics
         .iter()
         .filter(|d| d.severity == Severity::Error)
-        .count();
+        .count()
+        + diagnostics.dropped();
     format!("{}; nothing was started", count(errors, "mistake"))
 }
 

@@ -198,6 +198,9 @@ fn diagnostics_text(
         let _ = handler.render_report(&mut out, &report);
         out.push('\n');
     }
+    if diagnostics.dropped() > 0 {
+        out.push_str(&format!("and {} more\n\n", diagnostics.dropped()));
+    }
     out
 }
 

@@ -10,7 +10,7 @@ use runbook_lang::value::{Date, parse_duration};
 use runbook_model::step::Expr;
 use runbook_model::step_type::TypeKind;
 use runbook_model::{
-    Failure, FailureKind, HostName, Millis, NodeIx, Plan, RunState, Step, StepIx, Value,
+    Failure, FailureKind, HostName, Millis, NodeIx, Plan, RunState, Step, StepId, StepIx, Value,
 };
 use serde_json::Map;
 
@@ -69,7 +69,13 @@ pub fn outputs_by_host(plan: &Plan, step: StepIx, state: &RunState) -> Value {
         [(node, _)] => outputs(*node),
         many => Value::Object(
             many.iter()
-                .map(|(node, host)| (host.to_string(), outputs(*node)))
+                .map(|(node, host)| {
+                    // `pull@db01` is `db01`, `smoke:eu@control` is `eu@control`.
+                    let name = plan.nodes.get(node.at()).map(|node| node.id.as_str());
+                    let of_step = |id: &StepId| name?.strip_prefix(id.as_str())?.get(1..);
+                    let name = plan.step_id(step).and_then(of_step);
+                    (name.unwrap_or(host.as_str()).to_owned(), outputs(*node))
+                })
                 .collect::<Map<_, _>>(),
         ),
     }

@@ -35,7 +35,8 @@ pub fn trials_text(group: &str, rows: &[TrialRow], style: &Style) -> String {
             for (label, text) in [("expected", expected), ("found", found)] {
                 let mut lines = printable_lines(text);
                 let first = lines.next().unwrap_or_default();
-                let _ = writeln!(out, "            {label:<8}  {first}");
+                let first = format!("            {label:<8}  {first}");
+                let _ = writeln!(out, "{}", first.trim_end());
                 let mut left = 0;
                 for (at, line) in lines.enumerate() {
                     match at < MOST {
