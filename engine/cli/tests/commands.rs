@@ -72,6 +72,9 @@ fn what_is_typed_wrong_is_a_mistake() {
             .2
             .contains("did you mean podman.image?")
     );
+    let (code, out, err) = place.run(&["check", "a.yaml", "--secret", "who=env:HOME"]);
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert!(err.contains("give it with --input who="), "{err}");
     assert_eq!(place.run(&["--help"]).0, 0);
     assert_eq!(place.run(&["--version"]).0, 0);
 }
@@ -192,7 +195,9 @@ fn a_finding_is_a_failure_with_a_card() {
     let place = Place::new("full.yaml", &GATE.replace("1B", "900TiB"));
     let (code, out, _) = place.run(&["run", "full.yaml", "--input", "who=you"]);
     assert_eq!(code, 1, "{out}");
+    // From its first event on: a run that opens says so.
     for wanted in [
+        ": gated, 2 instances on 1 host",
         "space@control failed",
         "full.yaml:5:",
         "never started",

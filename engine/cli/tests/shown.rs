@@ -184,6 +184,14 @@ fn the_name_of_the_output_says_the_language() {
             assert!(text.contains(step), "{name}: {step}");
         }
     }
+    for name in ["a.png", "a.yaml", "a"] {
+        let path = dir.path().join(name);
+        std::fs::write(&path, "mine").unwrap();
+        let words = [&["graph"], &WANTED[..], &["-o", path.to_str().unwrap()]].concat();
+        let (code, _, err) = runbook(&words);
+        assert!(code == 2 && err.contains("--format"), "{name}: {err}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
+    }
     let nowhere = dir.path().join("none/a.svg");
     let words = [&["graph"], &WANTED[..], &["-o", nowhere.to_str().unwrap()]].concat();
     assert_eq!(runbook(&words).0, 2);

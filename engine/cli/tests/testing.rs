@@ -102,6 +102,7 @@ fn one_is_found_by_its_title_its_type_or_its_file() {
     for (words, tests) in [
         (&["motd"][..], 3),
         (&["types/motd.yaml"], 3),
+        (&["types"], 3),
         (&["greet.test.yaml"], 2),
         (&["."], 5),
         (&["motd", "--filter", "REPLACED"], 1),
@@ -135,7 +136,9 @@ fn mistakes_are_told_before_anything_runs() {
         (&["motdd"][..], "did you mean motd?"),
         (&["motd", "--filter", "nothing"], "runbook test --list"),
         (&["motd", "--on", "a"], "--inventory"),
-        (&["nowhere.test.yaml"], "cannot read the file of scenarios"),
+        (&["nowhere.test.yaml"], "cannot read the file nowhere"),
+        (&["gret.yaml"], "cannot read the file gret.yaml"),
+        (&["types/mod.yaml"], "cannot read the file types/mod.yaml"),
     ] {
         let (code, _, err) = run(&place(TYPE, SCENARIOS), words);
         assert_eq!(code, 2, "{words:?} {err}");

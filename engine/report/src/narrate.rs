@@ -305,9 +305,12 @@ impl Narrator {
         let text = match record.epoch.0 {
             0 | 1 => {
                 let work = count(all.total, "instance");
+                let version = match plan.version.as_str() {
+                    "" => String::new(),
+                    version => format!(" {}", printable(version)),
+                };
                 format!(
-                    "run {run}: {name} {}, {work} on {}",
-                    printable(&plan.version),
+                    "run {run}: {name}{version}, {work} on {}",
                     count(facts::hosts(plan), "host")
                 )
             }

@@ -23,7 +23,7 @@ pub(crate) struct GraphArgs {
     /// What is compiled.
     #[command(flatten)]
     pub(crate) compile: CompileArgs,
-    /// The language of the drawing [default: what the name of the output says, else dot]
+    /// The language of the drawing [default: what the name of the output says; dot without one]
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub(crate) format: Option<GraphFormat>,
     /// A node for each instance, not for each step

@@ -1,7 +1,5 @@
 //! `runbook graph`: the plan as a drawing, without asking any host.
 
-use std::path::Path;
-
 use runbook_model::plan::Part;
 use runbook_model::text::printable;
 use runbook_report::{Detail, dot, drawing, mermaid, svg};
@@ -13,6 +11,7 @@ use crate::exit::Exit;
 use crate::output::Output;
 
 pub(crate) fn graph(args: &GraphArgs, output: &Output) -> Result<Exit, Error> {
+    let format = format(args)?;
     let compiled = load::load(&args.compile)?.compile(true)?;
     let detail = match args.instances {
         true => Detail::Instances,
@@ -25,7 +24,7 @@ pub(crate) fn graph(args: &GraphArgs, output: &Output) -> Result<Exit, Error> {
         GraphPart::All => None,
     };
     let drawing = drawing(&compiled.plan, detail, part);
-    let text = match format(args) {
+    let text = match format {
         GraphFormat::Dot => dot(&drawing),
         GraphFormat::Mermaid => mermaid(&drawing),
         GraphFormat::Svg => svg(&drawing),
@@ -43,16 +42,25 @@ pub(crate) fn graph(args: &GraphArgs, output: &Output) -> Result<Exit, Error> {
     Ok(Exit::Done)
 }
 
-/// What was asked for, else what the name of the file says.
-fn format(args: &GraphArgs) -> GraphFormat {
-    let extension = args
-        .out
-        .as_deref()
-        .and_then(Path::extension)
-        .and_then(|e| e.to_str());
-    args.format.unwrap_or(match extension {
-        Some("svg") => GraphFormat::Svg,
-        Some("mmd" | "mermaid") => GraphFormat::Mermaid,
-        _ => GraphFormat::Dot,
-    })
+/// What was asked for, else what the name of the file says. A name that says something else is
+/// refused, so that a runbook is not written over by its own drawing.
+fn format(args: &GraphArgs) -> Result<GraphFormat, Error> {
+    if let Some(format) = args.format {
+        return Ok(format);
+    }
+    let Some(path) = args.out.as_deref() else {
+        return Ok(GraphFormat::Dot);
+    };
+    match path.extension().and_then(|e| e.to_str()) {
+        Some("svg") => Ok(GraphFormat::Svg),
+        Some("mmd" | "mermaid") => Ok(GraphFormat::Mermaid),
+        Some("dot" | "gv") => Ok(GraphFormat::Dot),
+        _ => Err(Error::Typed {
+            message: format!(
+                "the name {} does not say which language the drawing has",
+                printable(&path.to_string_lossy())
+            ),
+            hint: Some("end it in .svg, .mmd or .dot, or name one with --format".to_owned()),
+        }),
+    }
 }

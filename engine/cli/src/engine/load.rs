@@ -82,6 +82,7 @@ pub(crate) fn load(args: &CompileArgs) -> Result<Loaded, Error> {
             Err(error) => also = also.or(Some(error)),
         }
     }
+    also = also.or_else(|| no_secret(runbook.as_ref()?, &given));
     let Reader {
         sources,
         diagnostics,
@@ -117,6 +118,17 @@ fn with_paths(mut inventory: Inventory, file: &Path) -> Inventory {
         });
     }
     inventory
+}
+
+/// An input that is given as a secret and is none: its value would never be read.
+fn no_secret(runbook: &Runbook, given: &Given) -> Option<Error> {
+    let named = |def: &&InputDef| given.secrets.contains_key(&def.name.value);
+    let mut inputs = runbook.inputs.iter().filter(named);
+    let def = inputs.find(|def| def.kind.value != InputType::Secret)?;
+    Some(Error::Typed {
+        message: format!("the input `{}` is not a secret", def.name.value),
+        hint: Some(format!("give it with --input {}=…", def.name.value)),
+    })
 }
 
 impl Loaded {

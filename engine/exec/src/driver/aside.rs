@@ -122,8 +122,8 @@ fn serve(mut watcher: Box<dyn Watcher + Send>, told: &Receiver<Told>) {
                 *known = Some((plan, state));
             }
             (Told::Record(record), Some((plan, state))) => {
-                // The run itself has folded it in already.
-                if state.apply(&record).is_ok() {
+                // The run folds in what comes together before anybody is told of the first of it.
+                if record.seq <= state.seq || state.apply(&record).is_ok() {
                     watcher.record(&record, plan, state);
                 }
             }
@@ -159,7 +159,7 @@ mod tests {
 
     impl Watcher for Slow {
         fn record(&mut self, record: &Record, _: &Plan, state: &RunState) {
-            assert_eq!(state.seq, record.seq);
+            assert!(state.seq >= record.seq);
             let _ = self.let_go.recv();
             self.seen
                 .lock()
@@ -233,6 +233,19 @@ mod tests {
         aside.settle(Duration::from_secs(60));
         let wanted: Vec<String> = (1..=5).map(|n| format!("event {n}")).collect();
         assert_eq!(*seen.lock().unwrap(), wanted);
+    }
+
+    #[test]
+    fn what_came_together_is_told_one_by_one() {
+        let (mut aside, seen, go) = slow(100);
+        (0..3).for_each(|_| go.send(()).unwrap());
+        let (plan, mut state) = (Plan::empty("r"), RunState::default());
+        let all = events(3);
+        all.iter().for_each(|record| state.apply(record).unwrap());
+        all.iter()
+            .for_each(|record| aside.record(record, &plan, &state));
+        aside.settle(Duration::from_secs(60));
+        assert_eq!(*seen.lock().unwrap(), ["event 1", "event 2", "event 3"]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Batches of a rolling phase.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use runbook_model::{HostName, Value};
 
@@ -56,29 +56,56 @@ impl Compiler<'_> {
         let Some(by) = &rolling.by else {
             return vec![String::new(); of_phase.len()];
         };
-        let mut kinds = Vec::with_capacity(of_phase.len());
-        for host in of_phase {
-            let vars = hosts.by_name.get(host).map(|host| &host.vars);
-            let value = vars.and_then(|vars| vars.get(&by.value));
-            match value {
-                Some(Value::Array(_) | Value::Object(_)) => {
-                    let message = format!("`{}` of `{host}` is not a plain value", by.value);
-                    self.error(Code::HostVar, message, by.span, "", None);
-                }
-                Some(Value::Null) | None => {
-                    let known = vars.into_iter().flatten().map(|(name, _)| name.as_str());
-                    let help = did_you_mean(&by.value, known).or_else(|| {
-                        Some("every host of a phase that rolls `by` a variable has it".to_owned())
-                    });
-                    let message = format!("the host `{host}` has no variable `{}`", by.value);
-                    self.error(Code::HostVar, message, by.span, "", help);
-                }
-                Some(_) => {}
-            }
-            kinds.push(value.map(Value::to_string).unwrap_or_default());
+        let vars = |host: &HostName| hosts.by_name.get(host).map(|host| &host.vars);
+        let value = |host: &HostName| vars(host).and_then(|vars| vars.get(&by.value));
+        let is_without = |host: &&HostName| matches!(value(host), None | Some(Value::Null));
+        let without: Vec<&HostName> = of_phase.iter().filter(is_without).collect();
+        if !without.is_empty() {
+            let message = match without.len() == of_phase.len() {
+                true => format!("no host of this phase has a variable `{}`", by.value),
+                false => format!("{} no variable `{}`", have(&without), by.value),
+            };
+            let known: BTreeSet<&str> = without
+                .iter()
+                .flat_map(|host| vars(host).into_iter().flatten())
+                .map(|(name, _)| name.as_str())
+                .collect();
+            let help = did_you_mean(&by.value, known).or_else(|| {
+                Some("every host of a phase that rolls `by` a variable has it".to_owned())
+            });
+            self.error(Code::HostVar, message, by.span, "", help);
         }
-        kinds
+        let is_nested =
+            |host: &&HostName| matches!(value(host), Some(Value::Array(_) | Value::Object(_)));
+        if let Some(host) = of_phase.iter().find(is_nested) {
+            let message = format!("`{}` of `{host}` is not a plain value", by.value);
+            self.error(Code::HostVar, message, by.span, "", None);
+        }
+        let kinds = of_phase
+            .iter()
+            .map(|host| value(host).map(Value::to_string));
+        kinds.map(Option::unwrap_or_default).collect()
     }
+}
+
+/// The most hosts that a message names.
+const NAMED: usize = 5;
+
+/// The hosts as the subject of a sentence.
+fn have(hosts: &[&HostName]) -> String {
+    if let [host] = hosts {
+        return format!("the host `{host}` has");
+    }
+    let names: Vec<String> = hosts
+        .iter()
+        .take(NAMED)
+        .map(|host| format!("`{host}`"))
+        .collect();
+    let more = match hosts.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("the hosts {}{more} have", names.join(", "))
 }
 
 /// Hosts in batches; the last size repeats, a percentage is of all hosts, rounded up. A batch

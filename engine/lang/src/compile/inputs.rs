@@ -223,6 +223,14 @@ impl Compiler<'_> {
                 .as_ref()
                 .err()
                 .and_then(|error| error.missing.as_ref());
+            if let Some(name) = missing.and_then(|path| self.not_wanted(path)) {
+                let message = format!(
+                    "this rule reads `inputs.{name}`, which nobody has to give and nobody gave"
+                );
+                let help = format!("write `!has(inputs.{name}) || …`, or give the input a default");
+                self.error(Code::RuleBroken, message, rule.check.span, "", Some(help));
+                continue;
+            }
             let left_out =
                 missing.is_some_and(|path| known.incomplete || !self.is_open_input(path));
             if left_out || holds == Ok(true) {
@@ -244,5 +252,19 @@ impl Compiler<'_> {
                 None,
             );
         }
+    }
+
+    /// The input that a path without a value begins with, if it may stay away and did: a rule that
+    /// is left out for it would never be asked. One that is required is reported as missing, and
+    /// one with a bad value by its type.
+    fn not_wanted(&self, path: &str) -> Option<String> {
+        let rest = path.strip_prefix("inputs.")?;
+        let name = rest.split(['.', '[']).next()?;
+        let given = self.request.given;
+        let is_given = given.texts.contains_key(name) || given.values.contains_key(name);
+        let mut inputs = self.request.runbook.inputs.iter();
+        let def = inputs.find(|def| def.name.value == name)?;
+        let may_stay_away = !def.required && def.default.is_none() && !def.kind.value.is_secret();
+        (may_stay_away && !is_given).then(|| name.to_owned())
     }
 }

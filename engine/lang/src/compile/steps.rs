@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use runbook_model::plan::{Phase, Var};
+use runbook_model::plan::{Part, Phase, Var};
 use runbook_model::step::{Expr, Hold, OnFailure, Outage, Until};
 use runbook_model::{Step, StepId, StepIx, StepType, Value};
 
@@ -10,7 +10,7 @@ use super::Compiler;
 use super::select::{Chosen, ChosenPhase};
 use crate::ast::{self, HoldDef, StepDef, VarValue};
 use crate::diagnostic::Code;
-use crate::source::Spanned;
+use crate::source::{Span, Spanned};
 
 impl Compiler<'_> {
     pub(super) fn expr(&self, text: &Spanned<String>) -> Expr {
@@ -127,14 +127,40 @@ impl Compiler<'_> {
         }
     }
 
-    /// An outage that begins must be able to end, in each part of the runbook.
+    /// An outage that begins must be able to end, in each part of the runbook, and only one that
+    /// has begun ends. What comes after the procedure may end the outage of the procedure.
     fn check_outage(&mut self) {
-        let mut open: BTreeMap<_, Option<_>> = BTreeMap::new();
+        let mut open: BTreeMap<Part, Option<Span>> = BTreeMap::new();
+        let mut stray = Vec::new();
+        let mut begun = false;
         for (phase, step) in self.request.runbook.steps() {
-            if let Some(mark) = step.outage {
-                let begins = mark.value == Outage::Begin;
-                open.insert(phase.part, begins.then_some(mark.span));
+            let Some(mark) = step.outage else { continue };
+            let of_part = open.get(&phase.part);
+            match mark.value {
+                Outage::Begin => {
+                    begun |= phase.part == Part::Main;
+                    open.insert(phase.part, Some(mark.span));
+                }
+                Outage::End => {
+                    let ends_of_main = of_part.is_none() && phase.part != Part::Main && begun;
+                    if !ends_of_main && !matches!(of_part, Some(Some(_))) {
+                        stray.push((phase.part, mark.span));
+                    }
+                    open.insert(phase.part, None);
+                }
             }
+        }
+        // An end above its begin is one mistake, and told once.
+        stray.retain(|(part, _)| !matches!(open.get(part), Some(Some(_))));
+        for (_, span) in stray {
+            let help = "mark the step that shuts clients out with `outage: begin`, before this one";
+            self.error(
+                Code::Conflict,
+                "no outage has begun that could end here",
+                span,
+                "",
+                Some(help.to_owned()),
+            );
         }
         for span in open.into_values().flatten() {
             let help =

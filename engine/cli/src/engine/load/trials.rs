@@ -124,8 +124,17 @@ fn sort_out(what: &[String]) -> Result<Wanted, Error> {
         let path = Path::new(text);
         let folder = path.parent().unwrap_or(Path::new(""));
         let stem = text.strip_suffix(".yaml").unwrap_or(text);
+        // Without this, a misspelled name would pass with what stands beside it.
+        if text.ends_with(".yaml") {
+            std::fs::metadata(path).map_err(|source| Error::Read {
+                what: "file",
+                path: path.to_owned(),
+                source,
+            })?;
+        }
         if path.is_dir() {
-            wanted.folders.push((path.to_owned(), None));
+            let above = if path.ends_with(TYPES) { folder } else { path };
+            wanted.folders.push((above.to_owned(), None));
             wanted.scenarios.extend(scenarios_in(path)?);
         } else if text.ends_with(SCENARIOS) {
             wanted.scenarios.push(path.to_owned());
