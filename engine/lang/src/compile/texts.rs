@@ -415,8 +415,16 @@ impl Compiler<'_> {
     }
 
     fn names(&mut self, names: &mut Names<'_>, read: &Read<'_>, reader: &Reader) -> Vec<Reference> {
+        // Found once: a long text may hold thousands of references.
         let sources = self.request.sources;
-        let place = |range: std::ops::Range<usize>| sources.part(read.span, read.text, range);
+        let whole = sources.part(read.span, read.text, 0..read.text.len());
+        let spelled = sources
+            .get(whole.source)
+            .is_some_and(|source| source.slice(whole) == read.text);
+        let place = |range: std::ops::Range<usize>| match spelled {
+            true => whole.part(range),
+            false => read.span,
+        };
         let found = read.references.iter().flat_map(|reference| {
             let span = place(reference.range.clone());
             names.check(reference, span, reader)
