@@ -1,5 +1,6 @@
 //! The card after a run stopped: what happened, how things stand, and what to type next.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use runbook_model::event::{HeldHow, StopReason};
@@ -234,21 +235,28 @@ impl Card<'_> {
                 "the whole log",
             ));
         }
-        for (node, _) in state
+        // A step at once, however many hosts it holds something on.
+        let held = state
             .held()
-            .filter(|(_, hold)| hold.how != HeldHow::Already)
-        {
-            let of = plan.instance(node).and_then(|(step, _)| plan.type_of(step));
-            if of.is_some_and(|of| !of.scripts.undo.is_empty()) {
-                let id = facts::node_id(plan, node);
-                all.push((
-                    format!("runbook release {run} {id}"),
-                    "takes back what it holds",
-                ));
-            }
+            .filter(|(_, hold)| hold.how != HeldHow::Already);
+        let held = held.filter_map(|(node, _)| plan.instance(node));
+        let held = held.filter(|(step, _)| {
+            plan.type_of(step)
+                .is_some_and(|of| !of.scripts.undo.is_empty() || of.content.is_some())
+        });
+        let steps: BTreeSet<&str> = held.map(|(step, _)| step.id.as_str()).collect();
+        for step in steps {
+            all.push((
+                format!("runbook release {run} {step} --reason '…'"),
+                "takes back what it holds",
+            ));
         }
         all.push((format!("runbook status {run}"), "how everything stands"));
-        let wide = all.iter().map(|(c, _)| c.len()).max().unwrap_or(0);
+        let wide = all
+            .iter()
+            .map(|(c, _)| c.chars().count())
+            .max()
+            .unwrap_or(0);
         self.out.push('\n');
         self.line(Tone::Head, "next");
         for (command, what) in all {

@@ -33,7 +33,7 @@ fn features_hold_on_real_hosts() {
     let said = String::from_utf8_lossy(&ended.stderr).into_owned()
         + &String::from_utf8_lossy(&ended.stdout);
     assert_eq!(ended.status.code(), Some(1), "{said}");
-    assert_says(&said, &["it was not to go on", "freeze"]);
+    assert_says(&said, &["it was not to go on", "freeze --reason"]);
 
     // Effects are where they belong, once each; what was drained is back.
     for node in NODES {
