@@ -206,7 +206,8 @@ rb_discard() { # run epoch: removes all that a run has kept for undo
   rb_d=$RB/runs/$1/undo
   [ -d "$rb_d" ] || return 0
   # renamed first: half of it is of no use
-  mv "$rb_d" "$RB/runs/$1/trash.undo.$$" && rm -rf "$RB/runs/$1/trash.undo.$$" || rb_io "cannot remove $rb_d"
+  mv "$rb_d" "$RB/runs/$1/trash.undo.$$" || { rb_io "cannot remove $rb_d"; return 1; }
+  rm -rf "$RB/runs/$1/trash.undo.$$"
 }
 
 rb_forget() { # run attempt epoch: removes an attempt that is over; refuses one that lives
