@@ -198,6 +198,8 @@ fn no_snapshot_is_left_over() {
     for entry in fs::read_dir(support::folder("snapshots")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         let of_driver = name.starts_with("diagnostics__") || name.starts_with("compile__");
-        assert!(!of_driver || known.contains(&name), "{name}");
+        // What waits for a review is nothing yet.
+        let waits = !name.ends_with(".snap");
+        assert!(!of_driver || waits || known.contains(&name), "{name}");
     }
 }

@@ -174,7 +174,7 @@ fn phases_and_steps_are_read() {
         .collect();
     assert_eq!(stop, [("state", "stopped"), ("name", "{{host.name}}")]);
     let start = step("start");
-    assert_eq!(source.line_column(start.with[0].value.span.start).0, 28);
+    assert_eq!(source.line_column(start.with[0].value.span.start).0, 33);
 }
 
 #[test]

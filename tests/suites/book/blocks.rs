@@ -1,6 +1,7 @@
 //! Every YAML block of the manual and of the front page is read by the program.
 //!
-//! A block without more words is a whole runbook, which compiles against the inventory below. A
+//! A block without more words is a whole file: a type, scenarios, an inventory, or a runbook, which
+//! compiles against the inventory below. A
 //! word after `yaml` says which part of something it is: a `step` (or some), a `phase` (or some), a
 //! `type`, an `inventory`, `scenarios`, or any key of a runbook, whose value it then is.
 
@@ -13,7 +14,7 @@ use runbook_lang::inventory::parse_inventory;
 use runbook_lang::keys::{self, Section};
 use runbook_lang::source::{Source, Sources};
 use runbook_lang::steptype::{check_params, parse_type};
-use runbook_lang::testfile::parse_scenarios;
+use runbook_lang::testfile::{parse_scenarios, parse_tests};
 use runbook_tests::{compile_texts, root};
 
 use crate::types::catalog;
@@ -34,6 +35,21 @@ groups:
   mirror: { hosts: [quay01] }
 ";
 
+/// Parameters that the contents of the manual find.
+const PARAMS: &str = "
+params:
+  path: { type: path, required: true }
+  text: { type: string }
+  owner: { type: string }
+  group: { type: string }
+  mode: { type: string }
+  port: { type: int }
+  create_only: { type: bool }
+  validate: { type: list }
+  values: { type: json }
+  secrets: { type: json, secret: true }
+";
+
 /// A block of code.
 struct Block {
     /// What stands after the backticks.
@@ -41,6 +57,23 @@ struct Block {
     text: String,
     /// Where it begins.
     line: usize,
+}
+
+impl Block {
+    /// The same text, read as something else.
+    fn as_a(&self, what: &str) -> Self {
+        Self {
+            info: format!("yaml {what}"),
+            text: self.text.clone(),
+            line: self.line,
+        }
+    }
+}
+
+/// Whether a line of a text begins with a key.
+fn begins(text: &str, key: &str) -> bool {
+    text.lines()
+        .any(|line| line.starts_with(&format!("{key}:")))
 }
 
 /// The blocks of a page whose language is YAML.
@@ -82,6 +115,9 @@ fn mistakes(block: &Block) -> Result<(), String> {
     };
     let text = &block.text;
     match block.info.strip_prefix("yaml").map(str::trim) {
+        Some("") if begins(text, "type") => mistakes(&block.as_a("type")),
+        Some("") if begins(text, "scenarios") => mistakes(&block.as_a("scenarios")),
+        Some("") if begins(text, "hosts") => mistakes(&block.as_a("inventory")),
         Some("") => compile_texts(text, INVENTORY, &Given::default(), true).map(drop),
         Some("step" | "steps") => parsed(&format!("runbook: example\nsteps:\n{}", list(text))),
         Some("phase" | "phases") => parsed(&format!("runbook: example\nphases:\n{}", list(text))),
@@ -90,7 +126,13 @@ fn mistakes(block: &Block) -> Result<(), String> {
                 .lines()
                 .find_map(|line| line.strip_prefix("type: "))
                 .unwrap_or("own");
-            said(text, |source| parse_type(name, "own.yaml", source).1)
+            said(text, |source| {
+                let (step_type, mut found) = parse_type(name, "own.yaml", source);
+                if let Some(step_type) = &step_type {
+                    found.extend(parse_tests(step_type, source).1);
+                }
+                found
+            })
         }
         Some("inventory") => said(text, |source| parse_inventory(source).1),
         Some("scenarios") => said(text, |source| parse_scenarios(source).1),
@@ -99,18 +141,17 @@ fn mistakes(block: &Block) -> Result<(), String> {
                 && keys::find(Section::Type, part).is_some()
                 && keys::find(Section::Runbook, part).is_none() =>
         {
-            let own = format!(
-                "type: own\nsummary: An example\n{part}:\n{}",
-                indented("  ")
-            );
             let scripts = if part == "content" {
-                ""
+                PARAMS
             } else {
                 "check: 'true'\napply: 'true'\n"
             };
-            said(&format!("{own}{scripts}"), |source| {
-                parse_type("own", "own.yaml", source).1
-            })
+            let value = match text.starts_with(&format!("{part}:")) {
+                true => text.clone(),
+                false => format!("{part}:\n{}", indented("  ")),
+            };
+            let own = format!("type: own\nsummary: An example\n{scripts}{value}");
+            said(&own, |source| parse_type("own", "own.yaml", source).1)
         }
         Some("fragment") => parsed(&completed(text)),
         Some(key) if keys::find(Section::Runbook, key).is_some() => {

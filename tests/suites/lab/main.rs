@@ -5,6 +5,7 @@
 
 mod canary;
 mod faults;
+mod features;
 mod kills;
 mod refusals;
 mod signals;

@@ -5,7 +5,7 @@
 //! as soon as it takes something again. One that panics is gone, and the run goes on.
 
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use runbook_model::{Millis, NodeIx, Plan, Record, RunState, Watcher};
 
@@ -97,11 +97,18 @@ impl Watcher for Aside {
     }
 
     fn settle(&mut self, limit: Duration) {
+        let begun = Instant::now();
+        let left = || limit.saturating_sub(begun.elapsed());
         let (done, answer) = sync_channel(1);
-        if self.tell(Told::Settle(done)) {
-            // Whoever does not answer in time is not waited for.
-            let _ = answer.recv_timeout(limit);
+        while !self.tell(Told::Settle(done.clone())) {
+            if left().is_zero() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
         }
+        // Whoever does not answer in time is not waited for. One that is gone drops the question.
+        drop(done);
+        let _ = answer.recv_timeout(left());
     }
 }
 

@@ -1,3 +1,5 @@
+# shellcheck shell=sh
+# shellcheck disable=SC2154 # parameters come from the engine
 # The text of a file that may hold a secret. That something cannot be seen does not mean that it is not there.
 seen "$path"
 if [ -e "$path" ]; then

@@ -1,3 +1,5 @@
+# shellcheck shell=sh
+# shellcheck disable=SC2154 # parameters come from the engine
 seen() { # path: fails where it cannot be told whether it is there
   rb_at=$1
   while [ ! -e "$rb_at" ]; do

@@ -1,3 +1,5 @@
+//! What a test may say, what it may not, and how texts are compared.
+
 use super::*;
 use crate::source::Sources;
 use crate::steptype::{SHIPPED, parse_type};
