@@ -14,6 +14,7 @@
 mod aside;
 mod attempt;
 mod content;
+mod discard;
 pub(crate) mod look;
 mod reach;
 mod record;
@@ -280,6 +281,8 @@ impl Drive<'_> {
                         }
                         tasks.shutdown().await;
                         wiping.spawn_local(wipes.start(&shared, dispatcher.state()));
+                        let closed = discard::closed(&self.plan, dispatcher.state(), &result);
+                        wiping.spawn_local(discard::discard(shared.clone(), closed));
                         while wiping.join_next().await.is_some() {}
                         return Ok(Ending {
                             result,

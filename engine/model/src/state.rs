@@ -91,6 +91,8 @@ pub struct NodeState {
     pub outputs: BTreeMap<String, Value>,
     /// State captured before the first attempt of all generations.
     pub before: BTreeMap<String, String>,
+    /// The attempt whose intent holds that state. None again when it never began, and when all was taken back.
+    pub captured_by: Option<AttemptId>,
     /// When it first left `Waiting` in this generation.
     pub started_at: Option<Millis>,
     /// When it ended.
@@ -146,6 +148,7 @@ impl NodeState {
             verdict: None,
             outputs: BTreeMap::new(),
             before: BTreeMap::new(),
+            captured_by: None,
             started_at: None,
             finished_at: None,
             finished_in: None,
@@ -154,6 +157,12 @@ impl NodeState {
             question: None,
             answer: None,
         }
+    }
+
+    /// Nothing is changed any more: the next attempt captures what is there then.
+    fn forget_captured(&mut self) {
+        self.before.clear();
+        self.captured_by = None;
     }
 
     /// Whether it has ended, well or not.
@@ -321,6 +330,9 @@ impl RunState {
                     self.step_undo(seq, node, Trigger::Ended)?;
                 } else {
                     let n = self.step(seq, node, Trigger::Ended)?;
+                    if *end == AttemptEnd::NeverBegan && n.captured_by.as_ref() == Some(attempt) {
+                        n.forget_captured();
+                    }
                     if let AttemptEnd::Completed { outputs } = end {
                         n.outputs.clone_from(outputs);
                     }
@@ -373,11 +385,13 @@ impl RunState {
             Event::Reopened { node, .. } => {
                 let n = self.step(seq, *node, Trigger::Reopened)?;
                 let before = std::mem::take(&mut n.before);
+                let captured_by = n.captured_by.take();
                 let fresh = NodeState::new(n.summary.clone());
                 *n = NodeState {
                     generation: n.generation + 1,
                     decided: n.decided,
                     before,
+                    captured_by,
                     ..fresh
                 };
             }

@@ -29,6 +29,8 @@ pub struct Report {
     pub before: Vec<(String, String)>,
     /// Exit status, 128 + signal when killed; none when it is not known.
     pub status: Option<i32>,
+    /// It did nothing, because a file that it should have kept for undo is not the one that its check saw.
+    pub stale: bool,
     /// Ended because it took too long.
     pub timed_out: bool,
     /// Some record was not UTF-8; the bytes are replaced.
@@ -78,6 +80,7 @@ impl Report {
             outputs: read.outputs,
             before: read.before,
             status,
+            stale: read.stale,
             timed_out: false,
             lossy: read.lossy,
             stdout,
@@ -102,6 +105,7 @@ struct Read {
     fail: Option<String>,
     bad: Option<String>,
     ended: bool,
+    stale: bool,
     torn: bool,
     lossy: bool,
 }
@@ -123,6 +127,10 @@ impl Read {
             "before" => self.before.push((name.to_owned(), value)),
             "skip" => drop(self.skip.get_or_insert(value)),
             "fail" => drop(self.fail.get_or_insert(value)),
+            "stale" => {
+                self.stale = true;
+                self.fail.get_or_insert(value);
+            }
             "end" => self.ended = true,
             _ => drop(self.bad.get_or_insert_with(|| text.into_owned())),
         }
@@ -238,6 +246,14 @@ mod tests {
             matches!(read("what\0end - ok\0", 0).verdict, Verdict::Failed(_)),
             "not a record"
         );
+    }
+
+    #[test]
+    fn what_is_stale_has_failed() {
+        let report = read("stale - /x was changed\0", 1);
+        assert!(report.stale);
+        assert_eq!(report.verdict, Verdict::Failed("/x was changed".into()));
+        assert!(!read("fail - other\0", 1).stale);
     }
 
     #[test]

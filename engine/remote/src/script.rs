@@ -4,9 +4,12 @@ use std::fmt;
 
 use runbook_model::text::printable;
 
+use crate::Kept;
 use crate::quote::{push_quoted, word_list};
 
 const PRELUDE: &str = include_str!("sh/prelude.sh");
+/// Files that are kept for undo.
+const UNDO: &str = include_str!("sh/undo.sh");
 /// What the receiving side wants as the last line, so that a script cut on the way is never run.
 const LAST: &str = "# end of script";
 /// Bytes that a script with its parameters may have.
@@ -128,6 +131,8 @@ impl Param {
 pub struct Script {
     params: Vec<(String, Param)>,
     secrets: Vec<(String, String)>,
+    /// What comes before the functions: the undo store, and what is done with it.
+    undo: String,
     functions: String,
     body: String,
 }
@@ -163,6 +168,49 @@ impl Script {
     pub fn secret(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.secrets.push((name.into(), value.into()));
         self
+    }
+
+    /// Where files are kept for undo: a directory of this instance alone.
+    #[must_use]
+    pub fn undo_store(mut self, dir: &str) -> Self {
+        self.undo.push_str(UNDO);
+        assign(&mut self.undo, "rb_store", dir);
+        self
+    }
+
+    /// Keeps a file in the undo store before anything else is done, unless that was done already. If it is not what
+    /// the check saw, nothing is done: see [`crate::Report::stale`].
+    #[must_use]
+    pub fn keep(mut self, file: &Kept) -> Self {
+        self.undo.push_str("rb_keep");
+        for word in [&file.name, &file.path, &file.state] {
+            self.undo.push(' ');
+            push_quoted(&mut self.undo, word);
+        }
+        self.undo.push('\n');
+        self
+    }
+
+    /// Makes sure that a file is in the undo store as it was, and gives it to the script: `before_NAME` is the kept
+    /// copy, empty where there was no file; `before_NAME_owner`, `_group` (numbers) and `_mode` are how it was.
+    #[must_use]
+    pub fn kept(mut self, store: &str, file: &Kept) -> Self {
+        self.undo.push_str("rb_kept");
+        for word in [&file.name, &file.state] {
+            self.undo.push(' ');
+            push_quoted(&mut self.undo, word);
+        }
+        self.undo.push('\n');
+        let name = &file.name;
+        let copy = file.is_there().then(|| format!("{store}/{name}"));
+        let [owner, group, mode] = file.meta();
+        self.param(
+            format!("before_{name}"),
+            Param::Text(copy.unwrap_or_default()),
+        )
+        .param(format!("before_{name}_owner"), Param::Text(owner))
+        .param(format!("before_{name}_group"), Param::Text(group))
+        .param(format!("before_{name}_mode"), Param::Text(mode))
     }
 
     /// Functions that the script may call.
@@ -223,7 +271,10 @@ impl Script {
                 return Err(InvalidScript::Nul(name.clone()));
             }
         }
-        if self.body.contains('\0') || self.functions.contains('\0') {
+        if [&self.body, &self.functions, &self.undo]
+            .into_iter()
+            .any(|text| text.contains('\0'))
+        {
             Err(InvalidScript::NulInText)
         } else {
             Ok(())
@@ -248,6 +299,7 @@ impl Script {
             assign(&mut out, name, &value.text());
         }
         out.push_str(secrets);
+        out.push_str(&self.undo);
         out.push_str(&self.functions);
         out.push('\n');
         out.push_str(&self.body);

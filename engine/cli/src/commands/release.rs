@@ -97,7 +97,7 @@ fn held(seen: &Seen, what: &str) -> Result<Vec<NodeIx>, Error> {
     let able = |node: &NodeIx| {
         let step = seen.plan.instance(*node).map(|(step, _)| step);
         let of = step.and_then(|step| seen.plan.type_of(step));
-        of.is_some_and(|of| !of.scripts.undo.trim().is_empty())
+        of.is_some_and(|of| of.content.is_some() || !of.scripts.undo.trim().is_empty())
     };
     match nodes.iter().find(|node| !able(node)) {
         Some(node) => Err(typed(

@@ -47,7 +47,7 @@ impl<R: Rules> Dispatcher<R> {
         let number = u32::try_from(self.state.nodes[node.at()].attempts.len())
             .unwrap_or(u32::MAX)
             .saturating_add(1);
-        let before = if number == 1 {
+        let before = if self.state.nodes[node.at()].captured_by.is_none() {
             std::mem::take(&mut self.notes[node.at()].before)
         } else {
             Default::default()

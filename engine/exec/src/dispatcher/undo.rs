@@ -19,8 +19,19 @@ impl<R: Rules> Dispatcher<R> {
         if self.mode != Mode::Going {
             return false;
         }
-        let nodes: Vec<NodeIx> = self.undoing.iter().copied().collect();
-        nodes.into_iter().any(|node| self.undo_one(node))
+        let nodes: Vec<NodeIx> = self.undoing.iter().rev().copied().collect();
+        // What was done last on a host is taken back first: it may build on what was done before it.
+        let host = |node: NodeIx| match self.roles[node.at()] {
+            Role::Instance { host, .. } => Some(host),
+            _ => None,
+        };
+        let is_next = |(at, node): &(usize, &NodeIx)| {
+            let later = nodes[..*at].iter();
+            !later.clone().any(|other| host(*other) == host(**node))
+        };
+        let next = nodes.iter().enumerate().filter(is_next);
+        let next: Vec<NodeIx> = next.map(|(_, node)| *node).collect();
+        next.into_iter().any(|node| self.undo_one(node))
     }
 
     fn undo_one(&mut self, node: NodeIx) -> bool {

@@ -98,11 +98,13 @@ async fn try_launch(
     work: Work,
 ) -> Result<Host, Trouble> {
     let prepared = work.map_err(Trouble::Refused)?;
+    let lost = |error: RemoteError| Trouble::Host(error.fault.to_string());
+    let host = prepared.connect(&shared.reach).await.map_err(lost)?;
+    let store = prepared.store_on(&host, &shared.run);
     let script = if followed.is_undo() {
-        prepared.undo()
+        prepared.undo(&store)
     } else {
-        let change = prepared.change(&shared.reach).await;
-        change.map_err(|error| Trouble::Host(error.fault.to_string()))?
+        prepared.change(&shared.reach, &store).await.map_err(lost)?
     };
     let script = script.map_err(Trouble::Refused)?;
     let job = Job {
@@ -123,7 +125,6 @@ async fn try_launch(
         }
         fault => Trouble::Host(fault.to_string()),
     };
-    let host = prepared.connect(&shared.reach).await.map_err(trouble)?;
     host.start(&job).await.map_err(trouble)?;
     Ok(host)
 }
@@ -364,6 +365,8 @@ fn end(plan: &Plan, followed: &Followed, ended: &Ended) -> AttemptEnd {
             "it printed more than is allowed, so it was ended",
         ),
         (Why::Cancel, _) => failed(FailureKind::Cancelled, "it was cancelled"),
+        // The check is repeated, and what it captures then is what counts.
+        (Why::Exit, _) if report.stale => AttemptEnd::NeverBegan,
         (Why::Exit, runbook_remote::Verdict::Failed(message)) => {
             failed(FailureKind::Apply, message)
         }

@@ -23,6 +23,7 @@ use wanted::{Goal, Wanted, digest};
 
 const FUNCTIONS: &str = include_str!("../sh/content_functions.sh");
 const LOOK: &str = include_str!("../sh/content_look.sh");
+const UNDO: &str = include_str!("../sh/content_undo.sh");
 const SWAP: &str = include_str!("../sh/content_swap.sh");
 /// Bytes of the largest text that is fetched, for a diff or for a change.
 const MOST: u64 = 256 * 1024;
@@ -127,6 +128,7 @@ pub(super) async fn swap(
     reach: &Reach,
     prepared: &Prepared,
     content: &Content,
+    store: &str,
 ) -> Result<Result<Script, Failure>, RemoteError> {
     let wanted = match of(prepared, content) {
         Ok(wanted) => wanted,
@@ -146,7 +148,22 @@ pub(super) async fn swap(
             Err(failure) => return Ok(Err(failure)),
         },
     };
-    Ok(Ok(swapping(wanted, expect, text)))
+    Ok(Ok(swapping(wanted, expect, text).undo_store(store)))
+}
+
+/// The script that puts the old file back, if the one that is there is what was written.
+///
+/// # Errors
+/// Values that no file can have.
+pub(super) fn undo(prepared: &Prepared, content: &Content, store: &str) -> Result<Script, Failure> {
+    let wanted = of(prepared, content)?;
+    let before = |name: &str| prepared.before.get(name).map(String::as_str);
+    let was = match before("existed") {
+        Some("false") => "absent",
+        _ => before("sha256").unwrap_or_default(),
+    };
+    let script = script(&wanted, UNDO).param("was", Param::Text(was.to_owned()));
+    Ok(script.undo_store(store))
 }
 
 /// What a change makes of the version that was looked at.

@@ -8,9 +8,10 @@ use runbook_lang::steptype::ParamValue;
 use runbook_model::event::Verdict;
 use runbook_model::step_type::TypeKind;
 use runbook_model::{
-    Account, Failure, FailureKind, HostName, NodeIx, NodeKind, Plan, RunState, StepType, Value,
+    Account, AttemptId, Failure, FailureKind, HostName, NodeIx, NodeKind, Plan, RunId, RunState,
+    StepType, Value,
 };
-use runbook_remote::{Fault, Host, Param, RemoteError, Report, Script};
+use runbook_remote::{Fault, Host, Kept, Param, RemoteError, Report, Script};
 
 use super::{Reach, Shared, content, transfer};
 use crate::dispatcher::Input;
@@ -40,7 +41,9 @@ pub(crate) struct Prepared {
     /// What was found of a file before.
     pub(super) past: content::Past,
     /// State captured before the first attempt.
-    pub(super) before: BTreeMap<String, String>,
+    pub(crate) before: BTreeMap<String, String>,
+    /// The attempt whose intent holds it.
+    captured_by: Option<AttemptId>,
 }
 
 /// What a check found.
@@ -71,6 +74,7 @@ impl Prepared {
             account: None,
             chdir: None,
             before: BTreeMap::new(),
+            captured_by: None,
             step_type: step_type.clone(),
             arguments,
             limit,
@@ -91,36 +95,84 @@ impl Prepared {
         reach.host_as(&self.host, self.account.as_ref()).await
     }
 
+    /// Where files of this instance are kept for undo on a host; nowhere while nothing was captured.
+    pub(super) fn store_on(&self, host: &Host, run: &RunId) -> Option<String> {
+        let captured_by = self.captured_by.as_ref()?;
+        Some(host.undo_store(run, captured_by))
+    }
+
     /// The script that takes back what was changed: what was captured before is in variables whose
     /// names begin with `before_`.
     ///
     /// # Errors
-    /// The type has none.
-    pub(super) fn undo(&self) -> Result<Script, Failure> {
+    /// The type has none, or nothing was captured.
+    pub(crate) fn undo(&self, store: &Option<String>) -> Result<Script, Failure> {
+        if let Some(content) = &self.step_type.content {
+            return content::undo(self, content, self.store(store)?);
+        }
         let undo = &self.step_type.scripts.undo;
         if undo.trim().is_empty() {
             let message = format!("`{}` has no undo", self.step_type.name);
             return Err(Failure::new(FailureKind::Value, message));
         }
+        let files = self.files()?;
         let captured = self.before.iter();
+        let captured = captured.filter(|(name, value)| Kept::of(name, value).is_none());
         let script = captured.fold(script(self, undo), |script, (name, value)| {
             script.param(format!("before_{name}"), Param::Text(value.clone()))
         });
-        Ok(script)
+        if files.is_empty() {
+            return Ok(script);
+        }
+        let store = self.store(store)?;
+        let script = script.undo_store(store);
+        Ok(files
+            .iter()
+            .fold(script, |script, file| script.kept(store, file)))
     }
 
-    /// The script that changes; for a change of what is in a file, that is read for it.
+    /// The script that changes; for a change of what is in a file, that is read for it. Before it changes anything, it
+    /// keeps the files that the check has registered.
     ///
     /// # Errors
     /// The host. Inside: values that nothing can be changed to, or no look is on record.
     pub(crate) async fn change(
         &self,
         reach: &Reach,
+        store: &Option<String>,
     ) -> Result<Result<Script, Failure>, RemoteError> {
         match &self.step_type.content {
-            Some(content) => content::swap(reach, self, content).await,
-            None => Ok(Ok(script(self, &self.step_type.scripts.apply))),
+            Some(content) => match self.store(store) {
+                Ok(store) => content::swap(reach, self, content, store).await,
+                Err(failure) => Ok(Err(failure)),
+            },
+            None => Ok(self.apply(store)),
         }
+    }
+
+    fn apply(&self, store: &Option<String>) -> Result<Script, Failure> {
+        let script = script(self, &self.step_type.scripts.apply);
+        let files = self.files()?;
+        if files.is_empty() {
+            return Ok(script);
+        }
+        let script = script.undo_store(self.store(store)?);
+        Ok(files.iter().fold(script, Script::keep))
+    }
+
+    /// The files that were registered for undo.
+    fn files(&self) -> Result<Vec<Kept>, Failure> {
+        let files = self.before.iter();
+        let files = files.filter_map(|(name, value)| Kept::of(name, value));
+        let files: Result<_, _> = files.collect();
+        files.map_err(|error| Failure::new(FailureKind::Value, error.to_string()))
+    }
+
+    fn store<'a>(&self, store: &'a Option<String>) -> Result<&'a str, Failure> {
+        store.as_deref().ok_or_else(|| {
+            let message = "nothing is on record of how it was before";
+            Failure::new(FailureKind::Value, message)
+        })
     }
 }
 
@@ -143,11 +195,13 @@ pub(crate) fn prepare(plan: &Plan, evaluator: &Evaluator, state: &RunState, node
     let limit = Duration::from_millis(of_probe.unwrap_or(step_type.check_timeout_ms));
     let past = content::Past::of(state.node(node));
     let before = state.node(node).map(|n| n.before.clone());
+    let captured_by = state.node(node).and_then(|n| n.captured_by.clone());
     Ok(Prepared {
         host: host.clone(),
         account,
         chdir,
         before: before.unwrap_or_default(),
+        captured_by,
         step_type: step_type.clone(),
         arguments,
         limit,
@@ -270,6 +324,11 @@ fn judge(step_type: &StepType, report: Report) -> Finding {
             "it captured {captured} bytes of what was before, and {CAPTURED} are kept at most"
         );
         return Finding::error(Failure::new(FailureKind::Check, message));
+    }
+    let unread = report.before.iter();
+    let unread = unread.filter_map(|(name, value)| Kept::of(name, value)?.err());
+    if let Some(error) = unread.into_iter().next() {
+        return Finding::error(Failure::new(FailureKind::Check, error.to_string()));
     }
     match typed {
         Ok(outputs) => Finding {

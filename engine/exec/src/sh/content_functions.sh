@@ -17,3 +17,38 @@ seen() { # FILE: which version of it is there
     digest "$1"
   fi
 }
+
+written() { # FILE: what a file that was written is known by later, under any name in its file system
+  if [ "$hidden" = true ]; then
+    TZ=UTC0 stat -c 'inode %i, %s bytes, %y' -- "$1"
+  else
+    digest "$1"
+  fi
+}
+
+follow() { # the file at the end of links into target, its directory into dir
+  if [ -d "$path" ]; then fail "$path is a directory"; fi
+  target=$path
+  hops=0
+  # not `readlink -f`: some refuse a link whose target is not there yet
+  while [ -L "$target" ]; do
+    hops=$((hops + 1))
+    [ "$hops" -le 40 ] || fail "$path is a link that leads nowhere"
+    need readlink
+    next=$(readlink -- "$target" && echo x) || fail "the link $target cannot be read"
+    # the newline that readlink adds, and the x that keeps all others here
+    next=${next%?x}
+    case $next in
+    /*) target=$next ;;
+    *) target=${target%/*}/$next ;;
+    esac
+  done
+  dir=${target%/*}/
+  [ -d "$dir" ] || fail "there is no directory $dir"
+}
+
+context() { # FILE: it gets the SELinux context of the target
+  if [ -e "$target" ] && [ -e /sys/fs/selinux/enforce ] && have chcon; then
+    chcon --reference="$target" -- "$1" || fail "it cannot be given the SELinux context of $target"
+  fi
+}

@@ -12,24 +12,7 @@ unchanged() {
     fail "$path was changed by somebody else after it was looked at, so it was left as it is; \`resume\` looks again"
 }
 
-if [ -d "$path" ]; then fail "$path is a directory"; fi
-target=$path
-hops=0
-# not `readlink -f`: some refuse a link whose target is not there yet
-while [ -L "$target" ]; do
-  hops=$((hops + 1))
-  [ "$hops" -le 40 ] || fail "$path is a link that leads nowhere"
-  need readlink
-  next=$(readlink -- "$target" && echo x) || fail "the link $target cannot be read"
-  # the newline that readlink adds, and the x that keeps all others here
-  next=${next%?x}
-  case $next in
-  /*) target=$next ;;
-  *) target=${target%/*}/$next ;;
-  esac
-done
-dir=${target%/*}/
-[ -d "$dir" ] || fail "there is no directory $dir"
+follow
 unchanged
 
 temp=
@@ -49,9 +32,7 @@ fi
 if [ -n "$owner" ]; then chown -- "$owner" "$temp" || fail "it cannot be given to the owner $owner"; fi
 if [ -n "$group" ]; then chgrp -- "$group" "$temp" || fail "it cannot be given to the group $group"; fi
 if [ -n "$mode" ]; then chmod -- "$mode" "$temp" || fail "it cannot be given the mode $mode"; fi
-if [ -e "$target" ] && [ -e /sys/fs/selinux/enforce ] && have chcon; then
-  chcon --reference="$target" -- "$temp" || fail "it cannot be given the SELinux context of $target"
-fi
+context "$temp"
 # as far as this system can: an old `sync` knows no files
 sync -- "$temp" 2>/dev/null || :
 
@@ -77,7 +58,14 @@ if [ $# -gt 0 ]; then
   [ "$(digest "$temp")" = "$want" ] || fail "\`$1\` changed the new text, so $path was left as it is"
 fi
 
+# until something was written, what is there is what was there before
+if [ ! -e "$rb_store/file.wrote" ]; then rm -f -- "$rb_store/file.was"; fi
+rb_keep file "$target" ''
 unchanged
+# it is known as ours before it can be there
+{ written "$temp" >>"$rb_store/file.wrote" && echo >>"$rb_store/file.wrote"; } 2>/dev/null ||
+  fail "$path cannot be kept for undo: is the disk full?"
+rb_durable "$rb_store/file.wrote" "$rb_store"
 if [ "$expect" = absent ] && ln -- "$temp" "$target" 2>/dev/null; then
   # a file that came in between would have made `ln` fail
   rm -f -- "$temp"

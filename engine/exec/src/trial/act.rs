@@ -7,17 +7,19 @@ use runbook_lang::evaluate::Argument;
 use runbook_lang::steptype::coerce;
 use runbook_lang::testfile::value_at;
 use runbook_model::{HostName, StepType, Value};
-use runbook_remote::{Param, RemoteError, Report};
+use runbook_remote::{RemoteError, Report};
 
 use super::judge::told;
 use crate::driver::Reach;
-use crate::driver::look::{self, Finding, Prepared, script};
+use crate::driver::look::{self, Finding, Prepared};
 use crate::outputs;
 
 /// A type with its arguments, and the host.
 pub(super) struct Actor<'a> {
     reach: &'a Reach,
     prepared: Prepared,
+    /// Where files are kept for undo.
+    store: Option<String>,
     /// The limit of an apply.
     limit: Duration,
 }
@@ -52,6 +54,7 @@ impl<'a> Actor<'a> {
         Ok(Self {
             reach,
             prepared,
+            store: Some(format!("{scratch}.undo/0")),
             limit: apply,
         })
     }
@@ -67,7 +70,7 @@ impl<'a> Actor<'a> {
     pub(super) async fn apply(
         &self,
     ) -> Result<Result<BTreeMap<String, Value>, String>, RemoteError> {
-        let script = match self.prepared.change(self.reach).await? {
+        let script = match self.prepared.change(self.reach, &self.store).await? {
             Ok(script) => script,
             Err(failure) => return Ok(Err(failure.message)),
         };
@@ -76,15 +79,19 @@ impl<'a> Actor<'a> {
         Ok(self.ended(&report))
     }
 
+    /// What a look captured is what an undo goes back to.
+    pub(super) fn capture(&mut self, finding: &Finding) {
+        self.prepared.before.clone_from(&finding.before);
+    }
+
     /// Takes a change back, with what was captured before it.
     pub(super) async fn undo(
         &self,
-        before: &BTreeMap<String, String>,
     ) -> Result<Result<BTreeMap<String, Value>, String>, RemoteError> {
-        let mut script = script(&self.prepared, &self.prepared.step_type.scripts.undo);
-        for (name, value) in before {
-            script = script.param(format!("before_{name}"), Param::Text(value.clone()));
-        }
+        let script = match self.prepared.undo(&self.store) {
+            Ok(script) => script,
+            Err(failure) => return Ok(Err(failure.message)),
+        };
         let host = self.reach.host(&self.prepared.host).await?;
         let report = host.check(&script, self.limit).await?;
         Ok(self.ended(&report))

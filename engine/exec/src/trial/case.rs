@@ -111,12 +111,11 @@ async fn stages(
 ) -> Result<Course, TrialError> {
     let mut course = Course::default();
     let always = step_type.kind == TypeKind::Always;
-    let mut before = BTreeMap::new();
     if !always {
         let finding = actor.look().await?;
         course.looked = scratch.calls()?;
+        actor.capture(&finding);
         course.outputs = finding.outputs;
-        before = finding.before;
         course.check = Some(finding.verdict);
     }
     let ordinary = step_type.kind == TypeKind::Ordinary;
@@ -141,7 +140,7 @@ async fn stages(
     course.then = Some(finding.verdict);
     course.later = scratch.calls()?;
     if test.undoes.is_some() {
-        let undone = actor.undo(&before).await?.map(drop);
+        let undone = actor.undo().await?.map(drop);
         let calls = scratch.calls()?;
         let finding = actor.look().await?;
         course.later.extend(scratch.calls()?);

@@ -30,7 +30,7 @@ pub async fn run_real(
             mismatches = stages(reach, host, step_type, test, scratch).await?;
             let gone = Script::new()
                 .param("dir", Param::Text(scratch.clone()))
-                .body("rm -rf -- \"$dir\"");
+                .body("rm -rf -- \"$dir\" \"$dir.undo\"");
             connection.check(&gone, LIMIT).await?;
         }
         (Ended::Failed(message), _) => {
@@ -72,6 +72,7 @@ async fn stages(
     let mut applies = step_type.kind == TypeKind::Always;
     if let Some(expected) = test.check {
         let finding = actor.look().await?;
+        actor.capture(&finding);
         mismatches.extend(judge::verdict("check", expected, &finding.verdict));
         mismatches.extend(judge::reasons(test, &finding.verdict, scratch));
         if let Verdict::Error(failure) = &finding.verdict {

@@ -237,6 +237,15 @@ impl Bench {
 
     /// A plan of one step for each map of arguments; `DIR` in a path is the directory of the files.
     pub(crate) fn plan(&self, uses: &str, steps: &[Value]) -> Plan {
+        self.plan_of(uses, steps, "")
+    }
+
+    /// The same, and each step holds what it did until the run ends.
+    pub(crate) fn held(&self, uses: &str, steps: &[Value]) -> Plan {
+        self.plan_of(uses, steps, "    hold: { release: end }\n")
+    }
+
+    fn plan_of(&self, uses: &str, steps: &[Value], more: &str) -> Plan {
         let dir = self.path("");
         let mut given = Given::default();
         let mut inputs = String::from("runbook: files\ninputs:\n");
@@ -251,7 +260,8 @@ impl Bench {
         }
         let mut list = String::from("steps:\n");
         for (at, step) in steps.iter().enumerate() {
-            list += &format!("  - step: s{at}\n    uses: {uses}\n    on: control\n    with:\n");
+            list +=
+                &format!("  - step: s{at}\n    uses: {uses}\n    on: control\n{more}    with:\n");
             for (name, value) in step.as_object().unwrap() {
                 match value.as_str() {
                     // An input is any text, braces included.

@@ -6,6 +6,7 @@
 mod bench;
 mod changes;
 mod scripts;
+mod undo;
 
 use std::os::unix::fs::{MetadataExt, symlink};
 
@@ -17,6 +18,11 @@ use changes::{
 };
 use runbook_model::Event;
 use serde_json::json;
+use undo::{
+    an_old_secret_is_put_back, changes_of_one_file_are_taken_back_in_reverse,
+    what_is_too_large_to_be_kept_is_left_as_it_is, what_was_swapped_is_put_back,
+    what_was_written_by_somebody_else_stays,
+};
 
 macro_rules! in_every_shell {
     ($($name:ident),*) => {
@@ -49,7 +55,12 @@ in_every_shell!(
     a_block_is_ensured,
     what_cannot_be_changed_is_left_as_it_is,
     a_change_is_made_of_what_was_looked_at,
-    secrets_in_a_change_leave_no_trace
+    secrets_in_a_change_leave_no_trace,
+    what_was_swapped_is_put_back,
+    changes_of_one_file_are_taken_back_in_reverse,
+    what_was_written_by_somebody_else_stays,
+    an_old_secret_is_put_back,
+    what_is_too_large_to_be_kept_is_left_as_it_is
 );
 
 fn any_text_arrives_as_it_is(shell: &str) {

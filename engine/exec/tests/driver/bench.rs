@@ -36,16 +36,21 @@ pub(crate) struct Bench {
     store: Store,
 }
 
+/// What is done when an event is recorded.
+pub(crate) type Hook = Box<dyn FnMut(&Event)>;
+
 /// Keeps the events, and says when one came that the test waits for.
 struct Tape {
     events: Rc<RefCell<Vec<Event>>>,
     until: fn(&Event) -> bool,
+    hook: Hook,
     seen: Rc<Cell<bool>>,
 }
 
 impl Watcher for Tape {
     fn record(&mut self, record: &Record, _plan: &Plan, _state: &RunState) {
         self.events.borrow_mut().push(record.event.clone());
+        (self.hook)(&record.event);
         self.seen
             .set(self.seen.get() || (self.until)(&record.event));
     }
@@ -128,13 +133,14 @@ impl Bench {
         self.drive_until(|_| false)
     }
 
+    /// One controller, until it ends.
+    pub(crate) fn drive_with(&self, hook: Hook) -> Left {
+        block_on(self.controller(|_| false, hook, None))
+    }
+
     /// One controller, until it ends or has recorded such an event: then it is gone, as if killed.
     pub(crate) fn drive_until(&self, until: fn(&Event) -> bool) -> Left {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        tokio::task::LocalSet::new().block_on(&runtime, self.controller(until, None))
+        block_on(self.controller(until, Box::new(|_| {}), None))
     }
 
     /// One controller that only releases what this instance holds.
@@ -145,14 +151,15 @@ impl Bench {
             by: "me".into(),
             reason: "a test".into(),
         };
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        tokio::task::LocalSet::new().block_on(&runtime, self.controller(|_| false, Some(ask)))
+        block_on(self.controller(|_| false, Box::new(|_| {}), Some(ask)))
     }
 
-    async fn controller(&self, until: fn(&Event) -> bool, release: Option<Ask>) -> Left {
+    async fn controller(
+        &self,
+        until: fn(&Event) -> bool,
+        hook: Hook,
+        release: Option<Ask>,
+    ) -> Left {
         let mut run = self.store.take(&self.id, &controller()).unwrap();
         let plan = Arc::new(run.plan.clone());
         let secrets = [("password".to_owned(), "hunter2".to_owned())].into();
@@ -170,6 +177,7 @@ impl Bench {
         let tape = Tape {
             events: Rc::clone(&events),
             until,
+            hook,
             seen: Rc::clone(&seen),
         };
         let (_signals, signals) = mpsc::unbounded_channel();
@@ -203,6 +211,14 @@ impl Bench {
         let events = events.take();
         Left { result, events }
     }
+}
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    tokio::task::LocalSet::new().block_on(&runtime, work)
 }
 
 fn plan(text: &str, types: &[(&str, &str)]) -> Plan {

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod bench;
+mod undo;
 
 use bench::Bench;
 use runbook_model::{Event, Outcome, RunResult};

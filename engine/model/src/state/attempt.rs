@@ -50,8 +50,9 @@ impl RunState {
             let n = self.step(seq, intent.node, Trigger::Dispatched)?;
             n.started_at.get_or_insert(record.at);
             // An attempt that failed may have changed half of it: what was before all attempts stays.
-            if n.attempts.is_empty() && n.before.is_empty() {
+            if n.captured_by.is_none() {
                 n.before.clone_from(&intent.before);
+                n.captured_by = Some(intent.attempt.clone());
             }
             n.attempts.push(intent.attempt.clone());
             n.pausing_until = None;

@@ -94,6 +94,9 @@ impl RunState {
                     .or_default()
                     .failure
                     .clone_from(failure);
+                if let (None, Some(n)) = (failure, self.nodes.get_mut(node.at())) {
+                    n.forget_captured();
+                }
             }
             _ => {}
         }

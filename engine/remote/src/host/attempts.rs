@@ -234,6 +234,24 @@ impl Host {
             .map(drop)
     }
 
+    /// Removes all that this account keeps for the undos of a run that is closed.
+    ///
+    /// # Errors
+    /// `Fenced`, `Io`, or the connection.
+    pub async fn discard(&self, run: &RunId) -> Result<(), RemoteError> {
+        let epoch = self.epoch(run);
+        self.request(format!("rb_discard {run} {epoch}"), Vec::new())
+            .await
+            .map(drop)
+    }
+
+    /// Where this account keeps what the undo of an instance needs; `capture` is the attempt whose intent holds what
+    /// was captured.
+    #[must_use]
+    pub fn undo_store(&self, run: &RunId, capture: &AttemptId) -> String {
+        format!("{}/runs/{run}/undo/{capture}", self.hello().state_dir)
+    }
+
     /// Removes what is left of an attempt that is over, after its end is durable elsewhere.
     ///
     /// # Errors

@@ -201,6 +201,15 @@ rb_wipe() { # run attempt epoch: empties what an attempt that is over has printe
   done
 }
 
+rb_discard() { # run epoch: removes all that a run has kept for undo
+  rb_fence "$1" "$2" || return 1
+  rb_d=$RB/runs/$1/undo
+  [ -d "$rb_d" ] || return 0
+  # renamed first: half of it is of no use
+  mv "$rb_d" "$RB/runs/$1/trash.undo.$$" || { rb_io "cannot remove $rb_d"; return 1; }
+  rm -rf "$RB/runs/$1/trash.undo.$$"
+}
+
 rb_forget() { # run attempt epoch: removes an attempt that is over; refuses one that lives
   rb_fence "$1" "$3" || return 1
   rb_job_dir "$1" "$2"

@@ -24,6 +24,33 @@ esac
 differs() { rb_record differs - "$*"; }
 output() { rb_record output "$1" "$2"; }
 before() { rb_record before "$1" "$2"; }
+before_file() { # NAME FILE: it is kept for undo before the first change, or that it is not there
+  case $1 in
+  [!a-z]* | *[!a-z0-9_]* | '') fail "before_file: \`$1\` is not a name" ;;
+  esac
+  [ ${#1} -le 40 ] || fail "before_file: the name \`$1\` is too long"
+  case $2 in
+  /*) ;;
+  *) fail "before_file: \`$2\` is not a path from /" ;;
+  esac
+  need sha256sum stat
+  rb_file_now "$2"
+  rb_record before "file:$1" "$rb_now $2"
+}
+rb_file_now() { # FILE: what is there, into rb_now, and its bytes into rb_bytes; only what can be kept for undo
+  if [ -L "$1" ]; then fail "$1 is a symbolic link, which is not kept for undo"; fi
+  rb_now=absent rb_bytes=0
+  if [ ! -e "$1" ]; then return 0; fi
+  [ -f "$1" ] || fail "$1 is not a regular file, which is all that is kept for undo"
+  [ -r "$1" ] || fail "$1 cannot be read by this account, so it cannot be kept for undo"
+  rb_now=$(stat -c '%u %g %a %s' -- "$1")
+  rb_bytes=${rb_now##* }
+  if [ ${#rb_bytes} -gt 8 ] || [ "$rb_bytes" -gt 16777216 ]; then
+    fail "$1 has $rb_bytes bytes, and no more than 16 MiB are kept for undo"
+  fi
+  rb_sum=$(sha256sum <"$1")
+  rb_now="file $rb_now ${rb_sum%% *}"
+}
 skip() {
   rb_record skip - "$*"
   exit 0

@@ -28,6 +28,7 @@ fn report(records: &[(&str, &str)]) -> Report {
             .collect(),
         before: Vec::new(),
         status: Some(0),
+        stale: false,
         timed_out: false,
         lossy: false,
         stdout: Excerpt::default(),
