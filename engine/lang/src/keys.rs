@@ -48,6 +48,33 @@ pub fn find(section: Section, name: &str) -> Option<&'static Key> {
     STANDARD.find(section, name)
 }
 
+/// A key that may be left out.
+const fn key(
+    section: Section,
+    name: &'static str,
+    shape: Shape,
+    doc: &'static str,
+    example: &'static str,
+) -> Key {
+    Key {
+        section,
+        name,
+        shape,
+        required: false,
+        since: Since::Now,
+        doc,
+        example,
+    }
+}
+
+/// The same key, as one that must be there.
+const fn required(key: Key) -> Key {
+    Key {
+        required: true,
+        ..key
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,32 +1,7 @@
 //! Keys of a runbook.
 
-use super::shape::{Section as S, Shape, Since, Word, now};
-use super::{Key, Name};
-
-const fn key(
-    section: S,
-    name: &'static str,
-    shape: Shape,
-    doc: &'static str,
-    example: &'static str,
-) -> Key {
-    Key {
-        section,
-        name,
-        shape,
-        required: false,
-        since: Since::Now,
-        doc,
-        example,
-    }
-}
-
-const fn required(key: Key) -> Key {
-    Key {
-        required: true,
-        ..key
-    }
-}
+use super::shape::{Section as S, Shape, Word, now};
+use super::{Key, Name, key, required};
 
 /// Types of inputs and of group variables.
 const TYPES: &[Word] = &[

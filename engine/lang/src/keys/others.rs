@@ -1,32 +1,7 @@
 //! Keys of inventories and of step types.
 
-use super::shape::{Section as S, Shape, Since, Word, now};
-use super::{Key, Name};
-
-const fn key(
-    section: S,
-    name: &'static str,
-    shape: Shape,
-    doc: &'static str,
-    example: &'static str,
-) -> Key {
-    Key {
-        section,
-        name,
-        shape,
-        required: false,
-        since: Since::Now,
-        doc,
-        example,
-    }
-}
-
-const fn required(key: Key) -> Key {
-    Key {
-        required: true,
-        ..key
-    }
-}
+use super::shape::{Section as S, Shape, Word, now};
+use super::{Key, Name, key, required};
 
 const SHAPES: &[Word] = &[
     now("string"),
