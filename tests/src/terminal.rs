@@ -161,6 +161,26 @@ impl Terminal {
         }
     }
 
+    /// Waits until what is typed is not shown. A prompt stands there a moment before that, and what
+    /// is typed in this moment would be shown by the terminal itself.
+    pub fn wait_for_silence(&mut self) {
+        let tty = format!("/proc/{}/fd/0", self.child.id());
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let asked = std::process::Command::new("stty")
+                .args(["-a", "-F", &tty])
+                .output()
+                .expect("the system has stty");
+            let text = String::from_utf8_lossy(&asked.stdout);
+            if text.split_whitespace().any(|word| word == "-echo") {
+                return;
+            }
+            let over = !self.runs() || Instant::now() > deadline;
+            assert!(!over, "what is typed was shown all the time: {text}");
+            std::thread::sleep(MOMENT);
+        }
+    }
+
     /// Whether a gate asks now; the question counts as read.
     pub fn asks(&mut self) -> bool {
         self.appeared(PROMPT)
@@ -303,6 +323,16 @@ mod tests {
         let ended = terminal.end();
         assert_eq!(ended.code, Some(3));
         assert!(ended.text.ends_with("got yes\n"), "{}", ended.text);
+    }
+
+    #[test]
+    fn what_is_typed_in_silence_is_not_shown() {
+        let mut terminal = shell("echo word:; stty -echo; read a; stty echo; echo \"got ${#a}\"");
+        terminal.wait_for("word:");
+        terminal.wait_for_silence();
+        terminal.send("secret\n");
+        let ended = terminal.end();
+        assert_eq!(ended.text, "word:\ngot 6\n");
     }
 
     #[test]

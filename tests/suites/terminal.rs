@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::path::Path;
 
+use runbook_model::RunResult;
 use runbook_tests::operator::{Operator, replaced};
 use runbook_tests::root;
 
@@ -126,4 +127,36 @@ fn a_gate_takes_yes_from_a_terminal_only() {
     let mut session = operator.resume();
     session.terminal.answer("sure@control", "yes");
     assert_eq!(session.terminal.end().code, Some(0));
+}
+
+const SECRET: &str = "correct horse battery";
+
+const ASKS: &str = "\
+runbook: asks
+inputs:
+  who: { type: string, required: true, help: whom to greet }
+  word: { type: secret, required: true }
+steps:
+  - { step: sure, uses: gate.approve, with: { message: 'Greet {{inputs.who}}?' } }
+";
+
+#[test]
+fn what_is_missing_is_asked_and_a_secret_is_not_shown() {
+    let mut operator = asking();
+    operator.runbook = operator.file("asks.yaml", ASKS);
+    let mut session = operator.run();
+    let terminal = &mut session.terminal;
+    terminal.wait_for("who (whom to greet)");
+    terminal.send("everybody\n");
+    terminal.wait_for("word:");
+    terminal.wait_for_silence();
+    terminal.send(&format!("{SECRET}\n"));
+    terminal.answer("sure@control", "yes");
+    let ended = terminal.end();
+    assert_eq!(ended.code, Some(0), "{}", ended.text);
+    assert!(ended.text.contains("Greet everybody?"), "{}", ended.text);
+    assert!(!ended.text.contains(SECRET), "{}", ended.text);
+    let seen = operator.seen();
+    assert_eq!(seen.state.result, Some(RunResult::Succeeded));
+    assert!(!format!("{:?}", seen.plan).contains(SECRET));
 }

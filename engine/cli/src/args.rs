@@ -1,15 +1,17 @@
 //! What can be typed.
 
+mod secret;
 mod show;
 
-use std::convert::Infallible;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use runbook_model::plan::SecretSource;
+use runbook_model::text::printable;
 
 use crate::error::Error;
 
+pub(crate) use secret::{SecretArg, SecretArgs};
 pub(crate) use show::{ExplainArgs, GraphArgs, GraphFormat, GraphPart};
 
 /// Runs YAML runbooks as graphs of idempotent steps over SSH, with a journal, and resumes them
@@ -34,7 +36,7 @@ pub(crate) struct Cli {
     /// When to use colours
     #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, value_name = "WHEN")]
     pub(crate) color: Colour,
-    /// Show plain lines instead of progress on a terminal
+    /// Tell a run in plain lines, on a terminal too
     #[arg(long, global = true)]
     pub(crate) no_progress: bool,
 }
@@ -65,7 +67,7 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Go on with a run that stopped, was left, or lost its controller
     Resume(ResumeArgs),
-    /// Take back what an ended run still holds
+    /// Take back what a run that has ended still holds
     Release(ReleaseArgs),
     /// List runs, the newest first
     Runs,
@@ -75,7 +77,8 @@ pub(crate) enum Command {
     Logs(LogsArgs),
     /// List step types, or show everything about one
     Steps(StepsArgs),
-    /// Run the tests of step types and the scenarios of runbooks; nothing real is touched
+    /// Run the tests of step types and the scenarios of runbooks; without --on nothing real is
+    /// touched
     Test(TestArgs),
 }
 
@@ -94,7 +97,7 @@ pub(crate) struct CompileArgs {
         hide_env_values = true
     )]
     pub(crate) inventory: Option<PathBuf>,
-    /// An input; wins over --inputs
+    /// An input, once for each name; wins over --inputs
     #[arg(long = "input", value_name = "NAME=VALUE", value_parser = pair)]
     pub(crate) input: Vec<(String, String)>,
     /// A YAML file of inputs
@@ -105,20 +108,27 @@ pub(crate) struct CompileArgs {
     pub(crate) secrets: SecretArgs,
 }
 
-/// Where secrets are read from.
-#[derive(Debug, Args)]
-pub(crate) struct SecretArgs {
-    /// Where a secret is read from: env:VARIABLE, file:PATH, command:PROGRAM, age:FILE or prompt
-    #[arg(long = "secret", value_name = "NAME=PLACE", value_parser = SecretArg::read)]
-    pub(crate) secret: Vec<SecretArg>,
-    /// The file with the key that opens age:FILE
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "RUNBOOK_AGE_IDENTITY",
-        hide_env_values = true
-    )]
-    pub(crate) age_identity: Option<PathBuf>,
+impl CompileArgs {
+    /// The inputs by name. One that is given twice is refused: which of the two was meant?
+    pub(crate) fn inputs(&self) -> Result<BTreeMap<String, String>, Error> {
+        let names = self.input.iter().map(|(name, _)| name.as_str());
+        once("--input", names)?;
+        Ok(self.input.iter().cloned().collect())
+    }
+}
+
+/// Refuses a name that stands twice behind an option.
+fn once<'a>(option: &str, names: impl Iterator<Item = &'a str>) -> Result<(), Error> {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        if !seen.insert(name) {
+            return Err(Error::Typed {
+                message: format!("{option} gives `{}` twice", printable(name)),
+                hint: Some("give each name once; a list is one value: a,b".to_owned()),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Arguments of `plan`.
@@ -185,8 +195,8 @@ pub(crate) struct LogsArgs {
     /// The run, or the beginning of its id [default: the newest]
     #[arg(value_name = "RUN")]
     pub(crate) run: Option<String>,
-    /// Whose log [default: a list of all attempts]
-    #[arg(value_name = "STEP@HOST")]
+    /// Whose log; of a step on one host, the step is enough [default: a list of all attempts]
+    #[arg(value_name = "STEP[@HOST]")]
     pub(crate) instance: Option<String>,
 }
 
@@ -203,8 +213,8 @@ impl LogsArgs {
 /// Arguments of `test`.
 #[derive(Debug, Args)]
 pub(crate) struct TestArgs {
-    /// Step types, runbooks, files of scenarios or directories [default: the shipped types, and
-    /// everything here]
+    /// Step types by name; runbooks, files of types or of scenarios, directories [default: the
+    /// shipped types, and everything in this directory]
     #[arg(value_name = "FILE|TYPE")]
     pub(crate) what: Vec<String>,
     /// Only tests with this text in their title
@@ -213,10 +223,10 @@ pub(crate) struct TestArgs {
     /// List the tests, run none
     #[arg(long)]
     pub(crate) list: bool,
-    /// Run the tests for real hosts, on this one: it is changed
+    /// Run only the tests of step types for real hosts, on this one: it is changed
     #[arg(long, value_name = "HOST", requires = "inventory")]
     pub(crate) on: Option<String>,
-    /// The inventory that has the host
+    /// The inventory that has the host of --on
     #[arg(
         short,
         long,
@@ -242,31 +252,6 @@ fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.into(), value.into())),
         _ => Err("write NAME=VALUE".into()),
-    }
-}
-
-/// `--secret`: the name of a secret and its place. What is not written so is dropped at once and
-/// refused later: it could be the secret itself, and an error of the parser would repeat it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct SecretArg(Option<(String, SecretSource)>);
-
-impl SecretArg {
-    fn read(text: &str) -> Result<Self, Infallible> {
-        Ok(Self(crate::secrets::parse(text)))
-    }
-
-    /// The names and places.
-    pub(crate) fn all(args: &[Self]) -> Result<Vec<(String, SecretSource)>, Error> {
-        let wrong = || Error::Typed {
-            message: "a --secret does not name a place".into(),
-            hint: Some(format!(
-                "write NAME=PLACE with one of {}, never the secret itself",
-                crate::secrets::PLACES
-            )),
-        };
-        args.iter()
-            .map(|arg| arg.0.clone().ok_or_else(wrong))
-            .collect()
     }
 }
 
@@ -297,6 +282,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(not(feature = "age"))]
     fn the_help_of_everything() {
         let mut command = Cli::command()
             .after_help(crate::exit::help())
@@ -312,26 +298,6 @@ mod tests {
             text.push_str(&format!("\n=== {name}\n{}", sub.render_help()));
         }
         insta::assert_snapshot!(text);
-    }
-
-    #[test]
-    fn what_is_no_place_of_a_secret_is_not_repeated() {
-        for wrong in [
-            "hunter2",
-            "db=hunter2",
-            "db=env:",
-            "=env:X",
-            "db=vault:hunter2",
-        ] {
-            let cli = Cli::parse_from(["runbook", "check", "x.yaml", "--secret", wrong]);
-            assert!(!format!("{cli:?}").contains("hunter2"));
-            let Command::Check(args) = cli.command else {
-                unreachable!("check was typed")
-            };
-            let error = SecretArg::all(&args.secrets.secret).unwrap_err();
-            assert_eq!(error.exit(), crate::exit::Exit::Mistake);
-            assert!(!format!("{error} {:?}", error.hints()).contains("hunter2"));
-        }
     }
 
     #[test]

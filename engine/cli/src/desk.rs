@@ -60,7 +60,7 @@ impl Desk for TerminalDesk {
             if !terminal {
                 return Answer {
                     approved: false,
-                    by: "nobody: there is no terminal to ask at".into(),
+                    by: "the engine: there is no terminal to ask at".into(),
                 };
             }
             let approved = receiver.await.unwrap_or(false);

@@ -278,6 +278,8 @@ mod tests {
             },
         ];
         let text: Vec<String> = all.iter().map(|e| error_text(e, false, 80)).collect();
-        insta::assert_snapshot!(text.join("\n"));
+        // What a build can read from is its own.
+        let text = text.join("\n").replace(crate::secrets::PLACES, "(places)");
+        insta::assert_snapshot!(text);
     }
 }

@@ -65,7 +65,6 @@ impl Secrets {
         for (name, input) in &plan.inputs {
             let given = other
                 .iter()
-                .rev()
                 .find(|(n, _)| n == name)
                 .map(|(_, source)| source);
             let Some(source) = given.or(input.secret.as_ref()) else {
@@ -129,7 +128,7 @@ fn decrypted(path: &str, identity: Option<&PathBuf>) -> Value {
 
 #[cfg(not(feature = "age"))]
 fn decrypted(_: &str, _: Option<&PathBuf>) -> Value {
-    Err("this `runbook` was built without age; the program does the same: command:age -d -i KEY FILE".into())
+    Err("this `runbook` was built without age: build it with `cargo build --release --features age --package runbook-cli`, or let the program do it: command:age -d -i KEY FILE".into())
 }
 
 /// What is too short cannot be taken out of what hosts print, so nothing is promised for it.
@@ -168,6 +167,8 @@ mod tests {
     #[test]
     fn without_age_it_is_said_what_to_do() {
         let problem = value(&SecretSource::Age("/x".into()), None).unwrap_err();
+        assert!(problem.contains("--features age"), "{problem}");
         assert!(problem.contains("command:age -d"), "{problem}");
+        assert!(!PLACES.contains("age"), "{PLACES}");
     }
 }

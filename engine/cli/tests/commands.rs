@@ -80,6 +80,34 @@ fn what_is_typed_wrong_is_a_mistake() {
 }
 
 #[test]
+fn a_directory_is_no_runbook_and_those_in_it_are_named() {
+    let place = Place::new("a.yaml", GATE);
+    std::fs::write(place.0.path().join("b.yaml"), "# b\nrunbook: b\n").unwrap();
+    std::fs::create_dir(place.0.path().join("empty")).unwrap();
+    let (code, out, err) = place.run(&["check", "."]);
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert!(err.contains(". is a directory, not a runbook"), "{err}");
+    assert!(err.contains("runbooks here: ./a.yaml, ./b.yaml\n"), "{err}");
+    let (code, _, err) = place.run(&["run", "empty"]);
+    assert!(
+        code == 2 && err.contains("no runbook is in this directory"),
+        "{err}"
+    );
+}
+
+#[test]
+fn what_is_given_twice_is_refused() {
+    let place = Place::new("a.yaml", GATE);
+    for command in ["check", "plan", "run"] {
+        let (code, out, err) =
+            place.run(&[command, "a.yaml", "--input", "who=you", "--input", "who=me"]);
+        assert_eq!((code, out.as_str()), (2, ""));
+        assert!(err.contains("--input gives `who` twice"), "{err}");
+    }
+    assert_eq!(place.run(&["runs"]).1, "no runs\n");
+}
+
+#[test]
 fn every_mistake_is_reported_at_once() {
     let place = Place::new(
         "bad.yaml",
@@ -114,6 +142,52 @@ fn a_missing_inventory_does_not_hide_mistakes() {
 }
 
 #[test]
+fn a_file_of_another_kind_is_one_mistake() {
+    let place = Place::new("a.yaml", GATE);
+    let types = place.0.path().join("types");
+    std::fs::create_dir(&types).unwrap();
+    std::fs::write(
+        types.join("own.look.yaml"),
+        "type: own.look\nsummary: A look\nprobe: true\ncheck: 'true'\n",
+    )
+    .unwrap();
+    for (file, told) in [
+        ("types/own.look.yaml", "runbook test types/own.look.yaml"),
+        ("inventory.yaml", "runbook check RUNBOOK -i inventory.yaml"),
+    ] {
+        let (code, out, err) = place.run(&["check", file]);
+        assert_eq!((code, out.as_str()), (2, ""));
+        assert_eq!(err.matches("lang::").count(), 1, "{err}");
+        let flat: String = err
+            .split_whitespace()
+            .filter(|word| *word != "│")
+            .collect::<Vec<_>>()
+            .join(" ");
+        assert!(flat.contains(told), "{err}");
+        assert!(!err.contains("cannot read"), "{err}");
+    }
+}
+
+#[test]
+fn mistakes_in_a_file_of_inputs_point_into_it_and_show_no_secret() {
+    let runbook = GATE.replace(
+        "steps:",
+        "  token: { type: secret, required: true }\nsteps:",
+    );
+    let place = Place::new("a.yaml", &runbook);
+    let inputs = "token: hunter2\nwho: 3\n# more\nwhoo: hunter2\n";
+    std::fs::write(place.0.path().join("given.yaml"), inputs).unwrap();
+    let (code, _, err) = place.run(&["check", "a.yaml", "--inputs", "given.yaml"]);
+    assert_eq!(code, 2);
+    for told in ["given.yaml:1:1", "given.yaml:2:6", "given.yaml:4:1"] {
+        assert!(err.contains(told), "{told}: {err}");
+    }
+    assert!(!err.contains("hunter2"), "{err}");
+    let (_, out, err) = place.run(&["check", "a.yaml", "--inputs", "given.yaml", "--json"]);
+    assert!(!(out + &err).contains("hunter2"));
+}
+
+#[test]
 fn missing_inputs_are_unknown_to_check_and_refused_by_run() {
     let place = Place::new("a.yaml", GATE);
     let (code, out, _) = place.run(&["check", "a.yaml"]);
@@ -137,10 +211,7 @@ fn a_gate_without_a_terminal_is_refused_and_the_run_can_go_on() {
         "{out}"
     );
 
-    let (code, _, err) = place.run(&words);
-    assert_eq!(code, 5, "{err}");
-    assert!(err.contains("runbook resume "), "{err}");
-
+    assert_eq!(place.run(&words).0, 3, "nothing was done: a new one begins");
     assert_eq!(place.run(&["resume"]).0, 3);
     let (code, out, _) = place.run(&["runs", "--json"]);
     let runs: serde_json::Value = serde_json::from_str(&out).unwrap();
@@ -154,12 +225,39 @@ fn a_gate_without_a_terminal_is_refused_and_the_run_can_go_on() {
         "{out}"
     );
     assert_eq!(place.run(&["logs"]).0, 0);
-    assert_eq!(place.run(&["logs", "space@control"]).0, 0);
+    let whole = place.run(&["logs", "space@control"]);
+    assert_eq!(whole.0, 0);
+    assert_eq!(
+        place.run(&["logs", "last", "space"]),
+        whole,
+        "a step on one host is an instance"
+    );
+    let (code, _, err) = place.run(&["logs", "last", "spac"]);
+    assert!(code == 2 && err.contains("did you mean space?"), "{err}");
     let (code, _, err) = place.run(&["logs", "spice@control"]);
     assert!(
         code == 2 && err.contains("did you mean space@control?"),
         "{err}"
     );
+}
+
+#[test]
+fn a_run_that_has_done_something_is_resumed_first() {
+    let note = "steps:\n  - { step: note, uses: file, on: control, with: { path: DIR/note, text: hello } }\n";
+    let place = Place::new("a.yaml", "");
+    let note = note.replace("DIR", &place.0.path().to_string_lossy());
+    std::fs::write(
+        place.0.path().join("a.yaml"),
+        GATE.replace("steps:\n", &note),
+    )
+    .unwrap();
+    let words = ["run", "a.yaml", "--input", "who=you"];
+    let (code, out, err) = place.run(&words);
+    assert_eq!(code, 3, "{out}{err}");
+    assert!(out.contains("note@control changed"), "{out}");
+    let (code, _, err) = place.run(&words);
+    assert_eq!(code, 5, "{err}");
+    assert!(err.contains("runbook resume "), "{err}");
 }
 
 #[test]
@@ -174,10 +272,18 @@ fn a_run_that_succeeds_gives_0_and_leaves_nothing_to_resume() {
     );
     let (code, out, err) = place.run(&["run", "ok.yaml", "--input", "who=you", "--json"]);
     assert_eq!(code, 0, "{out}{err}");
-    for line in out.lines() {
+    for (line, seq) in out.lines().zip(1..) {
         let event: serde_json::Value = serde_json::from_str(line).unwrap();
         assert_eq!(event["format"], 1);
+        assert_eq!(
+            event["seq"], seq,
+            "from the first event on, none is left out"
+        );
     }
+    assert!(
+        out.starts_with('{') && out.contains("\"kind\":\"run_created\""),
+        "{out}"
+    );
     assert!(
         out.lines()
             .last()

@@ -167,9 +167,27 @@ fn every_step_is_drawn_and_every_arrow_has_its_ends() {
 }
 
 #[test]
+fn a_graph_for_programs_is_the_drawing() {
+    let (code, out, err) = runbook(&[&["graph"], &WANTED[..], &["--json"]].concat());
+    assert_eq!((code, err.as_str()), (0, ""));
+    let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let (_, dot, _) = runbook(&[&["graph"], &WANTED[..]].concat());
+    let (nodes, _) = parts(&dot);
+    let all = json["nodes"].as_array().unwrap();
+    let named = all.iter().filter(|n| n["name"].is_string());
+    let ids: BTreeSet<&str> = named.map(|n| n["id"].as_str().unwrap()).collect();
+    assert!(!ids.is_empty() && ids.is_subset(&nodes), "{ids:?}");
+    let (code, out, err) =
+        runbook(&[&["graph"], &WANTED[..], &["--json", "--format", "svg"]].concat());
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert!(err.contains("ask for different things"), "{err}");
+}
+
+#[test]
 fn the_name_of_the_output_says_the_language() {
     let dir = tempfile::tempdir().unwrap();
     for (name, begin) in [
+        ("a.json", "{\n"),
         ("a.svg", "<svg "),
         ("a.mmd", "---\ntitle: "),
         ("a.dot", "digraph "),

@@ -121,6 +121,24 @@ fn one_is_found_by_its_title_its_type_or_its_file() {
 }
 
 #[test]
+fn a_runbook_without_scenarios_is_said_to_have_none() {
+    let dir = place(TYPE, SCENARIOS);
+    fs::write(dir.path().join("other.yaml"), RUNBOOK).unwrap();
+    let (code, out, err) = run(&dir, &["other.yaml"]);
+    let absent = "no scenario was found: there is no other.test.yaml";
+    assert_eq!(
+        (code, err),
+        (0, format!("{absent}\n")),
+        "the types beside it are tested"
+    );
+    assert_eq!(out.matches("  ok  ").count(), 3, "{out}");
+    fs::remove_dir_all(dir.path().join("types")).unwrap();
+    let (code, out, err) = run(&dir, &["other.yaml"]);
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert!(err.contains(absent), "{err}");
+}
+
+#[test]
 fn mistakes_are_told_before_anything_runs() {
     let dir = place(
         &TYPE.replace("check: satisfied", "chek: satisfied"),

@@ -12,11 +12,13 @@ mod fresh;
 mod hold;
 mod hosts;
 mod judge;
+mod keys;
 mod leave;
 mod message;
 mod node;
 mod queue;
 mod resume;
+mod role;
 mod secret;
 mod stop;
 mod undo;
@@ -29,7 +31,6 @@ use runbook_model::event::{Controller, NodeSummary, Purpose};
 use runbook_model::node::NodeKind;
 use runbook_model::plan::Part;
 use runbook_model::secret::SecretOrigin;
-use runbook_model::step_type::{InDoubt, TypeKind};
 use runbook_model::{
     AttemptId, Epoch, Event, Failure, HostName, Millis, NodeIx, Plan, Record, RunId, RunState, Step,
 };
@@ -39,7 +40,9 @@ pub use message::{Action, Ask, AttemptIds, Input, Options, UnitFound};
 use crate::graph::{Frozen, GraphError};
 use crate::rules::Rules;
 use hosts::HostRow;
+use keys::Ring;
 use queue::{Flight, Place};
+use role::Role;
 use window::Window;
 
 /// Runs one plan, as one controller.
@@ -69,6 +72,8 @@ pub struct Dispatcher<R> {
     pauses: BTreeSet<(Millis, NodeIx)>,
     /// What was asked of the outside and is not answered.
     flights: BTreeMap<NodeIx, Flight>,
+    /// Who may write what.
+    ring: Ring,
     /// Units of earlier controllers whose hosts have not answered.
     unanswered: BTreeSet<AttemptId>,
     looks: u64,
@@ -113,23 +118,6 @@ enum Mode {
     Accounting,
     Going,
     Ended,
-}
-
-/// What a node is, resolved once.
-#[derive(Debug, Clone, Copy)]
-enum Role {
-    Instance {
-        step: usize,
-        kind: TypeKind,
-        in_doubt: InDoubt,
-        host: usize,
-    },
-    PhaseBegin(u32),
-    Barrier {
-        phase: u32,
-        batch: Option<u32>,
-    },
-    DoneWhen,
 }
 
 /// What this controller keeps of a node beside the state.
@@ -235,6 +223,7 @@ impl<R: Rules> Dispatcher<R> {
             waiting: BTreeSet::new(),
             pauses: BTreeSet::new(),
             flights: BTreeMap::new(),
+            ring: Ring::default(),
             unanswered: BTreeSet::new(),
             looks: 0,
             woken: None,
@@ -457,39 +446,5 @@ impl<R: Rules> Dispatcher<R> {
 
     fn step(&self, at: usize) -> &Step {
         &self.plan.steps[at]
-    }
-}
-
-impl Role {
-    fn of(plan: &Plan, node: NodeIx, hosts: &[HostRow]) -> Result<Self, GraphError> {
-        Ok(match &plan.nodes[node.at()].kind {
-            NodeKind::PhaseBegin { phase } => Self::PhaseBegin(*phase),
-            NodeKind::Barrier { phase, batch } => Self::Barrier {
-                phase: *phase,
-                batch: *batch,
-            },
-            NodeKind::DoneWhen => Self::DoneWhen,
-            NodeKind::Instance { step: at, .. } => {
-                let dangling = |what: &str| {
-                    GraphError::Dangling(format!("`{}` has no {what}", plan.nodes[node.at()].id))
-                };
-                let step = plan.steps.get(at.at()).ok_or_else(|| dangling("step"))?;
-                let of = plan.type_of(step).ok_or_else(|| dangling("type"))?;
-                if plan.phases.get(step.phase as usize).is_none() && !plan.phases.is_empty() {
-                    return Err(dangling("phase"));
-                }
-                let host = plan.runs_on(node).ok_or_else(|| dangling("host"))?;
-                let host = hosts
-                    .iter()
-                    .position(|row| row.name == *host)
-                    .ok_or_else(|| dangling("host"))?;
-                Self::Instance {
-                    step: at.at(),
-                    kind: of.kind,
-                    in_doubt: of.in_doubt,
-                    host,
-                }
-            }
-        })
     }
 }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use runbook_lang::evaluate::{Context, EvaluateError, Evaluator, assert_checks};
+use runbook_lang::steptype::{ParamValue, coerce};
 use runbook_lang::value::{Date, parse_duration};
 use runbook_model::step::Expr;
 use runbook_model::step_type::TypeKind;
@@ -14,7 +15,7 @@ use runbook_model::{
 };
 use serde_json::Map;
 
-use crate::rules::{Question, Rules};
+use crate::rules::{Keys, Question, Rules};
 
 /// The plan's own meaning.
 #[derive(Clone)]
@@ -46,6 +47,38 @@ impl Meaning {
         self.evaluator
             .truth(what, &expr.text, context, state)
             .map_err(no_value)
+    }
+
+    /// A resource key with its parameters filled in, if they have values. What is secret stays out of
+    /// it, so that the key stands for all that it could be.
+    fn filled(&self, key: &str, node: NodeIx, step: &Step, state: &RunState) -> Option<String> {
+        let params = &self.plan.type_of(step)?.params;
+        let mut out = String::new();
+        let mut rest = key;
+        while let Some((before, after)) = rest.split_once("{{") {
+            let (name, after) = after.split_once("}}")?;
+            out.push_str(before);
+            rest = after;
+            let name = name.trim();
+            let param = params.get(name)?;
+            if param.secret {
+                continue;
+            }
+            let context = self.evaluator.context(node);
+            let value = match step.with.get(name) {
+                Some(value) => self
+                    .evaluator
+                    .render_all(name, value, context, state)
+                    .ok()?,
+                None => Value::Null,
+            };
+            match coerce(param, &value).ok()? {
+                ParamValue::Text(text) => out.push_str(&text),
+                ParamValue::List(words) => out.push_str(&words.join(",")),
+                ParamValue::Map(_) => return None,
+            }
+        }
+        Some(out + rest)
     }
 
     fn shown(&self, id: &str, state: &RunState) -> Option<(String, Value)> {
@@ -231,6 +264,24 @@ impl Rules for Meaning {
             HostName::new(host).ok()
         };
         ["from", "to"].into_iter().filter_map(end).collect()
+    }
+
+    fn keys(&self, node: NodeIx, state: &RunState) -> Keys {
+        let Ok((step, _)) = self.instance(node) else {
+            return Keys::default();
+        };
+        let Some(of) = self.plan.type_of(step) else {
+            return Keys::default();
+        };
+        let filled = |keys: &[String]| {
+            let keys = keys.iter();
+            keys.filter_map(|key| self.filled(key, node, step, state))
+                .collect()
+        };
+        Keys {
+            written: filled(&of.writes),
+            read: filled(&of.reads),
+        }
     }
 
     fn question(&self, node: NodeIx, state: &RunState) -> Result<Question, Failure> {

@@ -1,7 +1,9 @@
 //! The plan's forecast: what each instance would do now. Runs checks only, on all hosts at once;
 //! what an earlier step would change first is said to be unknown, and never counts as an error.
 
+mod later;
 mod levels;
+mod names;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,14 +13,17 @@ use runbook_lang::steptype::ParamValue;
 use runbook_model::event::{NodeSummary, Verdict};
 use runbook_model::plan::Part;
 use runbook_model::preview::Finding;
+use runbook_model::step::Expr;
 use runbook_model::step_type::TypeKind;
 use runbook_model::transition::Stage;
 use runbook_model::{
-    EdgeKind, Epoch, Event, Forecast, HostName, NodeIx, NodeKind, Outcome, Plan, Preview, Record,
-    RunId, RunState, Step,
+    Epoch, Event, Forecast, HostName, NodeIx, NodeKind, Outcome, Plan, Preview, Record, RunId,
+    RunState, Step, Value,
 };
 
-use levels::{levels, topological};
+use levels::levels;
+
+pub use names::RUN_ID;
 
 use crate::driver::Reach;
 use crate::driver::look::{self, Prepared};
@@ -307,7 +312,19 @@ impl<'a> Forecaster<'a> {
             }
         };
         let forecast = match found.verdict {
+            ref verdict if self.is_fatal(node, is_probe, verdict, &found.outputs) => {
+                self.would_fail(node, found.verdict)
+            }
             Verdict::Satisfied if is_probe => self.expected(node, &found.outputs),
+            Verdict::Satisfied if self.repeats_and_expects(node) => {
+                match self.expected(node, &found.outputs) {
+                    Forecast::Probe(Finding::Differs(reasons)) => Forecast::Change(reasons),
+                    Forecast::Probe(Finding::Unknown) => {
+                        Forecast::Maybe("what it expects is known only during the run".to_owned())
+                    }
+                    _ => Forecast::NoChange,
+                }
+            }
             Verdict::Satisfied => Forecast::NoChange,
             Verdict::Differs(reasons) if is_probe => Forecast::Probe(Finding::Differs(reasons)),
             Verdict::Differs(reasons) => Forecast::Change(reasons),
@@ -325,7 +342,62 @@ impl<'a> Forecaster<'a> {
         self.set(node, forecast);
     }
 
-    fn expected(&self, node: NodeIx, outputs: &BTreeMap<String, runbook_model::Value>) -> Forecast {
+    /// Whether a run would fail at its first look. An effect, where one is to come, comes first.
+    fn is_fatal(
+        &self,
+        node: NodeIx,
+        is_probe: bool,
+        verdict: &Verdict,
+        outputs: &BTreeMap<String, Value>,
+    ) -> bool {
+        let looks_only = match verdict {
+            Verdict::Satisfied => {
+                is_probe
+                    || !matches!(
+                        self.expected(node, outputs),
+                        Forecast::Probe(Finding::Differs(_))
+                    )
+            }
+            Verdict::Differs(_) => is_probe,
+            Verdict::Skipped(_) | Verdict::Error(_) => false,
+        };
+        let Some(fatal) = self.fatal(node).filter(|_| looks_only) else {
+            return false;
+        };
+        let context = Context {
+            outputs: Some(outputs),
+            ..self.evaluator.context(node)
+        };
+        let truth = self
+            .evaluator
+            .truth("fatal", &fatal.text, context, &self.state);
+        truth == Ok(true)
+    }
+
+    fn fatal(&self, node: NodeIx) -> Option<&Expr> {
+        let (step, _) = self.plan.instance(node)?;
+        step.until.as_ref()?.fatal.as_ref()
+    }
+
+    fn would_fail(&self, node: NodeIx, verdict: Verdict) -> Forecast {
+        let text = self.fatal(node).map_or("", |expr| expr.text.as_str());
+        let fatal = format!("`fatal` is true, a run would fail here at once: {text}");
+        let reasons = match verdict {
+            Verdict::Differs(reasons) => reasons,
+            _ => Vec::new(),
+        };
+        Forecast::Probe(Finding::Differs(
+            std::iter::once(fatal).chain(reasons).collect(),
+        ))
+    }
+
+    /// Whether an `expect` that is false counts as a difference.
+    fn repeats_and_expects(&self, node: NodeIx) -> bool {
+        let step = self.plan.instance(node).map(|(step, _)| step);
+        step.is_some_and(|step| step.until.is_some() && step.expect.is_some())
+    }
+
+    fn expected(&self, node: NodeIx, outputs: &BTreeMap<String, Value>) -> Forecast {
         let Some((step, _)) = self.plan.instance(node) else {
             return Forecast::Unknown;
         };
@@ -346,87 +418,6 @@ impl<'a> Forecaster<'a> {
                 Forecast::Probe(Finding::Differs(vec![format!("`{}` is false", expr.text)]))
             }
             Some((_, Err(_))) => Forecast::Probe(Finding::Unknown),
-        }
-    }
-
-    /// What an earlier step changes first is not known before the run.
-    fn finish(mut self) -> Preview {
-        let order = topological(self.plan);
-        let mut requires: BTreeMap<NodeIx, Vec<NodeIx>> = BTreeMap::new();
-        for edge in self
-            .plan
-            .edges
-            .iter()
-            .filter(|edge| edge.kind == EdgeKind::Requires)
-        {
-            requires.entry(edge.to).or_default().push(edge.from);
-        }
-        let mut changed_before: Vec<Option<NodeIx>> = vec![None; self.plan.nodes.len()];
-        let mut writers: BTreeMap<(HostName, String), NodeIx> = BTreeMap::new();
-        for node in order {
-            let ancestors = requires.get(&node).into_iter().flatten();
-            let by_ancestor = ancestors
-                .clone()
-                .find_map(|from| match self.changes(*from) {
-                    true => Some(*from),
-                    false => changed_before[from.at()],
-                });
-            changed_before[node.at()] = by_ancestor;
-            let (Some(host), Part::Main) = (self.plan.runs_on(node), self.plan.part_of(node))
-            else {
-                continue;
-            };
-            let key = |key: &String| (host.clone(), key.clone());
-            let by_key = self.keys[node.at()]
-                .touched
-                .iter()
-                .find_map(|k| writers.get(&key(k)).copied());
-            if let (Forecast::Assert(text), Some(first)) = (&self.forecasts[node.at()], by_ancestor)
-                && text.starts_with(NOT_NOW)
-            {
-                let id = &self.plan.nodes[first.at()].id;
-                let text = format!("decided in the run: `{id}` changes something first");
-                self.forecasts[node.at()] = Forecast::Assert(text);
-            }
-            let first = match &self.forecasts[node.at()] {
-                Forecast::NoChange | Forecast::Change(_) => by_key,
-                Forecast::Error(_) | Forecast::Probe(Finding::Differs(_) | Finding::Unknown) => {
-                    by_key.or(by_ancestor)
-                }
-                _ => None,
-            };
-            if let Some(first) = first {
-                let id = &self.plan.nodes[first.at()].id;
-                self.forecasts[node.at()] =
-                    Forecast::Maybe(format!("`{id}` changes something first"));
-            }
-            if self.changes(node) {
-                for written in &self.keys[node.at()].written {
-                    writers.entry(key(written)).or_insert(node);
-                }
-            }
-        }
-        Preview {
-            live: true,
-            nodes: self.forecasts,
-            unusable: self.unusable,
-            already_there: self.already_there,
-            vars: self.state.vars,
-        }
-    }
-
-    fn changes(&self, node: NodeIx) -> bool {
-        let is_probe = || {
-            let step_type = self
-                .plan
-                .instance(node)
-                .and_then(|(step, _)| self.plan.type_of(step));
-            step_type.is_some_and(|of| of.kind == TypeKind::Probe)
-        };
-        match &self.forecasts[node.at()] {
-            Forecast::Change(_) | Forecast::Always => true,
-            Forecast::Maybe(_) => !is_probe(),
-            _ => false,
         }
     }
 }

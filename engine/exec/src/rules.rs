@@ -14,6 +14,15 @@ pub struct Question {
     pub shown: Vec<(String, Value)>,
 }
 
+/// Resources of an instance, on the host that it runs on, by key.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Keys {
+    /// What its apply writes.
+    pub written: Vec<String>,
+    /// What its scripts read.
+    pub read: Vec<String>,
+}
+
 /// Evaluates the texts of the plan against the state of the run. Asked only when everything that a
 /// text refers to has ended. The same state must give the same answer.
 pub trait Rules {
@@ -74,6 +83,9 @@ pub trait Rules {
 
     /// Hosts that an instance reaches beside the one that it runs on, as far as that is known.
     fn reaches(&self, node: NodeIx, state: &RunState) -> Vec<HostName>;
+
+    /// The resource keys of an instance; one that has no value yet is left out.
+    fn keys(&self, node: NodeIx, state: &RunState) -> Keys;
 
     /// The question of a gate.
     ///

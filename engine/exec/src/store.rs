@@ -140,7 +140,8 @@ impl Store {
     }
 
     /// Runs that are not finished and share the runbook's name or a host with these. One whose
-    /// runbook and hosts cannot be read may be such a run, and is among them.
+    /// runbook and hosts cannot be read may be such a run, and is among them; one that was closed
+    /// before anything was done is not.
     ///
     /// # Errors
     /// The directory of runs cannot be read.
@@ -150,7 +151,7 @@ impl Store {
         hosts: &BTreeSet<HostName>,
     ) -> Result<Vec<RunSummary>, StoreError> {
         let mut runs = self.list()?;
-        runs.retain(|run| run.status.is_unfinished() && run.may_touch(runbook, hosts));
+        runs.retain(|run| run.is_unfinished() && run.may_touch(runbook, hosts));
         Ok(runs)
     }
 

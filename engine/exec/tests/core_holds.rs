@@ -6,6 +6,7 @@ mod core_bench;
 use core_bench::{Bench, differs, failure, satisfied};
 use runbook_exec::world::{Behaviour, Ending, Sketch, World};
 use runbook_model::event::{AttemptEnd, HeldHow, Purpose, ReleasedBy};
+use runbook_model::plan::Part;
 use runbook_model::step::{Hold, HoldOnFailure};
 use runbook_model::transition::Stage;
 use runbook_model::{Event, FailureKind, NodeIx, Outcome, RunResult};
@@ -240,6 +241,96 @@ fn a_hold_that_lasts_too_long_is_said_once() {
     let said = bench.words().iter().filter(|w| **w == "hold_over").count();
     assert_eq!(said, 1);
     assert!(bench.state().holds[&freeze].over);
+}
+
+/// A freeze and a step in it; what releases it follows on every ending.
+fn freeze_to_the_ending(on_failure: HoldOnFailure) -> (Bench, [NodeIx; 3]) {
+    let mut sketch = Sketch::new();
+    sketch.phase("work", false);
+    let freeze = sketch.ordinary("freeze", "h1");
+    let work = sketch.ordinary("work", "h1");
+    sketch.requires(freeze, work);
+    sketch.phase("finally", false);
+    sketch.last_phase().part = Part::Finally;
+    let open = sketch.ordinary("open", "h1");
+    let release = vec![sketch.step_ix(open)];
+    sketch.step(freeze).hold = Some(Hold {
+        release,
+        on_failure,
+        max_ms: None,
+    });
+    let mut bench = Bench::open(sketch);
+    bench.ready("h1");
+    (bench, [freeze, work, open])
+}
+
+#[test]
+fn a_step_of_the_ending_releases_what_is_held() {
+    let (mut bench, [freeze, work, open]) = freeze_to_the_ending(HoldOnFailure::Keep);
+    do_it(&mut bench, freeze);
+    bench.looked(work, satisfied());
+    assert_eq!(released(&bench, freeze), None);
+    do_it(&mut bench, open);
+    assert_eq!(released(&bench, freeze), Some(ReleasedBy::Step(open)));
+    assert_eq!(bench.end(), Some(RunResult::Succeeded));
+    assert!(!bench.words().contains(&"undoing"));
+}
+
+#[test]
+fn a_step_of_the_ending_releases_after_a_failure_too() {
+    let (mut bench, [freeze, work, open]) = freeze_to_the_ending(HoldOnFailure::Keep);
+    bench.looked(freeze, satisfied());
+    assert_eq!(how(&bench, freeze), HeldHow::Already);
+    fail(&mut bench, work);
+    bench.looked(open, satisfied());
+    assert_eq!(released(&bench, freeze), Some(ReleasedBy::Step(open)));
+    assert_eq!(bench.end(), Some(RunResult::Failed));
+    assert_eq!(bench.state().held().count(), 0);
+}
+
+#[test]
+fn a_step_of_the_ending_that_fails_releases_nothing() {
+    let (mut bench, [freeze, work, open]) = freeze_to_the_ending(HoldOnFailure::Keep);
+    do_it(&mut bench, freeze);
+    bench.looked(work, satisfied());
+    fail(&mut bench, open);
+    assert_eq!(bench.end(), Some(RunResult::Succeeded));
+    assert_eq!(bench.state().held().count(), 1, "it is listed");
+}
+
+#[test]
+fn what_the_ending_released_is_held_again_by_a_resume_and_released_again() {
+    let (mut bench, [freeze, work, open]) = freeze_to_the_ending(HoldOnFailure::Keep);
+    do_it(&mut bench, freeze);
+    fail(&mut bench, work);
+    do_it(&mut bench, open);
+    assert_eq!(bench.state().held().count(), 0);
+    let mut bench = bench.resume();
+    // A clock that was set back makes nothing of the earlier ending count for this one.
+    bench.now = 5;
+    bench.ready("h1");
+    assert_eq!(bench.looking(freeze), Some(Purpose::Before));
+    assert_eq!(bench.stage(work), Stage::Waiting, "not without the hold");
+    do_it(&mut bench, freeze);
+    assert_eq!(released(&bench, freeze), None);
+    bench.looked(work, satisfied());
+    assert_eq!(released(&bench, freeze), None);
+    do_it(&mut bench, open);
+    assert_eq!(released(&bench, freeze), Some(ReleasedBy::Step(open)));
+    assert_eq!(bench.end(), Some(RunResult::Succeeded));
+}
+
+#[test]
+fn a_release_by_the_ending_that_was_not_recorded_is_recorded_by_the_next_controller() {
+    let (mut bench, [freeze, work, open]) = freeze_to_the_ending(HoldOnFailure::Keep);
+    do_it(&mut bench, freeze);
+    bench.looked(work, satisfied());
+    do_it(&mut bench, open);
+    let mut bench = bench.crash_before("released");
+    assert_eq!(released(&bench, freeze), None);
+    bench.ready("h1");
+    assert_eq!(released(&bench, freeze), Some(ReleasedBy::Step(open)));
+    assert_eq!(bench.end(), Some(RunResult::Succeeded));
 }
 
 /// A world in which the work in the freeze never succeeds.

@@ -76,8 +76,12 @@ fn it_follows_an_interrupt_and_a_second_one_leaves() {
     assert_eq!(bench.end(), None, "what looks is waited for");
     bench.looked(NodeIx(1), differs());
     assert_eq!(bench.looking(tidy), Some(Purpose::Before));
+    assert!(!bench.words().contains(&"interrupted"));
     bench.send(Input::Interrupt);
     assert_eq!(bench.end(), None);
+    bench.send(Input::Interrupt);
+    let said = bench.words().into_iter().filter(|w| *w == "interrupted");
+    assert_eq!(said.count(), 1, "who waits is told, once");
     bench.send(Input::Detach);
     assert_eq!(bench.end(), Some(RunResult::Stopped));
 }
@@ -195,8 +199,27 @@ fn nothing_new_starts_after_it_has_closed() {
     let outputs = Default::default();
     bench.ended(&unit, AttemptEnd::Completed { outputs });
     bench.looked(a, satisfied());
-    assert_eq!(bench.end(), Some(RunResult::Failed));
+    assert_eq!(
+        bench.end(),
+        Some(RunResult::Refused),
+        "nothing failed: it is outside of the window"
+    );
     assert_eq!(bench.stage(b), Stage::Waiting);
+}
+
+#[test]
+fn a_failure_weighs_more_than_a_window_that_has_closed() {
+    let closes = BEGIN + 5_000;
+    let (mut bench, a) = in_window(Window {
+        closes: at(closes),
+        ..Window::default()
+    });
+    bench.looked(a, differs());
+    let unit = bench.launched(a);
+    bench.now = closes;
+    bench.send(Input::Tick);
+    bench.ended(&unit, failure(FailureKind::Apply));
+    assert_eq!(bench.end(), Some(RunResult::Failed));
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod core_laws;
 
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use runbook_exec::dispatcher::Options;
+use runbook_exec::rules::Keys;
 use runbook_exec::world::{Ending, Faults, Random, Tables, World, plan};
 use runbook_model::{EdgeKind, NodeIx, NodeKind, RunResult};
 
@@ -45,6 +46,18 @@ fn tables(plan: &runbook_model::Plan, random: &mut Random) -> Tables {
     }
     for node in (0u32..).map(NodeIx).take(plan.nodes.len()) {
         tables.waits.insert(node, 5);
+    }
+    for (node, step, _) in plan.instances() {
+        let mut some = |of_ten: u64| {
+            let keys = ["a", "b", "c"].into_iter();
+            let keys = keys.filter(|_| random.below(10) < of_ten);
+            keys.map(str::to_owned).collect()
+        };
+        let (mut written, read): (Vec<String>, _) = (some(2), some(1));
+        if plan.steps[step.at()].uses.starts_with("sim.probe") {
+            written.clear();
+        }
+        tables.keys.insert(node, Keys { written, read });
     }
     for edge in plan.edges.iter().filter(|e| e.kind == EdgeKind::Requires) {
         tables.reads.entry(edge.to).or_default().push(edge.from);
@@ -138,6 +151,7 @@ fn the_laws_hold_in_every_world() {
 #[test]
 fn the_worlds_are_eventful() {
     use runbook_model::event::{ReleasedBy, StopReason};
+    use runbook_model::plan::Part;
     use runbook_model::{Event, Outcome};
     let mut seen = std::collections::BTreeMap::<&str, usize>::new();
     for seed in 0..300 {
@@ -175,6 +189,10 @@ fn the_worlds_are_eventful() {
                 Event::Undone { failure: None, .. } => "undone",
                 Event::Undone { .. } => "undo failed",
                 Event::Released {
+                    by: ReleasedBy::Step(by),
+                    ..
+                } if world.plan.part_of(*by) == Part::Finally => "released by the ending",
+                Event::Released {
                     by: ReleasedBy::Step(_),
                     ..
                 } => "released by a step",
@@ -185,6 +203,9 @@ fn the_worlds_are_eventful() {
                 Event::Pausing { reason, .. } if reason.contains("batches") => "paused at a point",
                 Event::OverTime { .. } => "over time",
                 Event::Reopened { reason, .. } if reason.starts_with("too old") => "freshened",
+                Event::Reopened { reason, .. } if reason.contains("after the resume") => {
+                    "looked at again"
+                }
                 Event::Reopened { .. } => "reopened",
                 Event::Pausing { .. } => "paused",
                 Event::Detached { .. } => "detached",
@@ -208,6 +229,7 @@ fn the_worlds_are_eventful() {
         "doubted",
         "over time",
         "freshened",
+        "looked at again",
         "reopened",
         "paused",
         "detached",
@@ -220,6 +242,7 @@ fn the_worlds_are_eventful() {
         "undone",
         "undo failed",
         "released by a step",
+        "released by the ending",
         "ending",
         "budget",
         "too long",

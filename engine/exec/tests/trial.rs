@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use runbook_exec::driver::Reach;
-use runbook_exec::trial::{Tools, Tried, run_real, run_scenario, run_type};
+use runbook_exec::trial::{Tools, TrialError, Tried, run_real, run_scenario, run_type};
 use runbook_exec::world::Sketch;
 use runbook_lang::ast::parse_runbook;
 use runbook_lang::compile::{Given, Request, compile};
@@ -166,11 +166,8 @@ fn scripts_see_nothing_of_this_process_but_its_tools() {
     assert!(all.iter().all(Tried::passed), "{}", text_of(&all));
 }
 
-#[test]
-fn a_real_host_is_looked_at_changed_and_looked_at_again() {
-    let text = "type: demo\nsummary: A demo\nparams: { path: { type: path, required: true }, state: { type: string, default: 'ok' } }\noutputs: { at: { type: string } }\ncheck: |\n  output at \"$path\"\n  [ -e \"$path\" ] || differs 'it is not there'\napply: |\n  if [ \"$state\" = ok ]; then echo >\"$path\"; fi\ntests:\n\
-        \x20 - { test: it is made, real: true, with: { path: '{{scratch}}/x' }, check: differs, reasons: [not there], outputs: { at: '{{scratch}}/x' } }\n\
-        \x20 - { test: it is not made, real: true, with: { path: '{{scratch}}/x', state: no }, check: differs }\n";
+/// Tests for real, with this machine as the host.
+fn real(text: &str) -> Vec<Result<Tried, TrialError>> {
     let mut sources = Sources::new();
     let source = sources.add("demo.yaml", text.as_bytes()).unwrap();
     let (step_type, mistakes) = parse_type("demo", SHIPPED, &source);
@@ -187,22 +184,67 @@ fn a_real_host_is_looked_at_changed_and_looked_at_again() {
         .enable_all()
         .build()
         .unwrap();
-    let all: Vec<Tried> = runtime.block_on(async {
+    runtime.block_on(async {
         let reach = Reach::new(&Sketch::new().done(), options);
         let mut all = Vec::new();
         for test in &tests {
-            all.push(
-                run_real(&reach, &HostName::control(), &step_type, test)
-                    .await
-                    .unwrap(),
-            );
+            all.push(run_real(&reach, &HostName::control(), &step_type, test).await);
         }
+        reach.close().await;
         all
-    });
+    })
+}
+
+#[test]
+fn a_real_host_is_looked_at_changed_and_looked_at_again() {
+    let text = "type: demo\nsummary: A demo\nparams: { path: { type: path, required: true }, state: { type: string, default: 'ok' } }\noutputs: { at: { type: string } }\ncheck: |\n  output at \"$path\"\n  [ -e \"$path\" ] || differs 'it is not there'\napply: |\n  if [ \"$state\" = ok ]; then echo >\"$path\"; fi\ntests:\n\
+        \x20 - { test: it is made, real: true, with: { path: '{{scratch}}/x' }, check: differs, reasons: [not there], outputs: { at: '{{scratch}}/x' } }\n\
+        \x20 - { test: it is not made, real: true, with: { path: '{{scratch}}/x', state: no }, check: differs }\n";
+    let all: Vec<Tried> = real(text).into_iter().map(Result::unwrap).collect();
     assert_eq!(
         text_of(&all),
         "it is made (on control)\nit is not made (on control)\n  then: expected satisfied; found differs: it is not there\n"
     );
+}
+
+#[test]
+fn a_test_that_cannot_go_on_leaves_nothing_on_a_real_host() {
+    let mark = format!("mark-{}", std::process::id());
+    let long = "#".repeat(1 << 20);
+    let text = format!(
+        "type: demo\nsummary: A demo\nparams: {{ path: {{ type: path, required: true }} }}\ncheck: |\n  echo >\"$path\"\n  differs 'it is'\napply: |\n  {long}\ntests:\n\
+         \x20 - {{ test: it cannot be sent, real: true, with: {{ path: '{{{{scratch}}}}/{mark}' }}, check: differs }}\n"
+    );
+    let error = real(&text).remove(0).unwrap_err();
+    assert!(matches!(error, TrialError::Host(_)), "{error}");
+    let left = std::fs::read_dir("/tmp").unwrap().flatten().find(|entry| {
+        let ours = entry
+            .file_name()
+            .to_string_lossy()
+            .starts_with("runbook-test.");
+        ours && entry.path().join(&mark).exists()
+    });
+    assert!(left.is_none(), "{left:?}");
+}
+
+#[test]
+fn what_is_no_file_is_told_and_not_read() {
+    let text = TYPE.replace(
+        "echo made >\"$path\"",
+        "ln -s /dev/zero \"$path\"; mkdir \"$path.d\"; mkfifo \"$path.f\"; head -c 9000000 /dev/zero >\"$path.l\"",
+    );
+    let all = tried(
+        &text,
+        "  - { test: it is made, with: { path: '{{scratch}}/x' }, answers: ANSWERS, check: differs, becomes: { x: made, x.d: null, x.f: made, x.l: made } }\n",
+    );
+    insta::assert_snapshot!(text_of(&all), @"
+    it is made
+      x: expected made; found it is not a file
+      x.d: expected no such file; found it is not a file
+      x.f: expected made; found it is not a file
+      x.l: expected made; found it is too large to be compared
+    without the command tool
+    ");
 }
 
 /// Two probes and a change.
@@ -216,6 +258,10 @@ steps:
 ";
 
 fn scenarios(file: &str) -> String {
+    scenarios_of(RUNBOOK, file)
+}
+
+fn scenarios_of(runbook: &str, file: &str) -> String {
     let mut sources = Sources::new();
     let mut catalog = Catalog::new();
     for (name, scripts) in [
@@ -229,7 +275,7 @@ fn scenarios(file: &str) -> String {
         let source = sources.add(name, text.as_bytes()).unwrap();
         assert!(catalog.add(name, "beside", &source).is_empty());
     }
-    let runbook = sources.add("demo.yaml", RUNBOOK.as_bytes()).unwrap();
+    let runbook = sources.add("demo.yaml", runbook.as_bytes()).unwrap();
     let source = sources.add("demo.test.yaml", file.as_bytes()).unwrap();
     let (file, mistakes) = parse_scenarios(&source);
     assert!(mistakes.is_empty(), "{}", mistakes.render(&sources));
@@ -313,4 +359,42 @@ fn scenarios_that_are_wrong_are_told() {
 "
     ));
     insta::assert_snapshot!(said);
+}
+
+#[test]
+fn nothing_is_proved_of_a_step_that_is_nowhere() {
+    let runbook = "\
+runbook: demo
+steps:
+  - { step: look, uses: test.look, on: web }
+  - { step: nowhere, uses: test.change, on: 'web, !a, !b' }
+";
+    let file = "\
+inventory: |
+  hosts: { a: {}, b: {} }
+  groups: { web: { hosts: [a, b] } }
+scenarios:
+  - scenario: nobody was there
+    expect: { result: succeeded, instances: { nowhere: changed }, order: [look before nowhere], fails: { nowhere: disk }, never: [nowhere] }
+";
+    assert_eq!(
+        scenarios_of(runbook, file),
+        "nobody was there
+  nowhere: expected changed; found there is no instance
+  look before nowhere: expected one ends, then the other begins; found there is no instance of nowhere
+  nowhere: expected failed: disk; found there is no instance
+"
+    );
+}
+
+#[test]
+fn times_without_an_end_are_times() {
+    let said = scenarios(&format!(
+        "{SHARED}
+  - scenario: it takes for ever
+    facts: {{ change: {{ takes: 200000000000d }} }}
+    expect: {{ result: succeeded }}
+"
+    ));
+    assert_eq!(said, "it takes for ever\n");
 }

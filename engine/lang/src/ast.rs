@@ -12,7 +12,7 @@ mod step;
 
 pub use crate::fields::Share;
 pub use hold::HoldDef;
-pub use input::{GenerateDef, GroupDef, InputDef, Place, Rule};
-pub use phase::{ImportDef, Phase, Rolling};
+pub use input::{GenerateDef, GroupDef, ImportedValue, InputDef, Place, Rule};
+pub use phase::{ImportDef, Linked, Phase, Rolling};
 pub use runbook::{Runbook, VarDef, VarValue, WindowDef, parse_runbook};
 pub use step::{ForEach, Need, RetryDef, StepDef, UntilDef};

@@ -8,13 +8,16 @@
 mod batches;
 mod draft;
 mod generated;
+mod given;
 mod holds;
 mod hosts;
+mod imported;
 mod inputs;
 mod items;
 mod known;
 mod lost;
 mod names;
+mod outage;
 mod select;
 mod states;
 mod steps;
@@ -35,7 +38,7 @@ use crate::inventory::Inventory;
 use crate::source::{Source, Sources};
 use crate::steptype::Catalog;
 
-pub use inputs::Given;
+pub use given::{Given, Placed};
 pub use lost::{LostEdge, lost_edges};
 
 /// What is compiled.
@@ -86,6 +89,7 @@ impl Compiler<'_> {
         let inputs = self.inputs(&hosts);
         let chosen = self.select(&hosts, &inputs);
         let texts = self.check_texts(&hosts, &inputs, &chosen);
+        self.check_late();
         let window = self.window(&hosts, &inputs);
         let steps = self.steps(&chosen);
         let types = self.types();
@@ -122,7 +126,9 @@ impl Compiler<'_> {
             not_yet: self.not_yet(),
         };
         plan.digest = digest(&plan);
+        self.check_outages(&plan);
         self.warn_states(&plan, &hosts, &inputs);
+        self.warn_holds(&plan, &hosts, &inputs);
         Some(plan)
     }
 

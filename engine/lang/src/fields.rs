@@ -1,5 +1,5 @@
-//! Maps read against the table of keys: unknown keys, missing ones, wrong shapes, and what is not
-//! supported yet are reported here and nowhere else. Readers of sections take what is left, which
+//! Maps read against the table of keys: unknown keys, missing ones and wrong shapes are reported
+//! here and nowhere else. Readers of sections take what is left, which
 //! has the shape that the table promises.
 
 mod shape;
@@ -9,7 +9,7 @@ use shape::wrong_type;
 pub(crate) use shape::{conforms, name_holds, one_of, pattern, share};
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
-use crate::keys::{self, STANDARD, Section, Shape, Since, Table};
+use crate::keys::{self, STANDARD, Section, Shape, Table};
 use crate::source::{Source, SourceId, Span, Spanned};
 use crate::value::parse_duration;
 use crate::yaml::{Entry, Key, Kind, Node};
@@ -66,17 +66,6 @@ impl<'a> Cx<'a> {
                 .label(self.id(), again, "again here")
                 .label(self.id(), first, "first here");
         self.push(diagnostic);
-    }
-
-    /// Reports something that the language will have.
-    pub(crate) fn later(&mut self, what: &str, span: Span) {
-        self.error(
-            Code::NotSupportedYet,
-            format!("{what} is not supported yet"),
-            span,
-            "",
-            None,
-        );
     }
 }
 
@@ -137,9 +126,6 @@ impl<'n> Fields<'n> {
                     continue;
                 }
                 None => missed.extend(unknown_key(cx, section, &entry.key)),
-                Some(key) if key.since == Since::Later => {
-                    cx.later(&format!("`{name}`"), entry.key.span)
-                }
                 Some(key) if conforms(cx, name, &key.shape, &entry.value) => {
                     fields.entries.push((key, entry))
                 }

@@ -5,6 +5,7 @@
 //! of imports, and the plan needs no other file. Reading the files is the caller's business.
 
 mod inputs;
+mod late;
 mod rename;
 mod text;
 
@@ -12,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use runbook_model::plan::Part;
 
-use crate::ast::{ImportDef, Runbook, StepDef, VarDef, parse_runbook};
+use crate::ast::{ImportDef, Phase, Runbook, StepDef, VarDef, parse_runbook};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, did_you_mean};
 use crate::keys::Name;
 use crate::source::{Source, SourceId, Span, Spanned};
@@ -20,9 +21,9 @@ use crate::source::{Source, SourceId, Span, Spanned};
 use text::{Names, Rewriter, Target};
 
 /// Imports inside imports are read this deep.
-const DEEPEST: usize = 16;
+pub(crate) const DEEPEST: usize = 16;
 /// More imports in all are refused.
-const MOST: usize = 200;
+pub(crate) const MOST: usize = 200;
 
 /// Reads the files that imports name.
 pub trait Files {
@@ -43,8 +44,10 @@ pub fn link(runbook: Runbook, files: &mut dyn Files) -> (Runbook, Diagnostics) {
         files,
         diagnostics: Diagnostics::new(),
         imports: 0,
+        conditions: 0,
     };
-    let linked = linker.expand(runbook, &chain);
+    let mut linked = linker.expand(runbook, &chain);
+    linker.keep_late(&mut linked);
     linker.check_names(&linked);
     linker.diagnostics.sort();
     (linked, linker.diagnostics)
@@ -54,9 +57,11 @@ struct Linker<'f> {
     files: &'f mut dyn Files,
     diagnostics: Diagnostics,
     imports: usize,
+    /// Imports with a `when`, so far.
+    conditions: usize,
 }
 
-/// An imported runbook with the names that it has in the whole.
+/// An imported runbook, with its own names.
 struct Child {
     runbook: Runbook,
     /// The phase that it takes the place of.
@@ -92,20 +97,26 @@ impl Linker<'_> {
         }
         self.rewrite_own(&mut runbook, &children);
         let phases = std::mem::take(&mut runbook.phases);
+        let own = runbook.inputs.len();
         let mut endings = Vec::new();
         let mut children: BTreeMap<usize, Child> = children
             .into_iter()
             .map(|child| (child.at, child))
             .collect();
         for (at, phase) in phases.into_iter().enumerate() {
-            let Some(child) = children.remove(&at) else {
+            let (Some(child), Some(import)) = (children.remove(&at), &phase.import) else {
                 // What could not be read has been reported.
                 if phase.import.is_none() {
                     runbook.phases.push(phase);
                 }
                 continue;
             };
-            let mut inner = child.runbook;
+            let mut inner = self.renamed(child.runbook, import, &runbook.inputs[..own]);
+            if phase.when.is_some() {
+                self.conditions += 1;
+                put_under(&mut inner, self.conditions);
+            }
+            let first = begins_with(&inner);
             runbook.inputs.append(&mut inner.inputs);
             runbook.rules.append(&mut inner.rules);
             runbook.groups.append(&mut inner.groups);
@@ -113,9 +124,11 @@ impl Linker<'_> {
             for mut part in inner.phases {
                 if part.part == Part::Main {
                     part.part = phase.part;
+                    part.linked.only_theirs |= part.when.is_none();
                     part.when = both(phase.when.as_ref(), part.when);
                     runbook.phases.push(part);
                 } else {
+                    part.linked.follows = part.linked.follows.or(first.clone());
                     endings.push(part);
                 }
             }
@@ -125,7 +138,7 @@ impl Linker<'_> {
         runbook
     }
 
-    /// Reads one import, and gives all of it the names that it has in the whole.
+    /// Reads one import with all that it imports.
     fn child(
         &mut self,
         parent: &Runbook,
@@ -146,7 +159,8 @@ impl Linker<'_> {
             Ok(source) => source?,
             Err(why) => {
                 let message = format!("the runbook `{}` cannot be read: {why}", import.file.value);
-                self.error(Code::BadImport, message, import.file.span, None);
+                let help = "`file` is a path from the directory of this runbook".to_owned();
+                self.error(Code::BadImport, message, import.file.span, Some(help));
                 return None;
             }
         };
@@ -179,9 +193,8 @@ impl Linker<'_> {
             .iter()
             .map(|output| output.name.value.clone())
             .collect();
-        let runbook = self.renamed(inner, import);
         Some(Child {
-            runbook,
+            runbook: inner,
             at,
             prefix: import.prefix.value.clone(),
             outputs,
@@ -225,7 +238,8 @@ impl Linker<'_> {
             if own.contains(&child.prefix) {
                 let message = format!("`{}` is a step and an import", child.prefix);
                 let span = runbook.phases[child.at].id.span;
-                self.error(Code::DuplicateId, message, span, None);
+                let help = Some("give the import another `as`".to_owned());
+                self.error(Code::DuplicateId, message, span, help);
             }
             let outputs = child.outputs.iter().map(|name| {
                 let var = output_var(&child.prefix, name);
@@ -234,21 +248,62 @@ impl Linker<'_> {
             names
                 .outputs
                 .insert(child.prefix.clone(), outputs.collect());
-            let inner = child.runbook.steps().map(|(_, step)| &step.id.value);
-            for id in inner.filter(|id| !own.contains(*id)) {
-                let hidden = Target::Hidden(child.prefix.clone());
-                names.set("steps", id, hidden);
-            }
-            for var in &child.runbook.vars {
-                let hidden = Target::Hidden(child.prefix.clone());
-                names.set("vars", &var.name.value, hidden);
+            for (root, name) in hidden(child, &runbook.phases[child.at]) {
+                if root != "steps" || !own.contains(&name) {
+                    names.set(root, &name, Target::Hidden(child.prefix.clone()));
+                }
             }
         }
+        self.refuse_needs(runbook, &own, children);
         let mut rewriter = Rewriter {
             names: &names,
             diagnostics: &mut self.diagnostics,
         };
         rename::texts(runbook, &mut rewriter);
+    }
+
+    /// `needs` leads to steps of its own runbook: it cannot name an import, or a step inside of one.
+    fn refuse_needs(&mut self, runbook: &mut Runbook, own: &BTreeSet<String>, children: &[Child]) {
+        let mut found = Vec::new();
+        let phases = children
+            .iter()
+            .map(|child| &runbook.phases[child.at].id.value);
+        let phases: Vec<String> = phases.cloned().collect();
+        for need in steps_of(runbook).flat_map(|step| step.needs.iter_mut()) {
+            need.retain(|need| {
+                let name = &need.step;
+                let within = |child: &&Child| {
+                    let rest = name.value.strip_prefix(&child.prefix);
+                    let inner = rest.and_then(|rest| rest.strip_prefix('_'));
+                    inner.is_some_and(|id| child.runbook.steps().any(|(_, s)| s.id.value == id))
+                };
+                let mut imports = children.iter().zip(&phases);
+                let import = imports
+                    .find(|(child, phase)| child.prefix == name.value || **phase == name.value);
+                let import = import.map(|(child, _)| child);
+                let within = children.iter().find(within);
+                let is_fine = own.contains(&name.value) || import.or(within).is_none();
+                if let (false, Some(child)) = (is_fine, import.or(within)) {
+                    found.push((name.clone(), import.is_some(), child));
+                }
+                is_fine
+            });
+        }
+        for (name, is_import, child) in found {
+            let (prefix, name, span) = (&child.prefix, &name.value, name.span);
+            let message = match is_import {
+                true => format!("`{name}` is an import, and `needs` names steps"),
+                false => format!("the step `{name}` is inside the import `{prefix}`"),
+            };
+            let output = match child.outputs.first() {
+                Some(output) => format!("`steps.{prefix}.outputs.{output}`"),
+                None => format!("an output that `{prefix}` declares"),
+            };
+            let help = format!(
+                "a step of a later phase waits for all of the import; one that reads {output} waits for what that reads"
+            );
+            self.error(Code::UnknownName, message, span, Some(help));
+        }
     }
 
     /// Names that came together must still be different, and names.
@@ -296,6 +351,47 @@ fn both(outer: Option<&Spanned<String>>, own: Option<Spanned<String>>) -> Option
     }
 }
 
+/// What an import brings in and nobody outside of it sees, by root and name.
+fn hidden(child: &Child, phase: &Phase) -> Vec<(&'static str, String)> {
+    let Child {
+        runbook, prefix, ..
+    } = child;
+    let steps = runbook.steps().map(|(_, step)| &step.id.value);
+    let vars = runbook.vars.iter().map(|var| &var.name.value);
+    let given = phase.import.iter().flat_map(|import| &import.with);
+    let given = given.map(|entry| &entry.key.value);
+    let inner = runbook.inputs.iter().filter(|def| def.given.is_some());
+    let given = given.chain(inner.map(|def| &def.name.value));
+    let long = |name: &String| format!("{prefix}_{name}");
+    let outputs = child.outputs.iter().map(|name| output_var(prefix, name));
+    let mut out: Vec<_> = steps.map(|name| ("steps", long(name))).collect();
+    out.extend(given.map(|name| ("inputs", long(name))));
+    out.extend(vars.map(long).chain(outputs).map(|name| ("vars", name)));
+    out
+}
+
+/// What belongs to an import with a `when`.
+fn put_under(inner: &mut Runbook, condition: usize) {
+    for phase in &mut inner.phases {
+        if phase.part == Part::Main {
+            phase.linked.under.push(condition);
+        }
+    }
+    for var in &mut inner.vars {
+        var.under.push(condition);
+    }
+    for given in inner.inputs.iter_mut().filter_map(|def| def.given.as_mut()) {
+        given.under.push(condition);
+    }
+}
+
+/// The phase that has begun where anything of an import has: none, if it may be skipped by itself.
+fn begins_with(inner: &Runbook) -> Option<String> {
+    let mut phases = inner.phases.iter();
+    let first = phases.find(|phase| phase.part == Part::Main)?;
+    first.when.is_none().then(|| first.id.value.clone())
+}
+
 /// The steps of a runbook, to be changed.
 fn steps_of(runbook: &mut Runbook) -> impl Iterator<Item = &mut StepDef> {
     runbook.phases.iter_mut().flat_map(|phase| &mut phase.steps)
@@ -318,6 +414,6 @@ fn unknown<'n>(
 fn var_def(name: String, def: VarDef) -> VarDef {
     VarDef {
         name: def.name.map(|_| name),
-        value: def.value,
+        ..def
     }
 }

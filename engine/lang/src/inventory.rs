@@ -15,6 +15,7 @@ use runbook_model::{Host, HostName};
 use crate::diagnostic::Diagnostics;
 use crate::fields::{Cx, Fields};
 use crate::keys::Section;
+use crate::misread;
 use crate::source::{Source, SourceId, Span, Spanned};
 use crate::yaml;
 
@@ -67,7 +68,11 @@ impl Inventory {
 pub fn parse_inventory(source: &Source) -> (Option<Inventory>, Diagnostics) {
     let mut diagnostics = Diagnostics::new();
     let tree = yaml::read(source, &mut diagnostics);
-    let inventory = read(&mut Cx::new(source, &mut diagnostics), &tree);
+    let mut cx = Cx::new(source, &mut diagnostics);
+    let inventory = match misread::is_other(&mut cx, &tree, misread::Kind::Inventory) {
+        true => None,
+        false => read(&mut cx, &tree),
+    };
     diagnostics.sort();
     (inventory, diagnostics)
 }

@@ -1,7 +1,6 @@
 //! The one table of keys: what may be written where, in which shape, and what it means.
 //!
-//! Reading, suggestions and "not supported yet" follow from it, and so do the JSON Schema and the
-//! manual: every `doc` is a sentence for people.
+//! Reading and suggestions follow from it, and so do the JSON Schema and the manual: every `doc` is a sentence for people.
 
 mod language;
 mod markdown;
@@ -15,7 +14,7 @@ mod testing;
 pub use markdown::{anchor, markdown};
 pub use names::{Name, RESERVED};
 pub use schema::schema;
-pub use shape::{Section, Shape, Since, Word};
+pub use shape::{Section, Shape};
 pub use table::{STANDARD, Table};
 
 /// One key.
@@ -29,8 +28,6 @@ pub struct Key {
     pub shape: Shape,
     /// It must be given.
     pub required: bool,
-    /// Whether the language has it already.
-    pub since: Since,
     /// What it means, a sentence.
     pub doc: &'static str,
     /// A value as it may be written.
@@ -61,7 +58,6 @@ const fn key(
         name,
         shape,
         required: false,
-        since: Since::Now,
         doc,
         example,
     }
@@ -109,11 +105,7 @@ mod tests {
 
     #[test]
     fn every_example_has_the_shape_of_its_key() {
-        for key in Section::ALL
-            .iter()
-            .flat_map(|s| of(*s))
-            .filter(|k| k.since == Since::Now)
-        {
+        for key in Section::ALL.iter().flat_map(|s| of(*s)) {
             let mut sources = Sources::new();
             let source = sources.add(key.name, key.example.as_bytes()).unwrap();
             let mut diagnostics = Diagnostics::new();
@@ -134,9 +126,8 @@ mod tests {
         const ADDED: &[Key] = &[Key {
             section: Section::Step,
             name: "colour",
-            shape: Shape::Choice(&[shape::now("red"), shape::now("green")]),
+            shape: Shape::Choice(&["red", "green"]),
             required: false,
-            since: Since::Now,
             doc: "The colour of the step.",
             example: "red",
         }];

@@ -17,6 +17,7 @@ pub mod import;
 pub mod inventory;
 pub mod keys;
 pub mod limits;
+mod misread;
 pub mod scope;
 pub mod select;
 pub mod source;

@@ -239,10 +239,7 @@ impl Sources {
             self.0.push(Source::new(id, name, ""));
             return Err(Diagnostic::error(
                 Code::TooLarge,
-                format!(
-                    "the file has {} bytes, the limit is {MAX_BYTES}",
-                    bytes.len()
-                ),
+                format!("the file has more than {} MiB", MAX_BYTES >> 20),
             )
             .label(id, Span::of(id, 0, 0), "")
             .help("a runbook names files, it does not hold them"));
@@ -279,6 +276,29 @@ impl Sources {
                 .label(id, Span::of(id, at, end), "here"))
             }
         }
+    }
+
+    /// Puts `*` into the place of everything in these spans of one text: it is read, and from now on
+    /// shown to nobody. Places stay what they are.
+    pub fn hide(&mut self, id: SourceId, spans: &[Span]) {
+        let Some(source) = self.0.get_mut(id.0 as usize) else {
+            return;
+        };
+        let mut spans: Vec<Range<usize>> = spans.iter().map(|span| span.range()).collect();
+        spans.sort_by_key(|span| span.start);
+        let mut open = spans.into_iter().peekable();
+        let mut end = 0;
+        let mut text = String::with_capacity(source.text.len());
+        for (at, c) in source.text.char_indices() {
+            while let Some(span) = open.next_if(|span| span.start <= at) {
+                end = end.max(span.end);
+            }
+            match at < end && !matches!(c, '\n' | '\r') {
+                true => text.extend(std::iter::repeat_n('*', c.len_utf8())),
+                false => text.push(c),
+            }
+        }
+        *source = Source::new(id, &source.name, &text);
     }
 
     /// The source with this id.
@@ -347,6 +367,21 @@ mod tests {
         let error = sources.add("c", &vec![b' '; MAX_BYTES + 1]).unwrap_err();
         assert_eq!(error.code, Code::TooLarge);
         assert_eq!(sources.iter().count(), 3);
+    }
+
+    #[test]
+    fn what_is_hidden_keeps_its_places() {
+        let mut sources = Sources::new();
+        let text = "a: 1\nb: |\n  grün\n  x\nc: 2\n";
+        let id = sources.add("a.yaml", text.as_bytes()).unwrap().id();
+        sources.hide(
+            id,
+            &[Span::new(12, 23), Span::new(3, 4), Span::new(15, 99_999)],
+        );
+        let hidden = sources.get(id).unwrap().text();
+        assert_eq!(hidden, "a: *\nb: |\n  *****\n***\n****\n");
+        assert_eq!(hidden.len(), text.len());
+        sources.hide(SourceId(7), &[Span::new(0, 9)]);
     }
 
     #[test]

@@ -17,3 +17,7 @@ pub use engine::{
 };
 pub use file::parse_type;
 pub use param::{ParamValue, coerce};
+
+/// The shipped types that put secrets into files, in their parameter `secrets`: a message names
+/// them where a file would be shown.
+pub const INTO_FILES: [&str; 3] = ["ini", "json.merge", "yaml.merge"];

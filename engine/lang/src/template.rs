@@ -21,7 +21,7 @@ use serde_json::Value;
 
 use crate::scope::{EvalError, ExprError, Reference, Scope, Segment, byte_of};
 use lower::Lowering;
-use node::{Base, Expr, ExprKind, Node};
+use node::{Base, Expr, ExprKind, Helper, Node};
 use render::Rendering;
 use scan::Tag;
 
@@ -85,6 +85,28 @@ impl Template {
             (true, [Node::Put(expr)]) if is_path(expr) => {
                 self.references.first().map(|r| r.path.as_slice())
             }
+            _ => None,
+        }
+    }
+
+    /// The path and what is taken where it has no value, if the text is exactly one
+    /// `{{default path literal}}`, which keeps its type.
+    pub fn single_default(&self) -> Option<(&[Segment], &Value)> {
+        let (true, [Node::Put(expr)]) = (self.single, self.nodes.as_slice()) else {
+            return None;
+        };
+        let ExprKind::Call {
+            helper: Helper::Default,
+            args,
+        } = &expr.kind
+        else {
+            return None;
+        };
+        match args.as_slice() {
+            [path, other] if is_path(path) => match &other.kind {
+                ExprKind::Literal(value) => Some((&self.references.first()?.path, value)),
+                _ => None,
+            },
             _ => None,
         }
     }

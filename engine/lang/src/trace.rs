@@ -1,6 +1,7 @@
 //! Where the values of a step come from: every text of it with what it reads, led back to inputs,
 //! variables and the inventory. Reads the plan and the texts that it was compiled from, no host.
 
+mod imports;
 mod origin;
 mod values;
 mod written;
@@ -12,13 +13,15 @@ use runbook_model::trace::{Text, Trace};
 use runbook_model::{NodeIx, NodeKind, Plan, Step, StepIx, Value};
 
 use crate::condition::Condition;
-use crate::scope::{Reference, Segment};
+use crate::scope::{Reference, Segment, path_text};
 use crate::steptype::ASSERT;
 use crate::template::Template;
+use crate::yaml::Node;
 
+use imports::ROOT;
 use origin::Origins;
 use values::Values;
-use written::Written;
+use written::{Site, Written};
 
 /// What was given on the command line; a plan does not say so.
 #[derive(Debug, Clone, Default)]
@@ -44,12 +47,20 @@ pub fn step(plan: &Plan, wanted: StepIx, only: &[NodeIx], given: &Given) -> Trac
         .map(|(_, at)| NodeIx(at))
         .filter(|node| only.is_empty() || only.contains(node))
         .collect();
+    let origins = Origins::new(plan, &written, given);
+    let site = written.step(step.place);
+    let own = site.as_ref().and_then(Site::id);
+    let branch = own.map_or(ROOT, |own| {
+        origins.imports().of_step(step.id.as_str(), own, step.place)
+    });
     let tracer = Tracer {
         plan,
         step,
         instances,
         values: Values::new(plan),
-        origins: Origins::new(plan, &written, given),
+        origins,
+        site,
+        branch,
     };
     Trace {
         selectors: tracer.selectors(&written),
@@ -73,11 +84,22 @@ struct Tracer<'a> {
     instances: Vec<NodeIx>,
     values: Values<'a>,
     origins: Origins<'a>,
+    /// Where the step is written, and in which of the runbooks.
+    site: Option<Site<'a>>,
+    branch: usize,
+}
+
+/// A text of the plan.
+struct Planned {
+    value: Value,
+    place: Option<Place>,
+    language: Language,
+    secret: bool,
 }
 
 impl Tracer<'_> {
     fn selectors(&self, written: &Written) -> Vec<Text> {
-        let Some(site) = written.step(self.step.place) else {
+        let Some(site) = &self.site else {
             return Vec::new();
         };
         let mut out = Vec::new();
@@ -87,10 +109,41 @@ impl Tracer<'_> {
                 Value::String(_) => Language::Template,
                 _ => Language::Plain,
             };
-            let place = Some(written.place(node));
-            out.push(self.text(&what, value, place, language, false));
+            let planned = Planned {
+                value: self.in_whole(&value),
+                place: Some(written.place(node)),
+                language,
+                secret: false,
+            };
+            out.push(self.text(&what, planned, Some(value)));
         }
         out
+    }
+
+    /// A selector with the names of the whole: the plan keeps only what it came to.
+    fn in_whole(&self, written: &Value) -> Value {
+        let Value::String(text) = written else {
+            return written.clone();
+        };
+        let Ok(template) = Template::parse(text) else {
+            return written.clone();
+        };
+        let mut out = text.clone();
+        // From the end, so that places before it stay.
+        let mut all: Vec<&Reference> = template.references().iter().collect();
+        all.sort_by_key(|reference| std::cmp::Reverse(reference.range.start));
+        all.dedup_by_key(|reference| reference.range.clone());
+        for reference in all {
+            let imports = self.origins.imports();
+            let whole = imports.whole(self.plan, self.branch, &reference.path);
+            // A name inside a block is led back to what the block is at, which is written elsewhere.
+            let part = out.get(reference.range.clone());
+            let is_path = part.is_some_and(|part| part.starts_with(reference.root()));
+            if whole != reference.path && is_path {
+                out.replace_range(reference.range.clone(), &path_text(&whole));
+            }
+        }
+        Value::String(out)
     }
 
     fn arguments(&self, written: &Written) -> Vec<Text> {
@@ -105,14 +158,21 @@ impl Tracer<'_> {
             let secret = step_type
                 .and_then(|t| t.params.get(name))
                 .is_some_and(|param| param.secret);
-            out.push(self.text(name, value.clone(), place, Language::Template, secret));
+            let planned = Planned {
+                value: value.clone(),
+                place,
+                language: Language::Template,
+                secret,
+            };
+            let node = self.site.as_ref().and_then(|site| site.argument(name));
+            out.push(self.text(name, planned, node.map(Node::to_value)));
         }
         out
     }
 
     /// The conditions of an assert, each at its own place.
     fn checks(&self, all: &Value, place: Option<Place>, written: &Written, out: &mut Vec<Text>) {
-        let site = written.step(self.step.place);
+        let site = self.site.as_ref();
         let nodes = site.and_then(|site| site.argument("all")?.as_seq());
         let nodes = nodes.unwrap_or_default();
         for (at, entry) in all.as_array().into_iter().flatten().enumerate() {
@@ -124,7 +184,13 @@ impl Tracer<'_> {
                 let node = nodes.get(at).and_then(|node| node.get(key));
                 let place = node.map(|node| written.place(node)).or(place);
                 let what = format!("{key} {}", at + 1);
-                out.push(self.text(&what, text.clone(), place, language, false));
+                let planned = Planned {
+                    value: text.clone(),
+                    place,
+                    language,
+                    secret: false,
+                };
+                out.push(self.text(&what, planned, node.map(Node::to_value)));
             }
         }
     }
@@ -156,30 +222,46 @@ impl Tracer<'_> {
         all.into_iter()
             .filter_map(|(what, expr, language)| {
                 let expr = expr?;
-                let text = Value::String(expr.text.clone());
-                Some(self.text(what, text, Some(expr.place), language, false))
+                let planned = Planned {
+                    value: Value::String(expr.text.clone()),
+                    place: Some(expr.place),
+                    language,
+                    secret: false,
+                };
+                let node = self.site.as_ref().and_then(|site| site.condition(what));
+                // What an import says of its phases stands elsewhere than what they say themselves.
+                let joined =
+                    what == "phase when" && self.origins.imports().is_conditional(self.branch);
+                let node = node.filter(|_| !joined);
+                Some(self.text(what, planned, node.map(Node::to_value)))
             })
             .collect()
     }
 
-    fn text(
-        &self,
-        what: &str,
-        written: Value,
-        place: Option<Place>,
-        language: Language,
-        secret: bool,
-    ) -> Text {
-        let references = references(&written, language);
+    /// A text of the plan as its file writes it. What is not found there is shown with the names of
+    /// the whole.
+    fn text(&self, what: &str, planned: Planned, written: Option<Value>) -> Text {
+        let Planned {
+            value,
+            place,
+            language,
+            secret,
+        } = planned;
+        let (written, branch) = match written {
+            Some(written) => (written, self.branch),
+            None => (value.clone(), ROOT),
+        };
+        let read = references(&written, language);
         let reads = self
             .origins
-            .reads(&references, &self.instances, &self.values);
+            .reads(branch, &read, &self.instances, &self.values);
         let values = match language {
             Language::Plain => Vec::new(),
             _ => {
                 let is_condition = language == Language::Condition;
+                let read = references(&value, language);
                 self.values
-                    .of(&written, is_condition, secret, &references, &self.instances)
+                    .of(&value, is_condition, secret, &read, &self.instances)
             }
         };
         Text {

@@ -7,6 +7,7 @@
 
 mod check;
 mod date;
+mod example;
 mod given;
 mod json;
 mod meaning;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use date::Date;
+pub use example::{as_text, as_yaml};
 pub use meaning::Meaning;
 pub use quantity::{format_duration, format_size, parse_duration, parse_size};
 pub(crate) use shown::shown;

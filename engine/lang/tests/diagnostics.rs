@@ -34,7 +34,7 @@ fn a_file_that_is_too_large_is_not_read() {
             .unwrap_err(),
     );
     insta::assert_snapshot!(diagnostics.render(&sources), @r"
-    big.yaml:1:1: error[lang::too_large]: the file has 4194305 bytes, the limit is 4194304
+    big.yaml:1:1: error[lang::too_large]: the file has more than 4 MiB
       1 |
         | ^
       help: a runbook names files, it does not hold them

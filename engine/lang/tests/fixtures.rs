@@ -171,6 +171,26 @@ fn libraries_do_not_speak() {
     }
 }
 
+/// Mistakes that nobody can mend who is only told that they are there.
+const WITH_A_WAY_OUT: &[Code] = &[
+    Code::BadImport,
+    Code::BadInput,
+    Code::Conflict,
+    Code::SecretLeak,
+];
+
+#[test]
+fn a_mistake_comes_with_a_way_out() {
+    let mut without = String::new();
+    for (name, _, case) in cases() {
+        let told = case.diagnostics.iter().filter(|d| d.help.is_none());
+        for diagnostic in told.filter(|d| WITH_A_WAY_OUT.contains(&d.code)) {
+            without += &format!("{name}: {}\n", diagnostic.message);
+        }
+    }
+    assert!(without.is_empty(), "{without}");
+}
+
 #[test]
 fn ten_mistakes_are_ten_messages() {
     let mut files = 0;

@@ -5,75 +5,13 @@
     reason = "a test that cannot read its files fails"
 )]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use runbook_lang::ast::parse_runbook;
-use runbook_lang::compile::{Given, Request, compile};
-use runbook_lang::import::{Files, link};
-use runbook_lang::inventory::parse_inventory;
-use runbook_lang::source::{Source, SourceId, Sources};
-use runbook_lang::steptype::{Catalog, SHIPPED};
 use runbook_model::Plan;
 use runbook_model::plan::{Part, Var};
+use support::imported::compiled;
 
-/// Files by name, each read once.
-struct Memory {
-    sources: Sources,
-    texts: BTreeMap<&'static str, &'static str>,
-    read: BTreeMap<String, Source>,
-}
-
-impl Files for Memory {
-    fn read(&mut self, _: SourceId, file: &str) -> Result<Option<Source>, String> {
-        if let Some(source) = self.read.get(file) {
-            return Ok(Some(source.clone()));
-        }
-        let text = self.texts.get(file).ok_or("there is no such file")?;
-        let source = self.sources.add(file, text.as_bytes()).unwrap();
-        self.read.insert(file.to_owned(), source.clone());
-        Ok(Some(source))
-    }
-}
-
-const TYPES: [(&str, &str); 2] = [
-    ("test.look", include_str!("compile/types/test.look.yaml")),
-    ("test.state", include_str!("compile/types/test.state.yaml")),
-];
-
-fn compiled(main: &'static str, others: &[(&'static str, &'static str)]) -> (Option<Plan>, String) {
-    let mut files = Memory {
-        sources: Sources::new(),
-        texts: others.iter().copied().collect(),
-        read: BTreeMap::new(),
-    };
-    let source = files.sources.add("main.yaml", main.as_bytes()).unwrap();
-    files.read.insert("main.yaml".to_owned(), source.clone());
-    let (runbook, mut diagnostics) = parse_runbook(&source);
-    let (runbook, found) = link(runbook.unwrap(), &mut files);
-    diagnostics.extend(found);
-    let mut sources = files.sources;
-    let hosts = include_str!("compile/inventory.yaml");
-    let hosts = sources.add("inventory.yaml", hosts.as_bytes()).unwrap();
-    let mut catalog = Catalog::new();
-    for (name, text) in TYPES {
-        let source = sources.add(name, text.as_bytes()).unwrap();
-        diagnostics.extend(catalog.add(name, SHIPPED, &source));
-    }
-    let request = Request {
-        sources: &sources,
-        source: &source,
-        runbook: &runbook,
-        inventory: &parse_inventory(&hosts).0.unwrap(),
-        catalog: &catalog,
-        given: &Given::default(),
-        allow_missing: false,
-    };
-    let (plan, found) = compile(&request);
-    diagnostics.extend(found);
-    diagnostics.sort();
-    let plan = plan.filter(|_| !diagnostics.has_errors());
-    (plan, diagnostics.render(&sources))
-}
+mod support;
 
 fn plan(main: &'static str, others: &[(&'static str, &'static str)]) -> Plan {
     let (plan, found) = compiled(main, others);
@@ -326,4 +264,114 @@ phases: [{ phase: a, import: { file: main.yaml } }]
     let (plan, found) = compiled(files[0].1, &files);
     assert!(plan.is_none());
     assert!(found.contains("deeper than 16"), "{found}");
+}
+
+/// What is wrong where `main` imports `leaf`; nothing, if there is a plan.
+fn found(main: &'static str, leaf: &'static str) -> String {
+    let (plan, found) = compiled(main, &[("leaf.yaml", leaf)]);
+    assert_eq!(plan.is_some(), found.is_empty(), "{found}");
+    found
+}
+
+#[test]
+fn an_ending_follows_its_import() {
+    let main = "
+runbook: main
+inputs: { drain: { type: bool, default: false } }
+phases:
+  - { phase: look, steps: [{ step: l, uses: test.look, on: db }] }
+  - { phase: a, when: inputs.drain, import: { file: leaf.yaml } }
+  - { phase: b, import: { file: deep.yaml } }
+finally: [{ step: own, uses: test.look, on: db }]
+";
+    let leaf = "
+runbook: leaf
+phases:
+  - { phase: put, steps: [{ step: x, uses: test.look, on: db }] }
+  - { phase: more, steps: [{ step: y, uses: test.look, on: db }] }
+finally: [{ step: bye, uses: test.look, on: db }]
+";
+    let deep = "
+runbook: deep
+phases:
+  - { phase: first, when: 'steps.l.only.outputs.count > 1', steps: [{ step: z, uses: test.look, on: db }] }
+  - { phase: deep, import: { file: leaf.yaml } }
+finally: [{ step: end, uses: test.look, on: db }]
+";
+    let deep: &'static str = Box::leak(
+        deep.replace("steps.l.only.outputs.count > 1", "true")
+            .into_boxed_str(),
+    );
+    let plan = plan(main, &[("leaf.yaml", leaf), ("deep.yaml", deep)]);
+    let follows: Vec<_> = plan
+        .phases
+        .iter()
+        .filter(|phase| phase.part == Part::Finally)
+        .map(|phase| {
+            let first = phase.follows.map(|at| plan.phases[at as usize].id.as_str());
+            (phase.id.as_str(), first)
+        })
+        .collect();
+    assert_eq!(
+        follows,
+        [
+            ("finally", None),
+            ("a_finally", Some("a_put")),
+            // Its first phase may be skipped by itself, and the others not.
+            ("b_finally", None),
+            ("b_deep_finally", Some("b_deep_put")),
+        ]
+    );
+}
+
+#[test]
+fn a_runbook_that_is_right_alone_may_be_imported_under_a_condition() {
+    let leaf = "
+runbook: leaf
+vars: { seen: '{{steps.look.only.outputs.revision}}' }
+phases:
+  - { phase: look, steps: [{ step: look, uses: test.look, on: db }] }
+  - phase: use
+    when: 'steps.look.only.outputs.count > 1'
+    steps: [{ step: use, uses: test.look, on: db, with: { name: '{{steps.look.only.outputs.revision}} {{vars.seen}}' } }]
+outputs: { seen: '{{vars.seen}}!' }
+";
+    let main = "
+runbook: main
+phases:
+  - { phase: first, steps: [{ step: l, uses: test.look, on: db }] }
+  - { phase: a, when: 'steps.l.only.outputs.count > 1', import: { file: leaf.yaml } }
+  - phase: after
+    steps:
+      - { step: one, uses: test.look, on: db, with: { name: '{{default steps.a.outputs.seen \"none\"}}' } }
+";
+    assert_eq!(found(main, leaf), "");
+    let bare: &'static str = Box::leak(
+        main.replace(
+            "default steps.a.outputs.seen \"none\"",
+            "steps.a.outputs.seen",
+        )
+        .into_boxed_str(),
+    );
+    insta::assert_snapshot!(found(bare, leaf));
+}
+
+#[test]
+fn needs_do_not_lead_into_an_import() {
+    let main = "
+runbook: main
+phases:
+  - { phase: a, import: { file: leaf.yaml } }
+  - { phase: long, import: { file: leaf.yaml, as: short } }
+  - phase: b
+    steps:
+      - { step: one, uses: test.look, on: db, needs: [a] }
+      - { step: two, uses: test.look, on: db, needs: [a_look, one, long] }
+";
+    let leaf = "
+runbook: leaf
+steps: [{ step: look, uses: test.look, on: db }]
+outputs: { seen: '{{steps.look.only.outputs.revision}}' }
+";
+    insta::assert_snapshot!(found(main, leaf));
 }

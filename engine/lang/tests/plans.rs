@@ -160,6 +160,7 @@ phases:
         .map(|batch| batch.iter().map(runbook_model::HostName::as_str).collect())
         .collect();
     assert_eq!(batches, [vec!["q1"], vec!["q3"], vec!["q2"]]);
+    assert_eq!(roll.by.as_deref(), Some("region"));
     assert_eq!(
         (
             roll.max_failures,

@@ -9,6 +9,161 @@ use serde_json::json;
 
 mod support;
 
+const OUTER: &str = "runbook: outer
+inputs:
+  first: { type: string, default: near }
+vars:
+  label: 'at {{inputs.first}}'
+phases:
+  - phase: one
+    import: { file: middle.yaml, as: mid, with: { size: 10GiB, name: '{{inputs.first}}', text: '{{vars.label}}!' } }
+";
+
+const MIDDLE: &str = "runbook: middle
+inputs:
+  size: { type: size, required: true }
+  name: { type: string, required: true }
+  text: { type: string, required: true }
+  other: { type: string, default: mine }
+vars: { plain: [a, b] }
+phases:
+  - phase: inner
+    import:
+      file: ./inner.yaml
+      with: { size: '{{inputs.size}}', count: 7 }
+  - phase: own
+    steps:
+      - { step: set, uses: test.state, on: db, with: { name: '{{inputs.name}} {{inputs.text}} {{inputs.other}} {{json vars.plain}} {{inputs.size}}' } }
+";
+
+const INNER: &str = "runbook: inner
+inputs:
+  size: { type: size, required: true }
+  count: { type: int, default: 1 }
+  other: { type: string, default: theirs }
+steps:
+  - { step: deep, uses: test.state, on: db, with: { name: '{{inputs.size}} {{inputs.count}} {{inputs.other}}' } }
+";
+
+/// A name that is read: the path, who says it, the file and the line there, the value.
+type Said = (String, From, Option<(String, u32)>, Known);
+
+/// What a step of the imported runbooks reads.
+fn imported(id: &str) -> Vec<Said> {
+    let (plan, found) =
+        support::imported::compiled(OUTER, &[("middle.yaml", MIDDLE), ("./inner.yaml", INNER)]);
+    let plan = plan.unwrap_or_else(|| panic!("{found}"));
+    let (at, _) = plan.step(id).unwrap();
+    let trace = step(&plan, at, &[], &Given::default());
+    let mut out = Vec::new();
+    let mut open: Vec<&Read> = text(&trace.arguments, "name").reads.iter().collect();
+    while let Some(read) = open.pop() {
+        let place = read.place.map(|place| {
+            let source = &plan.sources[place.source as usize];
+            (source.name.clone(), place.line)
+        });
+        out.push((
+            read.path.clone(),
+            read.from.clone(),
+            place,
+            read.value.clone(),
+        ));
+        open.extend(&read.reads);
+    }
+    out.sort_by(|a, b| a.0.cmp(&b.0));
+    out
+}
+
+#[test]
+fn what_an_import_gives_is_led_back_to_the_import() {
+    let said = |path: &str, from: From, file: &str, line: u32, value: serde_json::Value| {
+        let place = Some((file.to_owned(), line));
+        (path.to_owned(), from, place, Known::Value(value))
+    };
+    let (outer, middle, inner) = ("main.yaml", "middle.yaml", "./inner.yaml");
+    assert_eq!(
+        imported("mid_set"),
+        [
+            said("inputs.first", From::Default, outer, 3, json!("near")),
+            said("inputs.name", From::Default, outer, 3, json!("near")),
+            said("inputs.other", From::Default, middle, 6, json!("mine")),
+            said("inputs.size", From::Import, outer, 8, json!("10GiB")),
+            said("inputs.text", From::Import, outer, 8, json!("at near!")),
+            said("vars.label", From::Variable, outer, 5, json!("at near")),
+            said("vars.plain", From::Variable, middle, 7, json!(["a", "b"])),
+        ]
+    );
+    assert_eq!(
+        imported("mid_inner_deep"),
+        [
+            said("inputs.count", From::Import, middle, 12, json!(7)),
+            said("inputs.other", From::Default, inner, 5, json!("theirs")),
+            said("inputs.size", From::Import, outer, 8, json!("10GiB")),
+        ]
+    );
+}
+
+#[test]
+fn texts_of_an_import_are_shown_as_their_file_writes_them() {
+    let main = "runbook: outer
+inputs: { all: { type: bool, default: true } }
+phases:
+  - { phase: one, when: inputs.all, import: { file: inner.yaml, as: in1, with: { node: 'q{{vars.two}}', word: a }, groups: { nodes: quay } } }
+  - { phase: two, import: { file: inner.yaml, as: in2, with: { node: q3, word: '{{default steps.in1.outputs.seen \"none\"}}' }, groups: { nodes: quay } } }
+vars: { two: 2 }
+";
+    let inner = "runbook: inner
+groups: { nodes: { min: 1 } }
+inputs: { node: { type: host, in: nodes, required: true }, word: { type: string, required: true } }
+vars: { path: '/x/{{inputs.word}}' }
+phases:
+  - phase: act
+    when: size(groups.nodes) > 1
+    steps:
+      - { step: own, uses: test.look, on: '{{inputs.node}}', when: 'inputs.word != \"b\"', with: { name: '{{vars.path}}' } }
+outputs: { seen: '{{default steps.own.only.outputs.revision \"none\"}}' }
+";
+    let (plan, found) = support::imported::compiled(main, &[("inner.yaml", inner)]);
+    let plan = plan.unwrap_or_else(|| panic!("{found}"));
+    let trace = |id: &str| step(&plan, plan.step(id).unwrap().0, &[], &Given::default());
+    let value = |text: &Text| text.values.first().map(|(_, known)| known.clone());
+    let one = trace("in1_own");
+    let name = text(&one.arguments, "name");
+    assert_eq!(name.written, "{{vars.path}}");
+    assert_eq!(value(name), Some(Known::Value(json!("/x/a"))));
+    let (path, word) = (&name.reads[0], &name.reads[0].reads[0]);
+    assert_eq!(
+        (path.path.as_str(), word.path.as_str()),
+        ("vars.path", "inputs.word")
+    );
+    assert_eq!(word.from, From::Import);
+    let on = text(&one.selectors, "on");
+    assert_eq!(on.written, "{{inputs.node}}");
+    assert_eq!(value(on), Some(Known::Value(json!("q2"))));
+    assert_eq!(on.reads[0].reads[0].path, "vars.two");
+    assert_eq!(
+        text(&one.conditions, "when").written,
+        "inputs.word != \"b\""
+    );
+    // The import says a part of it, at another place.
+    let joined = &text(&one.conditions, "phase when").written;
+    assert_eq!(joined, "(inputs.all) && (size(groups.quay) > 1)");
+    let two = trace("in2_own");
+    assert_eq!(
+        text(&two.conditions, "phase when").written,
+        "size(groups.nodes) > 1"
+    );
+    let name = text(&two.arguments, "name");
+    assert_eq!(value(name), Some(Known::Later));
+    let word = &name.reads[0].reads[0];
+    assert_eq!(
+        (word.path.as_str(), &word.from),
+        ("inputs.word", &From::Import)
+    );
+    assert_eq!(word.reads[0].path, "steps.in1.outputs.seen");
+    assert_eq!(word.reads[0].from, From::Variable);
+}
+
 const RUNBOOK: &str = "runbook: traced
 inputs:
   to: { type: version, default: v3.8 }

@@ -242,6 +242,9 @@ pub enum Event {
         /// Why.
         reason: StopReason,
     },
+    /// Somebody wants it to stop while what follows on every ending runs, or a release by hand. What
+    /// follows goes on; of a release, what is under way. Told once a controller.
+    Interrupted,
     /// The controller leaves; what runs on hosts runs on.
     Detached {
         /// Attempts that still run.

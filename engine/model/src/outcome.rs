@@ -151,7 +151,7 @@ pub enum RunResult {
     AlreadyThere,
     /// Something failed; `resume` goes on.
     Failed,
-    /// A person refused at a gate, or the window is not open; `resume` asks again.
+    /// A person refused at a gate, or it is outside of the window; `resume` asks again.
     Refused,
     /// Asked to stop; `resume` goes on.
     Stopped,

@@ -125,6 +125,9 @@ pub struct Phase {
     pub when: Option<Expr>,
     /// Batches of a rolling phase; empty otherwise.
     pub batches: Vec<Vec<HostName>>,
+    /// The host variable whose values a batch never mixes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
     /// The hosts that it is about: where its steps run unless they say otherwise.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hosts: Vec<HostName>,
@@ -140,6 +143,10 @@ pub struct Phase {
     /// Between two batches, in milliseconds.
     #[serde(default)]
     pub pause_ms: u64,
+    /// Of a phase of the ending that belongs to an import: the position of the first phase of that
+    /// import. Where that one did not begin, there is nothing to end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows: Option<u32>,
     /// Where it stands.
     pub place: Place,
 }
@@ -154,11 +161,13 @@ impl Phase {
             order: Order::Steps,
             when: None,
             batches: Vec::new(),
+            by: None,
             hosts: Vec::new(),
             on_failure: OnFailure::Stop,
             max_failures: 0,
             min_ok: 0,
             pause_ms: 0,
+            follows: None,
             place: Place::default(),
         }
     }

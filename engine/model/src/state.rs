@@ -60,6 +60,9 @@ pub struct RunState {
     pub secrets: BTreeMap<String, SecretOrigin>,
     /// Why nothing new starts, if so; a new controller clears it.
     pub stopping: Option<StopReason>,
+    /// Somebody wanted to stop the last controller while what follows on every ending ran, or a
+    /// release by hand; a new controller clears it.
+    pub interrupted: bool,
     /// How the last controller's part ended; a new controller clears it.
     pub result: Option<RunResult>,
     /// Whether the last controller left while attempts ran.
@@ -101,6 +104,8 @@ pub struct NodeState {
     pub finished_in: Option<Epoch>,
     /// How it ended in this generation.
     pub outcome: Option<Outcome>,
+    /// What it did in this generation was taken back.
+    pub taken_back: bool,
     /// Until when it pauses.
     pub pausing_until: Option<Millis>,
     /// What a person is asked: the message, and what is shown.
@@ -153,6 +158,7 @@ impl NodeState {
             finished_at: None,
             finished_in: None,
             outcome: None,
+            taken_back: false,
             pausing_until: None,
             question: None,
             answer: None,
@@ -406,6 +412,7 @@ impl RunState {
             Event::Stopping { reason } => {
                 self.stopping.get_or_insert_with(|| reason.clone());
             }
+            Event::Interrupted => self.interrupted = true,
             Event::Detached { .. } => self.detached = true,
             Event::Closed { result } => {
                 self.result = Some(result.clone());
@@ -419,6 +426,7 @@ impl RunState {
     fn open(&mut self, controller: &Controller) {
         self.controller = Some(controller.clone());
         self.stopping = None;
+        self.interrupted = false;
         self.result = None;
         self.detached = false;
         self.hosts.clear();

@@ -109,39 +109,39 @@ pub struct Scripts {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Content {
     /// The file.
-    pub path: Part,
+    pub path: Piece,
     /// What is in it.
     #[serde(flatten)]
     pub what: What,
     /// Its owner, kept as it is unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub owner: Option<Part>,
+    pub owner: Option<Piece>,
     /// Its group, kept as it is unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub group: Option<Part>,
+    pub group: Option<Piece>,
     /// Its mode in octal digits, kept as it is unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mode: Option<Part>,
+    pub mode: Option<Piece>,
     /// Whether a file that is there is left as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub create_only: Option<Part>,
+    pub create_only: Option<Piece>,
     /// The words of a command that looks at the new file, `{}`, before it counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub validate: Option<Part>,
+    pub validate: Option<Piece>,
 }
 
 /// One value of a content.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Part {
+pub enum Piece {
     /// The same for every step.
     Literal(Value),
     /// The value of this parameter.
     Param(String),
     /// A map with such values in it.
-    Map(BTreeMap<String, Part>),
+    Map(BTreeMap<String, Piece>),
     /// A list with such values in it.
-    List(Vec<Part>),
+    List(Vec<Piece>),
 }
 
 /// What is in a file, or what changes in it.
@@ -149,13 +149,13 @@ pub enum Part {
 #[serde(rename_all = "snake_case")]
 pub enum What {
     /// Its whole text.
-    Text(Part),
+    Text(Piece),
     /// Maps that are merged into its YAML, one after the other.
-    MergeYaml(Vec<Part>),
+    MergeYaml(Vec<Piece>),
     /// Maps that are merged into its JSON, one after the other.
-    MergeJson(Vec<Part>),
+    MergeJson(Vec<Piece>),
     /// Maps of sections with keys that are set in its INI, one after the other.
-    SetIni(Vec<Part>),
+    SetIni(Vec<Piece>),
     /// A line in it.
     Line(Line),
     /// Lines between two marks in it.
@@ -167,10 +167,10 @@ pub enum What {
 pub struct Line {
     /// The line, without its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub text: Option<Part>,
+    pub text: Option<Piece>,
     /// A regular expression for the line that it replaces, or for the lines that are taken out.
     #[serde(default, rename = "match", skip_serializing_if = "Option::is_none")]
-    pub matching: Option<Part>,
+    pub matching: Option<Piece>,
     /// Where a new one goes, and whether there should be one.
     #[serde(flatten)]
     pub place: InFile,
@@ -180,13 +180,13 @@ pub struct Line {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Block {
     /// The name in the marks.
-    pub name: Part,
+    pub name: Piece,
     /// The lines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub text: Option<Part>,
+    pub text: Option<Piece>,
     /// What the marks begin with, so that they are comments of the file; `#` unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub comment: Option<Part>,
+    pub comment: Option<Piece>,
     /// Where a new one goes, and whether there should be one.
     #[serde(flatten)]
     pub place: InFile,
@@ -197,13 +197,13 @@ pub struct Block {
 pub struct InFile {
     /// A regular expression: below the last line that it matches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<Part>,
+    pub after: Option<Piece>,
     /// A regular expression: above the first line that it matches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub before: Option<Part>,
+    pub before: Option<Piece>,
     /// `present`, unless it is `absent`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub state: Option<Part>,
+    pub state: Option<Piece>,
 }
 
 /// The shape of a value.

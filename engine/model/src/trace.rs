@@ -74,6 +74,8 @@ pub enum From {
     File,
     /// The default of the input.
     Default,
+    /// The import that brings the runbook in: its `with`.
+    Import,
     /// A secret, and where it is read from.
     Secret(SecretSource),
     /// It is an input that was not given.

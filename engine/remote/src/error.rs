@@ -68,6 +68,16 @@ pub enum Fault {
     /// sudo does not allow it.
     #[error("sudo refuses: {0}; give the login account the right in sudoers")]
     SudoDenied(String),
+    /// The account that sudo is to become does not exist.
+    #[error(
+        "there is no account `{account}` (sudo says: {said}); create it there, or correct `as:` of the step"
+    )]
+    NoAccount {
+        /// The account, made printable.
+        account: String,
+        /// What sudo said.
+        said: String,
+    },
     /// There is no sudo.
     #[error("sudo is not installed there")]
     SudoMissing,

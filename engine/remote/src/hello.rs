@@ -78,7 +78,14 @@ impl Hello {
             .find(|line| !line.trim().is_empty())
             .unwrap_or("it ended without a word");
         let last = printable(last.trim()).into_owned();
-        if matches!(account, Account::Sudo(_)) {
+        if let Account::Sudo(name) = account {
+            // More lines follow it: a plugin complains that it cannot start either.
+            if let Some(line) = said.lines().find(|line| line.contains("unknown user")) {
+                return Fault::NoAccount {
+                    account: printable(name).into_owned(),
+                    said: printable(line.trim()).into_owned(),
+                };
+            }
             if has("password is required") || has("authentication is required") {
                 return Fault::SudoPassword;
             }
@@ -151,9 +158,16 @@ mod tests {
             fault("op is not in the sudoers file."),
             Fault::SudoDenied(_)
         ));
+        let account = Account::Sudo("nosuch".into());
+        let said =
+            "sudo: unknown user nosuch\nsudo: error initializing audit plugin sudoers_audit\n";
+        assert_eq!(
+            Hello::refusal(said, &account).to_string(),
+            "there is no account `nosuch` (sudo says: sudo: unknown user nosuch); create it there, or correct `as:` of the step"
+        );
         assert!(matches!(
-            fault("sudo: unknown user nobody9"),
-            Fault::SudoDenied(_)
+            fault("sudo: unknown user: root"),
+            Fault::NoAccount { .. }
         ));
         let nologin = Hello::refusal(
             "This account is currently not available.\n",

@@ -67,9 +67,10 @@ pub enum JobState {
         /// Why it ended.
         why: Why,
     },
-    /// It was cancelled, or fenced off by a later controller, before it began. It will never begin.
+    /// It was cancelled before anybody claimed it. It will never begin.
     Aborted,
-    /// It was claimed, and ended before the first line of the script. It will never begin.
+    /// It was claimed, and ended before the first line of the script: a later controller was there by
+    /// then, or something went wrong. It will never begin.
     LostBeforeStart,
     /// It began, and was killed with its wrapper: perhaps it had its effect.
     LostKilled,

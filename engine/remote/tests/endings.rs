@@ -321,7 +321,7 @@ async fn a_later_epoch_fences(shell: &str) {
     );
     assert_eq!(
         later.state(&bench.run, &id("a-2")).await.unwrap(),
-        JobState::Aborted
+        JobState::LostBeforeStart
     );
     assert_eq!(std::fs::read_to_string(&mark).unwrap(), "x\n");
     // and everything else that the old controller could do

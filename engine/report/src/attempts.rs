@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 
-use runbook_model::event::AttemptEnd;
+use runbook_model::event::{AttemptEnd, Verdict};
 use runbook_model::text::printable_lines;
 use runbook_model::{AttemptId, NodeIx, Outcome, Plan, RunState};
 
 use crate::facts::{last_look, node_id};
 use crate::narrate::failure_text;
+use crate::text::below;
 use crate::time::clock;
 use crate::{Style, Tone};
 
@@ -75,6 +76,11 @@ pub fn last_words(state: &RunState, node: NodeIx, style: &Style) -> String {
     };
     if let Some(why) = last_look(n) {
         let _ = writeln!(out, "the last look: {why}");
+    }
+    if let Some(Verdict::Differs(why)) = &n.verdict {
+        for line in below(why) {
+            let _ = writeln!(out, "  | {line}");
+        }
     }
     if let Some(Outcome::Failed(failure)) = &n.outcome {
         let _ = writeln!(

@@ -1,9 +1,8 @@
 //! The card after a run stopped: what happened, how things stand, and what to type next.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use runbook_model::event::{HeldHow, StopReason};
+use runbook_model::event::StopReason;
 use runbook_model::state::NodeState;
 use runbook_model::step::Place;
 use runbook_model::text::{printable, printable_lines};
@@ -11,6 +10,7 @@ use runbook_model::{Failure, FailureKind, NodeIx, Plan, RunResult, RunState, Ste
 
 use crate::excerpt::{excerpt, place};
 use crate::facts;
+use crate::next::{self, run_id};
 use crate::text::{bounded, count, names, wrap};
 use crate::time::length;
 use crate::{Style, Tone};
@@ -30,10 +30,10 @@ pub fn failure_card(plan: &Plan, state: &RunState, style: &Style) -> String {
     };
     let failures: Vec<_> = facts::failures(plan, state).collect();
     let unusable: Vec<_> = facts::unusable(state).collect();
-    card.line(Tone::Head, &headline(plan, state, failures.len()));
+    card.line(Tone::Head, &headline(plan, state));
     for (node, n, failure) in failures.iter().take(IN_FULL) {
         card.out.push('\n');
-        card.failure(plan, *node, n, failure);
+        card.failure(plan, state, *node, n, failure);
     }
     if failures.len() > IN_FULL {
         let rest: Vec<String> = failures[IN_FULL..]
@@ -48,15 +48,12 @@ pub fn failure_card(plan: &Plan, state: &RunState, style: &Style) -> String {
             .iter()
             .map(|(host, problem)| format!("{host}: {}", bounded(problem, facts::REASON))),
     );
-    let now: Vec<String> = facts::serving(plan, state, style)
+    let now: Vec<String> = facts::serving(plan, state, state.last_at, style)
         .into_iter()
         .chain(facts::no_return(plan, state))
         .collect();
     card.section("now", now);
-    card.section(
-        "held",
-        facts::held(plan, state).into_iter().map(|(text, _)| text),
-    );
+    card.section("held", facts::held(plan, state, state.last_at));
     card.section("on the ending", facts::of_ending(plan, state));
     let open = facts::open(state);
     card.section(
@@ -64,16 +61,7 @@ pub fn failure_card(plan: &Plan, state: &RunState, style: &Style) -> String {
         open.iter()
             .map(|(id, a)| facts::open_text(plan, state, id, a, style)),
     );
-    let unfinished = facts::unfinished(plan, state);
-    card.section(
-        "begun, not finished",
-        unfinished
-            .iter()
-            .map(|(node, n)| match facts::last_look(n) {
-                Some(why) => format!("{}: {why}", facts::node_id(plan, *node)),
-                None => facts::node_id(plan, *node),
-            }),
-    );
+    card.section("begun, not finished", facts::begun(plan, state, style));
     let never = facts::never_started(plan, state);
     card.section(
         "never started",
@@ -95,14 +83,23 @@ pub fn findings_text(plan: &Plan, state: &RunState, style: &Style) -> String {
     card.out
 }
 
-fn headline(plan: &Plan, state: &RunState, failed: usize) -> String {
+fn headline(plan: &Plan, state: &RunState) -> String {
     let run = run_id(state);
+    let (failed, on_ending) = facts::failed(plan, state);
+    let ending = match on_ending {
+        0 => String::new(),
+        n => format!(", {n} of them on the ending"),
+    };
+    let all = count(failed + on_ending, "instance");
     let name = printable(&plan.runbook);
     let too_late = facts::failures(plan, state).any(|(_, _, f)| f.kind == FailureKind::Window);
     let how = match (&state.result, &state.stopping) {
         _ if state.detached => "was left; what runs on hosts runs on".into(),
         (Some(RunResult::Refused), Some(StopReason::NotOpen(_))) => {
             "stopped: its window is not open yet".into()
+        }
+        (Some(RunResult::Refused), Some(StopReason::WindowClosed(_))) => {
+            "stopped: its window has closed".into()
         }
         (Some(RunResult::Refused), _) if too_late => {
             "stopped: it is too late for what cannot be undone".into()
@@ -115,7 +112,6 @@ fn headline(plan: &Plan, state: &RunState, failed: usize) -> String {
         (_, Some(StopReason::OverTime(_))) => {
             "stopped: a critical step takes longer than its limit".into()
         }
-        (_, Some(StopReason::WindowClosed(_))) => "stopped: its window has closed".into(),
         (_, Some(StopReason::Budget(phase))) => format!(
             "stopped: {} failed, and phase {} allows fewer",
             count(failed, "instance"),
@@ -123,7 +119,7 @@ fn headline(plan: &Plan, state: &RunState, failed: usize) -> String {
                 .get(*phase as usize)
                 .map_or("?", |p| p.id.as_str())
         ),
-        _ if failed > 0 => format!("stopped: {} failed", count(failed, "instance")),
+        _ if failed > 0 => format!("stopped: {all} failed{ending}"),
         _ => "stopped".into(),
     };
     format!("run {run} ({name}) {how}")
@@ -149,7 +145,14 @@ impl Card<'_> {
         }
     }
 
-    fn failure(&mut self, plan: &Plan, node: NodeIx, n: &NodeState, failure: &Failure) {
+    fn failure(
+        &mut self,
+        plan: &Plan,
+        state: &RunState,
+        node: NodeIx,
+        n: &NodeState,
+        failure: &Failure,
+    ) {
         let id = facts::node_id(plan, node);
         let found = plan.instance(node);
         let kind = found.and_then(|(step, _)| plan.type_of(step));
@@ -170,8 +173,8 @@ impl Card<'_> {
             if let Some(number) = n.attempts.len().checked_sub(1).filter(|more| *more > 0) {
                 let _ = write!(about, ", attempt {}", number + 1);
             }
-            if let (Some(from), Some(to)) = (n.started_at, n.finished_at) {
-                let _ = write!(about, ", after {}", length(to - from));
+            if let Some(took) = facts::took(state, n) {
+                let _ = write!(about, ", after {}", length(took));
             }
             let _ = writeln!(self.out, "  {about}");
             let meant = meant(step, failure.kind);
@@ -217,13 +220,16 @@ impl Card<'_> {
             () if refused && matches!(state.stopping, Some(StopReason::NotOpen(_))) => {
                 "goes on, when the window is open"
             }
+            () if refused && matches!(state.stopping, Some(StopReason::WindowClosed(_))) => {
+                "settles what is open; nothing new starts after the window"
+            }
             () if refused => "asks again, at a terminal",
             () if state.detached => "attaches to what runs, and goes on",
             () if unusable => "goes on, when the host can be used",
             () if failures.is_empty() => "goes on from here",
             () => "goes on from here, when the cause is gone",
         };
-        let mut all = vec![(format!("runbook resume {run}"), resume)];
+        let mut all = vec![(next::resume(state), resume)];
         let logged = failures
             .iter()
             .find(|(_, n, _)| !n.attempts.is_empty())
@@ -235,21 +241,8 @@ impl Card<'_> {
                 "the whole log",
             ));
         }
-        // A step at once, however many hosts it holds something on.
-        let held = state
-            .held()
-            .filter(|(_, hold)| hold.how != HeldHow::Already);
-        let held = held.filter_map(|(node, _)| plan.instance(node));
-        let held = held.filter(|(step, _)| {
-            plan.type_of(step)
-                .is_some_and(|of| !of.scripts.undo.is_empty() || of.content.is_some())
-        });
-        let steps: BTreeSet<&str> = held.map(|(step, _)| step.id.as_str()).collect();
-        for step in steps {
-            all.push((
-                format!("runbook release {run} {step} --reason '…'"),
-                "takes back what it holds",
-            ));
+        for command in next::releases(plan, state) {
+            all.push((command, "takes back what it holds"));
         }
         all.push((format!("runbook status {run}"), "how everything stands"));
         let wide = all
@@ -263,10 +256,6 @@ impl Card<'_> {
             let _ = writeln!(self.out, "  {command:wide$}   {what}");
         }
     }
-}
-
-fn run_id(state: &RunState) -> &str {
-    state.run.as_ref().map_or("?", |r| r.as_str())
 }
 
 /// The part of a step that a failure is about.
@@ -320,6 +309,16 @@ mod tests {
     }
 
     #[test]
+    fn the_card_counts_as_the_last_line_does() {
+        let tape = sample::failed_twice();
+        let text = card(&tape);
+        let head = "stopped: 2 instances failed, 1 of them on the ending\n";
+        assert!(text.contains(head), "{text}");
+        let text = crate::lines::tests::told(&tape);
+        assert!(text.contains("failed: 2 failed, "), "{text}");
+    }
+
+    #[test]
     fn something_is_still_held() {
         insta::assert_snapshot!(card(&sample::held()));
     }
@@ -338,6 +337,11 @@ mod tests {
     #[test]
     fn a_refused_gate() {
         insta::assert_snapshot!(card(&sample::refused()));
+    }
+
+    #[test]
+    fn a_window_that_has_closed() {
+        insta::assert_snapshot!(card(&sample::out_of_window()));
     }
 
     #[test]

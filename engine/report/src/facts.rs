@@ -1,20 +1,27 @@
 //! What a run's state means for people: who is served, what still runs, what was never begun.
 
+mod begun;
+mod holds;
+
 use std::collections::BTreeSet;
 
-use runbook_model::event::{HeldHow, ReleasedBy, Verdict};
+use runbook_model::event::ReleasedBy;
 use runbook_model::plan::Part;
-use runbook_model::state::{AttemptState, HoldState, HostState, NodeState};
+use runbook_model::state::{AttemptState, HostState, NodeState};
 use runbook_model::step::{Outage, Step};
+use runbook_model::step_type::TypeKind;
 use runbook_model::text::printable;
 use runbook_model::transition::Stage;
 use runbook_model::{
-    AttemptId, Failure, HostName, Millis, NodeIx, Outcome, Plan, RunState, StepIx,
+    AttemptId, Failure, HostName, Millis, NodeIx, NodeKind, Outcome, Plan, RunState, StepIx,
 };
 
-use crate::text::{bounded, count, names, reasons};
+use crate::text::{bounded, count, names, value_text};
 use crate::time::{clock, length};
 use crate::{Style, Tally};
+
+pub(crate) use begun::{begun, between, last_look, took, unfinished};
+pub(crate) use holds::{held, released_by};
 
 /// The longest reason on a line.
 pub(crate) const REASON: usize = 300;
@@ -99,8 +106,17 @@ pub(crate) fn findings(plan: &Plan, state: &RunState) -> Vec<String> {
         out.push(format!("{what} left out: {}", names(&left_out, 8)));
     }
     out.extend(of_ending(plan, state));
-    out.extend(held(plan, state).into_iter().map(|(text, _)| text));
+    out.extend(held(plan, state, state.last_at));
     out
+}
+
+/// How many instances failed: of the procedure, and of what follows on every ending.
+pub(crate) fn failed(plan: &Plan, state: &RunState) -> (usize, usize) {
+    let ending = instances(plan, state).filter(|(node, _, _, n)| {
+        let failed = matches!(n.outcome, Some(Outcome::Failed(_) | Outcome::Left(_)));
+        n.is_done() && failed && plan.part_of(*node) == Part::Finally
+    });
+    (failures(plan, state).count(), ending.count())
 }
 
 /// Sentences about what failed in what follows on every ending.
@@ -118,59 +134,39 @@ pub(crate) fn of_ending(plan: &Plan, state: &RunState) -> Vec<String> {
         .collect()
 }
 
-/// What releases a hold.
-pub(crate) fn released_by(plan: &Plan, node: NodeIx) -> String {
-    let hold = plan.instance(node).and_then(|(step, _)| step.hold.as_ref());
-    let steps: Vec<String> = hold
-        .into_iter()
-        .flat_map(|hold| &hold.release)
-        .filter_map(|step| plan.step_id(*step))
-        .map(|id| format!("`{id}`"))
-        .collect();
-    match steps.is_empty() {
-        true => "the end of the run".to_owned(),
-        false => steps.join(" or "),
+/// What lets time pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pause {
+    /// A batch of a phase has ended, and the next one begins later.
+    Batch,
+    /// A step of the runbook waits.
+    Wait,
+}
+
+/// Whether a node that pauses only lets time pass.
+pub(crate) fn pause_of(plan: &Plan, node: NodeIx) -> Option<Pause> {
+    match &plan.nodes.get(node.at())?.kind {
+        NodeKind::Barrier { .. } => Some(Pause::Batch),
+        NodeKind::Instance { step, .. } => {
+            let of = plan.type_of(plan.steps.get(step.at())?)?;
+            (of.kind == TypeKind::Wait).then_some(Pause::Wait)
+        }
+        NodeKind::PhaseBegin { .. } | NodeKind::DoneWhen => None,
     }
 }
 
-/// Sentences about what is held now, and whether it can be taken back by hand.
-pub(crate) fn held(plan: &Plan, state: &RunState) -> Vec<(String, bool)> {
-    let one = |node: NodeIx, hold: &HoldState| {
-        let mut text = match hold.how {
-            HeldHow::Changed => format!("{} is held", node_id(plan, node)),
-            HeldHow::Partly => format!("{} may be held, in part", node_id(plan, node)),
-            HeldHow::Already => {
-                let step = plan.instance(node).and_then(|(step, _)| step.hold.as_ref());
-                let ends = match step.is_some_and(|hold| !hold.release.is_empty()) {
-                    true => format!("{} ends it", released_by(plan, node)),
-                    false => "this run does not end it".to_owned(),
-                };
-                return (
-                    format!("{} was so already; {ends}", node_id(plan, node)),
-                    false,
-                );
-            }
-        };
-        text.push_str(&format!(" for {}", length(state.last_at - hold.since)));
-        if hold.over {
-            text.push_str(", longer than it may");
-        }
-        let undo = state.undos.get(&node);
-        match undo.map(|undo| (undo.stage, &undo.failure)) {
-            Some((Stage::Done, Some(failure))) => {
-                let why = crate::narrate::failure_text(failure);
-                text.push_str(&format!("; taking it back failed: {why}"));
-            }
-            Some((stage, _)) if stage != Stage::Done => {
-                text.push_str("; taking it back was begun, and its end is not known");
-            }
-            _ => text.push_str(&format!("; {} releases it", released_by(plan, node))),
-        }
-        let of = plan.instance(node).and_then(|(step, _)| plan.type_of(step));
-        let able = of.is_some_and(|of| !of.scripts.undo.is_empty());
-        (text, able)
+/// Where the records of the run are, a sentence each.
+pub(crate) fn records(plan: &Plan, state: &RunState) -> Vec<String> {
+    let file = |(_, step, _, n): (NodeIx, &Step, &HostName, &NodeState)| {
+        let is_record = plan.type_of(step)?.kind == TypeKind::Record;
+        let path = n
+            .outputs
+            .get("file")
+            .filter(|_| is_record && n.is_success())?;
+        Some(format!("the record is in {}", value_text(path)))
     };
-    state.held().map(|(node, hold)| one(node, hold)).collect()
+    let files: BTreeSet<String> = instances(plan, state).filter_map(file).collect();
+    files.into_iter().collect()
 }
 
 /// Hosts that cannot be used, and why.
@@ -181,8 +177,8 @@ pub(crate) fn unusable(state: &RunState) -> impl Iterator<Item = (&HostName, &st
     })
 }
 
-/// Sentences about whether clients are served; empty where the runbook marks no outage.
-pub(crate) fn serving(plan: &Plan, state: &RunState, style: &Style) -> Vec<String> {
+/// Sentences about whether clients are served at `now`; empty where the runbook marks no outage.
+pub(crate) fn serving(plan: &Plan, state: &RunState, now: Millis, style: &Style) -> Vec<String> {
     let marked = |mark| {
         plan.steps
             .iter()
@@ -233,10 +229,10 @@ pub(crate) fn serving(plan: &Plan, state: &RunState, style: &Style) -> Vec<Strin
             length(until - since)
         )],
         None => vec![format!(
-            "clients are cut off since {} (`{}`), for {} at the last event",
+            "clients are cut off since {} (`{}`), for {}",
             clock(since, style),
             by.id,
-            length(state.last_at - since)
+            length(now - since)
         )],
     }
 }
@@ -323,24 +319,6 @@ pub(crate) fn open_text(
         node_id(plan, a.node),
         a.host
     )
-}
-
-/// What the last look of an instance said, where it was not content.
-pub(crate) fn last_look(n: &NodeState) -> Option<String> {
-    match n.verdict.as_ref()? {
-        Verdict::Differs(why) => Some(reasons(why, REASON)),
-        Verdict::Error(failure) => Some(bounded(&failure.message, REASON)),
-        Verdict::Satisfied | Verdict::Skipped(_) => None,
-    }
-}
-
-/// Instances that were begun and have not ended, without those that have an open attempt.
-pub(crate) fn unfinished<'a>(plan: &'a Plan, state: &'a RunState) -> Vec<(NodeIx, &'a NodeState)> {
-    let open: Vec<NodeIx> = state.open_attempts().map(|(_, a)| a.node).collect();
-    instances(plan, state)
-        .filter(|(node, _, _, n)| !n.is_done() && n.started_at.is_some() && !open.contains(node))
-        .map(|(node, _, _, n)| (node, n))
-        .collect()
 }
 
 /// Phases with instances that were never begun: how many of how many.

@@ -3,6 +3,7 @@
 //! is left out. How it is drawn is the business of the formats.
 
 mod dot;
+mod json;
 mod layout;
 mod mermaid;
 mod node;
@@ -21,6 +22,7 @@ use crate::plan::who::host_names;
 use crate::text::bounded;
 
 pub use dot::dot;
+pub use json::drawing_json;
 pub use mermaid::mermaid;
 use node::{Mark, Shape};
 pub use svg::svg;
@@ -52,6 +54,8 @@ pub struct Drawing {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Cluster {
     pub(crate) part: Part,
+    /// The id of the phase.
+    pub(crate) phase: String,
     pub(crate) title: String,
     pub(crate) notes: Vec<String>,
 }
@@ -155,15 +159,16 @@ fn cluster(plan: &Plan, at: usize) -> Cluster {
         let all: Vec<String> = phase.batches.iter().map(|b| host_names(b.iter())).collect();
         notes.push(bounded(
             &format!("batch by batch: {}", all.join(" | ")),
-            160,
+            node::WHOLE,
         ));
     }
     if let Some(when) = &phase.when {
-        notes.push(format!("only when {}", bounded(&when.text, 160)));
+        notes.push(format!("only when {}", bounded(&when.text, node::WHOLE)));
     }
     notes.extend(budgets(phase));
     Cluster {
         part: phase.part,
+        phase: phase.id.clone(),
         title,
         notes,
     }

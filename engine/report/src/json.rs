@@ -10,6 +10,7 @@ use runbook_model::{
 };
 use serde_json::{Map, json};
 
+use crate::next;
 use crate::runs::RunRow;
 
 /// The format of all JSON here.
@@ -194,6 +195,7 @@ pub fn status_json(plan: &Plan, state: &RunState, running: bool) -> Value {
             out.insert("stage".into(), serde_json::to_value(n.stage).ok()?);
             out.insert("generation".into(), n.generation.into());
             out.insert("outcome".into(), serde_json::to_value(&n.outcome).ok()?);
+            out.insert("taken_back".into(), n.taken_back.into());
             out.insert("started".into(), n.started_at.map_or(Value::Null, time));
             out.insert("finished".into(), n.finished_at.map_or(Value::Null, time));
             Some(Value::Object(out))
@@ -220,6 +222,7 @@ pub fn status_json(plan: &Plan, state: &RunState, running: bool) -> Value {
         "last": time(state.last_at),
         "open_attempts": open,
         "holds": holds,
+        "next": next::commands(plan, state, running),
         "instances": nodes,
     })
 }

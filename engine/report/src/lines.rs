@@ -23,8 +23,8 @@ impl<W: Write> Lines<W> {
     pub fn new(out: W, style: Style) -> Self {
         Self {
             out,
+            narrator: Narrator::new(false, style.clone()),
             style,
-            narrator: Narrator::new(false),
             broken: None,
         }
     }
@@ -80,9 +80,11 @@ pub(crate) fn line(told: &Told, style: &Style) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::sample;
+    use runbook_model::event::Verdict;
+    use runbook_model::{Event, Failure, FailureKind};
 
     pub(crate) fn told(tape: &sample::Tape) -> String {
         let mut lines = Lines::new(Vec::new(), Style::plain(100));
@@ -111,8 +113,78 @@ mod tests {
     }
 
     #[test]
+    fn a_wish_to_stop_is_answered_whenever_it_comes() {
+        let said = |tape: sample::Tape| {
+            let text = told(&tape);
+            let line = text.lines().find(|line| line.contains("interrupted:"));
+            line.unwrap().to_owned()
+        };
+        let ending = said(sample::urged(sample::held()));
+        let release = said(sample::urged(sample::released(None)));
+        insta::assert_snapshot!(format!("{ending}\n{release}"));
+    }
+
+    #[test]
+    fn what_happens_out_of_the_window() {
+        let text = told(&sample::out_of_window());
+        let last: Vec<&str> = text.lines().rev().take(1).collect();
+        insta::assert_snapshot!(last.join("\n"));
+    }
+
+    #[test]
+    fn a_release_by_hand_says_how_it_ended() {
+        let end = |failure| {
+            let text = told(&sample::released(failure));
+            let at = text.rfind("releases").unwrap();
+            text[text[..at].rfind('\n').unwrap()..].to_owned()
+        };
+        let failure = Failure::new(FailureKind::Apply, "podman: status 125");
+        insta::assert_snapshot!(end(None) + &end(Some(failure)));
+    }
+
+    #[test]
     fn a_success_with_something_to_look_at() {
         insta::assert_snapshot!(told(&sample::left_behind()));
+    }
+
+    #[test]
+    fn time_that_has_to_pass_is_told() {
+        let text = told(&sample::patient());
+        let waits: Vec<&str> = text.lines().rev().take(2).collect();
+        insta::assert_snapshot!(waits.join("\n"));
+    }
+
+    #[test]
+    fn only_instances_begin_again_by_name() {
+        let text = told(&sample::reopened());
+        let again: Vec<&str> = text.lines().filter(|l| l.contains(" again: ")).collect();
+        assert_eq!(again, ["19:00:01  survey@quay01 again: the run ends again"]);
+    }
+
+    #[test]
+    fn a_success_says_where_its_record_is() {
+        let text = told(&sample::forgotten());
+        let at = text.rfind("succeeded").unwrap();
+        insta::assert_snapshot!(text[text[..at].rfind('\n').unwrap()..].trim());
+    }
+
+    #[test]
+    fn a_difference_of_several_lines_keeps_them() {
+        let mut tape = sample::looked_at(true);
+        for record in &mut tape.records {
+            if let Event::Looked {
+                verdict: Verdict::Differs(why),
+                ..
+            } = &mut record.event
+                && why[0] == "the container runs"
+            {
+                why[0].push_str(", and should not\n-running\n+stopped");
+            }
+        }
+        let text = told(&tape);
+        let at = text.rfind("stop@quay01 begins").unwrap();
+        let lines: Vec<&str> = text[at..].lines().take(4).collect();
+        insta::assert_snapshot!(lines.join("\n"));
     }
 
     #[test]

@@ -8,12 +8,14 @@ use std::collections::{HashMap, HashSet};
 
 use runbook_model::event::{AttemptEnd, Intent, Purpose, Verdict};
 use runbook_model::text::printable;
-use runbook_model::{Event, Millis, NodeIx, NodeKind, Outcome, Plan, Record, RunState};
+use runbook_model::{
+    Event, HostName, Millis, NodeIx, NodeKind, Outcome, Plan, Record, RunState, Step,
+};
 
-use crate::facts::{self, REASON, node_id};
-use crate::text::{bounded, count, names, reasons, value_text};
-use crate::time::{length, written};
-use crate::{Tally, Tone};
+use crate::facts::{self, Pause, REASON, node_id};
+use crate::text::{below, bounded, count, names, reasons, value_text};
+use crate::time::{length, moment, written};
+use crate::{Style, Tally, Tone};
 
 pub(crate) use words::{failure_text, stopping};
 
@@ -34,28 +36,54 @@ pub(crate) struct Told {
 }
 
 /// Tells a run, and remembers what was told already.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Narrator {
     /// What did not change anything is only counted, and told once a step.
     quiet: bool,
+    /// How times are written.
+    style: Style,
     opened_at: Millis,
     purposes: HashMap<NodeIx, Purpose>,
     /// Why the last look of a node differed.
-    differs: HashMap<NodeIx, String>,
+    differs: HashMap<NodeIx, Why>,
     /// The last reason that was told of a node.
-    said: HashMap<NodeIx, String>,
+    said: HashMap<NodeIx, Why>,
     /// Nodes whose last event was the end of an attempt, and how it failed.
     ended: HashMap<NodeIx, String>,
     skipped_phases: HashSet<u32>,
     /// Instances of each step that have not ended.
     left: Vec<usize>,
+    /// What somebody has released by hand; then nothing else is done.
+    releasing: Option<Vec<NodeIx>>,
+}
+
+/// A reason: what stands on the line, and what below it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Why {
+    line: String,
+    more: Vec<String>,
+}
+
+impl Why {
+    fn line(line: String) -> Self {
+        let more = Vec::new();
+        Self { line, more }
+    }
 }
 
 impl Narrator {
-    pub(crate) fn new(quiet: bool) -> Self {
+    pub(crate) fn new(quiet: bool, style: Style) -> Self {
         Self {
             quiet,
-            ..Self::default()
+            style,
+            opened_at: 0,
+            purposes: HashMap::new(),
+            differs: HashMap::new(),
+            said: HashMap::new(),
+            ended: HashMap::new(),
+            skipped_phases: HashSet::new(),
+            left: Vec::new(),
+            releasing: None,
         }
     }
 
@@ -123,21 +151,25 @@ impl Narrator {
                     _ => Vec::new(),
                 }
             }
-            Event::Looked { node, verdict, .. } => self
-                .looked(plan, *node, verdict)
-                .map_or_else(Vec::new, |text| one(Tone::Plain, text)),
+            Event::Looked { node, verdict, .. } => {
+                let told = self.looked(plan, *node, verdict).map(|why| Told {
+                    at,
+                    tone: Tone::Plain,
+                    text: why.line,
+                    more: why.more,
+                });
+                told.into_iter().collect()
+            }
             Event::Dispatched {
                 instances, host, ..
             } => {
-                let lines = instances
-                    .iter()
-                    .map(|i| self.dispatched(plan, i, host.as_str()));
+                let lines = instances.iter().map(|i| self.dispatched(plan, i, host));
                 lines
-                    .map(|text| Told {
+                    .map(|why| Told {
                         at,
                         tone: Tone::Plain,
-                        text,
-                        more: Vec::new(),
+                        text: why.line,
+                        more: why.more,
                     })
                     .collect()
             }
@@ -195,6 +227,9 @@ impl Narrator {
                 until,
                 reason,
             } => {
+                if let Some(text) = self.waits(plan, *node, at, *until) {
+                    return one(Tone::Quiet, text);
+                }
                 // A look that differs was told when it was made; only a failed attempt is told here.
                 let Some(failed) = self.ended.remove(node) else {
                     return Vec::new();
@@ -237,6 +272,8 @@ impl Narrator {
                 )
             }
             Event::Finished { node, outcome, .. } => self.finished(at, plan, state, *node, outcome),
+            // What is no instance has a name for the engine only.
+            Event::Reopened { node, .. } if plan.instance(*node).is_none() => Vec::new(),
             Event::Reopened { node, reason } => {
                 if let Some(left) = self.left_of(plan, *node) {
                     *left += 1;
@@ -251,10 +288,14 @@ impl Narrator {
                     ),
                 )
             }
+            Event::ReleaseAsked { nodes, .. } => {
+                self.releasing = Some(nodes.clone());
+                holds::told(plan, state, &record.event)
+                    .map_or_else(Vec::new, |(tone, text)| one(tone, text))
+            }
             Event::Held { .. }
             | Event::HoldOver { .. }
             | Event::Released { .. }
-            | Event::ReleaseAsked { .. }
             | Event::Undoing { .. }
             | Event::UndoLooked { .. }
             | Event::Undone { .. } => holds::told(plan, state, &record.event)
@@ -267,6 +308,7 @@ impl Narrator {
                 },
             ),
             Event::Stopping { reason } => one(Tone::Warn, stopping(plan, state, reason)),
+            Event::Interrupted => one(Tone::Warn, words::interrupted(state)),
             Event::Detached { running } => {
                 let ids: Vec<String> = running
                     .iter()
@@ -286,6 +328,7 @@ impl Narrator {
 
     fn opened(&mut self, record: &Record, plan: &Plan, state: &RunState) -> Vec<Told> {
         self.opened_at = record.at;
+        self.releasing = state.release.as_ref().map(|of| of.nodes.clone());
         self.left = vec![0; plan.steps.len()];
         for (node, step, _) in plan.instances() {
             if let (Some(left), Some(n)) = (self.left.get_mut(step.at()), state.node(node)) {
@@ -335,24 +378,42 @@ impl Narrator {
         }]
     }
 
+    /// That time has to pass before the next batch, or because the runbook says so.
+    fn waits(&mut self, plan: &Plan, node: NodeIx, at: Millis, until: Millis) -> Option<String> {
+        let when = moment(until, at, &self.style);
+        let text = match facts::pause_of(plan, node)? {
+            Pause::Batch => format!("the next batch begins at {when}"),
+            Pause::Wait => format!("{} waits until {when}", node_id(plan, node)),
+        };
+        let why = Why::line(text.clone());
+        (self.said.insert(node, why.clone()).as_ref() != Some(&why)).then_some(text)
+    }
+
     /// What a look says, where it is news: under `until`, and after an attempt in doubt.
-    fn looked(&mut self, plan: &Plan, node: NodeIx, verdict: &Verdict) -> Option<String> {
+    fn looked(&mut self, plan: &Plan, node: NodeIx, verdict: &Verdict) -> Option<Why> {
         self.ended.remove(&node);
         let why = match verdict {
             Verdict::Satisfied | Verdict::Skipped(_) => return None,
-            Verdict::Differs(why) => reasons(why, REASON),
-            Verdict::Error(failure) => bounded(&failure.message, REASON),
+            Verdict::Differs(why) => Why {
+                line: reasons(why, REASON),
+                more: below(why),
+            },
+            Verdict::Error(failure) => Why::line(bounded(&failure.message, REASON)),
         };
         let (step, _) = plan.instance(node)?;
         let id = node_id(plan, node);
+        let told = |what: &str, why: Why| Why {
+            line: format!("{id} {what}: {}", why.line),
+            more: why.more,
+        };
         match self.purposes.get(&node) {
-            Some(Purpose::Doubt) => Some(format!("{id} was not done: {why}")),
-            Some(Purpose::After | Purpose::Probe) if step.until.is_some() => {
+            Some(Purpose::Doubt) => Some(told("was not done", why)),
+            Some(purpose) if is_repeated(step, *purpose, verdict) => {
                 if self.said.get(&node) == Some(&why) {
                     return None;
                 }
                 self.said.insert(node, why.clone());
-                Some(format!("{id} not yet: {why}"))
+                Some(told("not yet", why))
             }
             _ => {
                 self.differs.insert(node, why);
@@ -361,24 +422,36 @@ impl Narrator {
         }
     }
 
-    fn dispatched(&mut self, plan: &Plan, intent: &Intent, host: &str) -> String {
+    fn dispatched(&mut self, plan: &Plan, intent: &Intent, host: &HostName) -> Why {
         let id = node_id(plan, intent.node);
         let again = match intent.number {
             0 | 1 => String::new(),
             n => format!(" (attempt {n})"),
         };
-        // An instance may act on another host than the one in its name.
-        let own = plan
-            .instance(intent.node)
-            .is_some_and(|(_, h)| h.as_str() == host);
-        let on = if own {
-            String::new()
-        } else {
-            format!(" on {host}")
+        let on = words::on(plan, intent.node, host);
+        let differed = self.differs.remove(&intent.node);
+        let unexpected = || match self.purposes.get(&intent.node) {
+            Some(Purpose::Before) => {
+                let (step, _) = plan.instance(intent.node)?;
+                let expect = step.until.as_ref().and(step.expect.as_ref())?;
+                let text = bounded(&expect.text, REASON);
+                Some(Why::line(format!("{text} is false")))
+            }
+            _ => None,
         };
-        match self.differs.remove(&intent.node) {
-            Some(why) => format!("{id} begins{on}{again}: {why}"),
-            None => format!("{id} begins{on}{again}"),
+        let begins = format!("{id} begins{on}{again}");
+        match differed.or_else(unexpected) {
+            Some(why) => Why {
+                line: format!("{begins}: {}", why.line),
+                more: why.more,
+            },
+            None => Why::line(begins),
         }
     }
+}
+
+/// Whether a look under `until` that was not content is taken again, and not answered by an attempt.
+fn is_repeated(step: &Step, purpose: Purpose, verdict: &Verdict) -> bool {
+    let answered = purpose == Purpose::Before && matches!(verdict, Verdict::Differs(_));
+    step.until.is_some() && !answered
 }

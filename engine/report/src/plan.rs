@@ -5,13 +5,14 @@ pub(crate) mod phase;
 pub(crate) mod step;
 mod verdict;
 pub(crate) mod who;
+mod window;
 
 use std::fmt::Write as _;
 
-use runbook_model::plan::{Part, Window};
+use runbook_model::plan::Part;
 use runbook_model::step::{Outage, Place, Step};
 use runbook_model::text::printable;
-use runbook_model::{Plan, Preview};
+use runbook_model::{Millis, Plan, Preview};
 
 use crate::facts;
 use crate::text::{bounded, count, value_text, wrap};
@@ -20,12 +21,13 @@ use crate::{Style, Tone};
 pub use json::{not_yet_json, plan_json};
 use who::host_names;
 
-/// The whole plan with its forecast, wrapped to the width of the style.
+/// The whole plan with its forecast at `now`, wrapped to the width of the style.
 #[must_use]
-pub fn plan_text(plan: &Plan, preview: &Preview, style: &Style) -> String {
+pub fn plan_text(plan: &Plan, preview: &Preview, now: Millis, style: &Style) -> String {
     let mut text = PlanText {
         plan,
         preview,
+        now,
         style,
         out: String::new(),
     };
@@ -45,6 +47,7 @@ pub fn plan_text(plan: &Plan, preview: &Preview, style: &Style) -> String {
 struct PlanText<'a> {
     plan: &'a Plan,
     preview: &'a Preview,
+    now: Millis,
     style: &'a Style,
     out: String,
 }
@@ -72,6 +75,11 @@ impl PlanText<'_> {
         };
         let digest: String = plan.digest.chars().take(12).collect();
         let _ = writeln!(self.out, "  plan {}, {asked}", printable(&digest));
+        for text in window::outside(plan, self.now) {
+            let mut line = String::new();
+            wrap(&mut line, "", 2, &text, self.style.width);
+            self.line(Tone::Bad, &format!("\n{}", line.trim_end()));
+        }
         self.table(
             "groups",
             plan.groups
@@ -104,7 +112,7 @@ impl PlanText<'_> {
                 .map(|(h, why)| (h.as_str(), bounded(why, 300))),
         );
         if let Some(window) = &plan.window {
-            let rows = window_rows(window);
+            let rows = window::rows(window);
             self.table("window", rows.iter().map(|(n, v)| (*n, v.clone())));
         }
         let wishes = not_yet_text(plan, self.style);
@@ -113,10 +121,17 @@ impl PlanText<'_> {
             self.out.push_str(&wishes);
         }
         match preview.already_there {
-            Some(true) => self.line(
-                Tone::Good,
-                "\nalready there: a run would change nothing (`done_when` is true)",
-            ),
+            Some(true) => {
+                let what = match verdict::of_ending(plan, preview) {
+                    0 => "change nothing".to_owned(),
+                    n => format!(
+                        "do only what follows on every ending, {}",
+                        count(n, "instance")
+                    ),
+                };
+                let text = format!("\nalready there: a run would {what} (`done_when` is true)");
+                self.line(Tone::Good, &text);
+            }
             Some(false) => self.line(Tone::Plain, "\nnot there yet (`done_when` is false)"),
             None if plan.done_when.is_some() => {
                 self.line(
@@ -192,17 +207,6 @@ pub fn not_yet_text(plan: &Plan, style: &Style) -> String {
     out
 }
 
-fn window_rows(window: &Window) -> Vec<(&'static str, String)> {
-    let rows = [
-        ("not before", &window.opens),
-        ("nothing new after", &window.closes),
-        ("no return before", &window.no_return_before),
-    ];
-    rows.iter()
-        .filter_map(|(name, date)| Some((*name, bounded(date.as_deref()?, 80))))
-        .collect()
-}
-
 /// A place for people: `upgrade.yaml:12`.
 pub(crate) fn place(plan: &Plan, place: Place) -> String {
     match plan.sources.get(place.source as usize) {
@@ -216,33 +220,58 @@ mod tests {
     use super::*;
     use crate::sample;
 
+    /// 2026-11-22 19:00:00 UTC.
+    const NOW: Millis = 1_795_374_000_000;
+
+    fn text(plan: &Plan, preview: &Preview, width: usize) -> String {
+        plan_text(plan, preview, NOW, &Style::plain(width))
+    }
+
     #[test]
     fn a_live_plan() {
         let plan = sample::plan();
-        insta::assert_snapshot!(plan_text(
-            &plan,
-            &sample::preview(&plan),
-            &Style::plain(100)
-        ));
+        insta::assert_snapshot!(text(&plan, &sample::preview(&plan), 100));
     }
 
     #[test]
     fn an_offline_plan_for_a_narrow_screen() {
         let plan = sample::plan();
-        insta::assert_snapshot!(plan_text(&plan, &sample::offline(&plan), &Style::plain(60)));
+        insta::assert_snapshot!(text(&plan, &sample::offline(&plan), 60));
     }
 
     #[test]
     fn a_plan_with_everything() {
         let plan = sample::full();
-        insta::assert_snapshot!(plan_text(&plan, &sample::offline(&plan), &Style::plain(90)));
+        insta::assert_snapshot!(text(&plan, &sample::offline(&plan), 90));
+    }
+
+    #[test]
+    fn what_follows_on_every_ending_is_done_even_where_everything_is_there() {
+        let there = |plan: &Plan| {
+            let preview = Preview {
+                already_there: Some(true),
+                ..sample::offline(plan)
+            };
+            let text = text(plan, &preview, 100);
+            let line = text.lines().find(|l| l.starts_with("already there"));
+            line.unwrap().to_owned()
+        };
+        insta::assert_snapshot!(format!(
+            "{}\n{}",
+            there(&sample::plan()),
+            there(&sample::full())
+        ));
     }
 
     #[test]
     fn no_line_is_wider_than_the_screen() {
-        let plan = sample::plan();
+        let mut plan = sample::plan();
+        plan.window = Some(runbook_model::plan::Window {
+            opens: Some("2026-11-22T20:00:00Z".into()),
+            ..Default::default()
+        });
         for width in [50, 80, 120] {
-            let text = plan_text(&plan, &sample::preview(&plan), &Style::plain(width));
+            let text = text(&plan, &sample::preview(&plan), width);
             for line in text.lines() {
                 assert!(line.chars().count() <= width, "{width}: {line}");
             }
@@ -254,24 +283,19 @@ mod tests {
         let plan = sample::plan();
         let preview = sample::preview(&plan);
         let plain = Style::plain(80);
-        let coloured = plan_text(
-            &plan,
-            &preview,
-            &Style {
-                colour: true,
-                ..plain.clone()
-            },
-        );
-        assert_eq!(
-            sample::without_colour(&coloured),
-            plan_text(&plan, &preview, &plain)
-        );
-        assert_ne!(coloured, plan_text(&plan, &preview, &plain));
+        let colour = Style {
+            colour: true,
+            ..plain.clone()
+        };
+        let coloured = plan_text(&plan, &preview, NOW, &colour);
+        let plain = plan_text(&plan, &preview, NOW, &plain);
+        assert_eq!(sample::without_colour(&coloured), plain);
+        assert_ne!(coloured, plain);
     }
 
     #[test]
     fn a_forecast_that_is_too_short_is_no_panic() {
         let plan = sample::plan();
-        assert!(plan_text(&plan, &Preview::default(), &Style::plain(80)).contains("not asked"));
+        assert!(text(&plan, &Preview::default(), 80).contains("not asked"));
     }
 }

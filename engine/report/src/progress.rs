@@ -71,7 +71,7 @@ impl Progress {
             lost: 0,
         };
         Self {
-            narrator: Narrator::new(true),
+            narrator: Narrator::new(true, style.clone()),
             style,
             size: SizeOf(size),
             stage: Arc::new(Mutex::new(stage)),
@@ -92,7 +92,8 @@ impl Progress {
 
     fn draw(&self, now: Millis, plan: &Plan, state: &RunState) {
         let (rows, columns) = (self.size.0)();
-        let screen = Screen::of(plan, state, now, self.narrator.opened_at(), rows, columns);
+        let since = self.narrator.opened_at();
+        let screen = Screen::of(plan, state, (since, now), (rows, columns), &self.style);
         lock(&self.stage).draw(&screen);
     }
 }

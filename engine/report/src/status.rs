@@ -6,18 +6,27 @@ use runbook_model::event::StopReason;
 use runbook_model::plan::Part;
 use runbook_model::text::printable;
 use runbook_model::transition::Stage;
-use runbook_model::{FailureKind, Outcome, Plan, RunResult, RunState};
+use runbook_model::{FailureKind, Millis, Outcome, Plan, RunResult, RunState};
 
 use crate::facts;
 use crate::narrate::{failure_text, stopping};
+use crate::next;
 use crate::text::{bounded, count, wrap};
-use crate::time::{clock, date_time, length};
+use crate::time::{date_time, length, moment};
 use crate::{Style, Tally, Tone};
 
 /// A run in one screen: who runs it, each phase, what is active, what failed, who is served.
-/// `running` says whether a controller has it now.
+/// `running` says whether a controller has it now; what lasts is counted up to `now`.
 #[must_use]
-pub fn status_text(plan: &Plan, state: &RunState, running: bool, style: &Style) -> String {
+pub fn status_text(
+    plan: &Plan,
+    state: &RunState,
+    running: bool,
+    now: Millis,
+    style: &Style,
+) -> String {
+    // A clock that was set back shows the last event, and not less.
+    let now = now.max(state.last_at);
     let mut out = String::new();
     let run = state.run.as_ref().map_or("?", |r| r.as_str());
     let digest: String = plan.digest.chars().take(12).collect();
@@ -64,7 +73,7 @@ pub fn status_text(plan: &Plan, state: &RunState, running: bool, style: &Style) 
     };
     section(
         "now",
-        facts::serving(plan, state, style)
+        facts::serving(plan, state, now, style)
             .into_iter()
             .chain(facts::no_return(plan, state))
             .collect(),
@@ -77,14 +86,9 @@ pub fn status_text(plan: &Plan, state: &RunState, running: bool, style: &Style) 
             })
             .collect(),
     );
-    section(
-        "held",
-        facts::held(plan, state)
-            .into_iter()
-            .map(|(text, _)| text)
-            .collect(),
-    );
+    section("held", facts::held(plan, state, now));
     section("recorded", recorded(plan, state));
+    section("record", facts::records(plan, state));
     section("on the ending", facts::of_ending(plan, state));
     section(
         "cannot be used",
@@ -103,10 +107,11 @@ pub fn status_text(plan: &Plan, state: &RunState, running: bool, style: &Style) 
             .map(|(id, a)| facts::open_text(plan, state, id, a, style))
             .collect(),
     );
-    section("active", active(plan, state, style));
-    if !running && !state.result.as_ref().is_some_and(RunResult::is_final) {
-        section("next", vec![format!("runbook resume {run}")]);
+    match running {
+        true => section("active", active(plan, state, now, style)),
+        false => section("begun, not finished", facts::begun(plan, state, style)),
     }
+    section("next", next::commands(plan, state, running));
     out
 }
 
@@ -114,7 +119,9 @@ pub fn status_text(plan: &Plan, state: &RunState, running: bool, style: &Style) 
 fn refused(plan: &Plan, state: &RunState) -> String {
     let late = |kind| kind == FailureKind::Window;
     match &state.stopping {
-        Some(reason @ StopReason::NotOpen(_)) => stopping(plan, state, reason),
+        Some(reason @ (StopReason::NotOpen(_) | StopReason::WindowClosed(_))) => {
+            stopping(plan, state, reason)
+        }
         _ if facts::failures(plan, state).any(|(_, _, f)| late(f.kind)) => {
             "stopped: it is too late for what cannot be undone".to_owned()
         }
@@ -201,12 +208,12 @@ fn phases(out: &mut String, plan: &Plan, state: &RunState, style: &Style) {
 }
 
 /// Instances between their begin and their end, without those whose attempts are listed already.
-fn active(plan: &Plan, state: &RunState, style: &Style) -> Vec<String> {
+fn active(plan: &Plan, state: &RunState, now: Millis, style: &Style) -> Vec<String> {
     let said = |n: &runbook_model::state::NodeState| {
         let what = match n.stage {
             Stage::Looking | Stage::Judging => "is looked at".into(),
             Stage::Pausing => match n.pausing_until {
-                Some(until) => format!("waits until {}", clock(until, style)),
+                Some(until) => format!("waits until {}", moment(until, now, style)),
                 None => "waits".into(),
             },
             Stage::Asking | Stage::Answered => "asks a person".into(),
@@ -215,65 +222,80 @@ fn active(plan: &Plan, state: &RunState, style: &Style) -> Vec<String> {
         };
         let since = n
             .started_at
-            .map(|at| format!(", for {}", length(state.last_at - at)))
+            .map(|at| format!(", for {}", length(now - at)))
             .unwrap_or_default();
         let why = facts::last_look(n)
             .map(|why| format!(": {why}"))
             .unwrap_or_default();
         format!("{what}{since}{why}")
     };
-    facts::unfinished(plan, state)
+    let between = facts::between(plan, state, now, style);
+    let instances = facts::unfinished(plan, state);
+    let instances = instances
         .iter()
-        .map(|(node, n)| format!("{} {}", facts::node_id(plan, *node), said(n)))
-        .collect()
+        .map(|(node, n)| format!("{} {}", facts::node_id(plan, *node), said(n)));
+    between.into_iter().chain(instances).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample;
+    use crate::sample::{self, Tape};
+
+    /// How it stands a while after the last event.
+    fn text(tape: &Tape, running: bool, after: Millis) -> String {
+        let state = tape.state();
+        let now = state.last_at + after;
+        status_text(&tape.plan, &state, running, now, &Style::plain(100))
+    }
 
     #[test]
     fn a_run_that_failed() {
-        let tape = sample::failed();
-        insta::assert_snapshot!(status_text(
-            &tape.plan,
-            &tape.state(),
-            false,
-            &Style::plain(100)
-        ));
+        insta::assert_snapshot!(text(&sample::failed(), false, 0));
     }
 
     #[test]
     fn a_run_that_runs() {
         let tape = sample::failed().until_gate_passed();
-        insta::assert_snapshot!(status_text(
-            &tape.plan,
-            &tape.state(),
-            true,
-            &Style::plain(100)
-        ));
+        insta::assert_snapshot!(text(&tape, true, 0));
     }
 
     #[test]
     fn a_run_that_holds_something() {
+        insta::assert_snapshot!(text(&sample::held(), false, 40_000));
+    }
+
+    #[test]
+    fn a_success_that_holds_something() {
+        insta::assert_snapshot!(text(&sample::forgotten(), false, 40_000));
+    }
+
+    #[test]
+    fn a_run_that_waits() {
+        insta::assert_snapshot!(text(&sample::patient(), true, 40_000));
+    }
+
+    #[test]
+    fn nobody_is_asked_after_a_run_has_ended() {
+        insta::assert_snapshot!(text(&sample::unanswered(), false, 40_000));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_changes_nothing() {
         let tape = sample::held();
-        insta::assert_snapshot!(status_text(
-            &tape.plan,
-            &tape.state(),
-            false,
-            &Style::plain(100)
-        ));
+        assert_eq!(text(&tape, false, -900_000), text(&tape, false, 0));
+    }
+
+    #[test]
+    fn nobody_looks_after_a_run_has_ended() {
+        let ended = text(&sample::impatient(), false, 0);
+        assert!(!ended.contains("active"), "{ended}");
+        let told = "begun, not finished\n  healthy@quay01: /health says 200, database false\n";
+        assert!(ended.contains(told), "{ended}");
     }
 
     #[test]
     fn a_run_that_was_detached() {
-        let tape = sample::interrupted(true);
-        insta::assert_snapshot!(status_text(
-            &tape.plan,
-            &tape.state(),
-            false,
-            &Style::plain(100)
-        ));
+        insta::assert_snapshot!(text(&sample::interrupted(true), false, 0));
     }
 }

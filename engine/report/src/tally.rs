@@ -13,6 +13,8 @@ pub struct Tally {
     pub done: usize,
     /// Ended: changed.
     pub changed: usize,
+    /// Ended: changed, and taken back since.
+    pub taken_back: usize,
     /// Ended: was there already.
     pub no_change: usize,
     /// Ended: a probe looked, an assert held, a person approved.
@@ -55,6 +57,10 @@ impl Tally {
     pub fn add(&mut self, node: &NodeState) {
         self.total += 1;
         match (node.stage, &node.outcome) {
+            (Stage::Done, Some(Outcome::Changed)) if node.taken_back => {
+                self.done += 1;
+                self.taken_back += 1;
+            }
             (Stage::Done, Some(outcome)) => self.end(outcome),
             (Stage::Done, None) => self.done += 1,
             (Stage::Waiting, _) => {}
@@ -83,6 +89,7 @@ impl Tally {
             (self.failed, "failed"),
             (self.recorded, "recorded"),
             (self.changed, "changed"),
+            (self.taken_back, "taken back"),
             (self.no_change, "no change"),
             (self.ok, "ok"),
             (self.skipped, "skipped"),

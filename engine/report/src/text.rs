@@ -1,7 +1,7 @@
 //! Small pieces of text: lists, numbers of things, bounded foreign text, wrapping.
 
 use runbook_model::Value;
-use runbook_model::text::printable;
+use runbook_model::text::{printable, printable_lines};
 
 /// `3 hosts`, `1 host`.
 #[must_use]
@@ -35,10 +35,46 @@ pub(crate) fn cut(text: &str, most: usize) -> String {
     }
 }
 
-/// Reasons as one text.
+/// Lines that may stand below one line.
+const BELOW: usize = 20;
+
+/// The first lines of reasons as one text.
 pub(crate) fn reasons(all: &[String], most: usize) -> String {
-    let one: Vec<String> = all.iter().map(|r| bounded(r, most)).collect();
+    let first = |reason: &String| {
+        reason
+            .lines()
+            .find(|l| !l.trim().is_empty())
+            .map(str::to_owned)
+    };
+    let one: Vec<String> = all
+        .iter()
+        .filter_map(first)
+        .map(|line| bounded(&line, most))
+        .collect();
     cut(&one.join("; "), most)
+}
+
+/// What stands below the first lines of reasons: their other lines, each printable and bounded.
+pub(crate) fn below(all: &[String]) -> Vec<String> {
+    let mut out = Vec::new();
+    let mut left = 0;
+    for reason in all {
+        let mut lines = printable_lines(reason).skip_while(|line| line.trim().is_empty());
+        let Some(first) = lines.next() else { continue };
+        let mut rest = lines.peekable();
+        // Which reason they belong to has to be said where there are several.
+        let title = (all.len() > 1 && rest.peek().is_some()).then_some(first);
+        for line in title.into_iter().chain(rest) {
+            match out.len() < BELOW {
+                true => out.push(cut(line.trim_end(), 400)),
+                false => left += 1,
+            }
+        }
+    }
+    if left > 0 {
+        out.push(format!("and {}", count(left, "more line")));
+    }
+    out
 }
 
 /// A value on one line, made printable and no longer than 400 characters; text without quotes.
@@ -98,6 +134,22 @@ mod tests {
             value_text(&serde_json::json!(["a\u{202e}b"])),
             "[\"a\\u{202e}b\"]"
         );
+    }
+
+    #[test]
+    fn the_lines_of_a_difference_stay_below_each_other() {
+        let diff = "text differs\n@@ -1 +1 @@\n  -old\u{1b}[2J\n+new\n".to_owned();
+        let one = std::slice::from_ref(&diff);
+        assert_eq!(reasons(one, 40), "text differs");
+        let lines = ["@@ -1 +1 @@", "  -old\\u{1b}[2J", "+new"];
+        assert_eq!(below(one), lines);
+        let two = [diff, "the mode is 0644".to_owned()];
+        assert_eq!(reasons(&two, 40), "text differs; the mode is 0644");
+        assert_eq!(below(&two)[0], "text differs");
+        assert_eq!(below(&two)[1..], lines);
+        let long = ["a\n".repeat(30)];
+        assert_eq!(below(&long).len(), BELOW + 1);
+        assert_eq!(below(&long)[BELOW], "and 9 more lines");
     }
 
     #[test]

@@ -62,6 +62,15 @@ pub fn date_time(at: Millis, style: &Style) -> String {
     at_zone(at, style, "%Y-%m-%d %H:%M:%S")
 }
 
+/// The time of day; with its date where it is not the day of `now`.
+pub(crate) fn moment(at: Millis, now: Millis, style: &Style) -> String {
+    let day = |at| at_zone(at, style, "%Y-%m-%d");
+    match day(at) == day(now) {
+        true => clock(at, style),
+        false => date_time(at, style),
+    }
+}
+
 fn at_zone(at: Millis, style: &Style, format: &str) -> String {
     match Timestamp::from_millisecond(at) {
         Ok(t) => t.to_zoned(style.zone.clone()).strftime(format).to_string(),
@@ -101,6 +110,13 @@ mod tests {
             [0, 500, 90_000, 5_400_000].map(written),
             ["0s", "500ms", "1m30s", "1h30m"]
         );
+    }
+
+    #[test]
+    fn another_day_is_named() {
+        let style = Style::plain(80);
+        assert_eq!(moment(86_399_000, 0, &style), "23:59:59");
+        assert_eq!(moment(86_400_000, 0, &style), "1970-01-02 00:00:00");
     }
 
     #[test]

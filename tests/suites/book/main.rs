@@ -5,10 +5,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod blocks;
+mod commands;
 mod emit;
 mod language;
 mod page;
 mod types;
+mod verbs;
 
 use std::collections::BTreeSet;
 use std::fs;

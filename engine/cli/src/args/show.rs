@@ -23,7 +23,8 @@ pub(crate) struct GraphArgs {
     /// What is compiled.
     #[command(flatten)]
     pub(crate) compile: CompileArgs,
-    /// The language of the drawing [default: what the name of the output says; dot without one]
+    /// The language of the drawing [default: what the name of the output says; without one json
+    /// with --json, else dot]
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub(crate) format: Option<GraphFormat>,
     /// A node for each instance, not for each step
@@ -32,7 +33,7 @@ pub(crate) struct GraphArgs {
     /// Which part of the runbook
     #[arg(long, value_enum, default_value_t = GraphPart::Main, value_name = "PART")]
     pub(crate) part: GraphPart,
-    /// Write to a file
+    /// Write to a file [default: standard output]
     #[arg(short = 'o', long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
 }
@@ -46,6 +47,8 @@ pub(crate) enum GraphFormat {
     Mermaid,
     /// A picture for browsers.
     Svg,
+    /// Nodes and arrows for programs.
+    Json,
 }
 
 /// Parts of a runbook.

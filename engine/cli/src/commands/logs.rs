@@ -3,7 +3,7 @@
 use runbook_exec::store::{Seen, Stream};
 use runbook_model::text::{printable, printable_lines};
 use runbook_model::{AttemptId, NodeIx};
-use runbook_report::{attempt_json, attempt_text, attempts_list, attempts_of, last_words};
+use runbook_report::{attempt_json, attempt_text, attempts_list, attempts_of, count, last_words};
 use serde_json::json;
 
 use crate::args::{Cli, LogsArgs};
@@ -11,6 +11,9 @@ use crate::engine::runs;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::output::Output;
+
+/// Instances that a hint names.
+const NAMED: usize = 8;
 
 pub(crate) fn logs(cli: &Cli, args: &LogsArgs, output: &Output) -> Result<Exit, Error> {
     let (run, instance) = args.parts();
@@ -30,11 +33,7 @@ pub(crate) fn logs(cli: &Cli, args: &LogsArgs, output: &Output) -> Result<Exit, 
         output.put(&attempts_list(&seen.plan, &seen.state, &style))?;
         return Ok(Exit::Done);
     };
-    let node = seen
-        .plan
-        .node(instance)
-        .filter(|node| seen.plan.instance(*node).is_some());
-    let node = node.ok_or_else(|| unknown(&seen, instance))?;
+    let node = meant(&seen, instance)?;
     let home = store.home(&seen.id)?;
     let attempts = attempts_of(&seen.state, node);
     if output.json {
@@ -59,22 +58,51 @@ pub(crate) fn logs(cli: &Cli, args: &LogsArgs, output: &Output) -> Result<Exit, 
         }
     }
     if attempts.is_empty() {
-        output.put(&format!("{} had no attempt\n", printable(instance)))?;
+        let id = printable(name(&seen, node).unwrap_or(instance));
+        output.put(&format!("{id} had no attempt\n"))?;
     }
     output.put(&last_words(&seen.state, node, &style))?;
     Ok(Exit::Done)
 }
 
+/// An instance by its whole name, or the only one of a step.
+fn meant(seen: &Seen, text: &str) -> Result<NodeIx, Error> {
+    let plan = &seen.plan;
+    let whole = plan
+        .node(text)
+        .filter(|node| plan.instance(*node).is_some());
+    if let Some(node) = whole {
+        return Ok(node);
+    }
+    let Some((step, _)) = plan.step(text) else {
+        return Err(unknown(seen, text));
+    };
+    let all: Vec<NodeIx> = plan.instances_of(step).map(|(node, _)| node).collect();
+    if let [node] = all[..] {
+        return Ok(node);
+    }
+    let names: Vec<&str> = all.iter().filter_map(|node| name(seen, *node)).collect();
+    let (first, rest) = names.split_at(names.len().min(NAMED));
+    let more = match rest.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    Err(Error::Typed {
+        message: format!("`{}` has {}", printable(text), count(all.len(), "instance")),
+        hint: (!all.is_empty())
+            .then(|| format!("name one: {}{more}", printable(&first.join(", ")))),
+    })
+}
+
 fn unknown(seen: &Seen, instance: &str) -> Error {
-    let names = seen
-        .plan
-        .instances()
-        .filter_map(|(node, ..)| name(seen, node));
+    let steps = seen.plan.steps.iter().map(|step| step.id.as_str());
+    let names = seen.plan.instances();
+    let names = names.filter_map(|(node, ..)| name(seen, node)).chain(steps);
     let hint =
         runbook_lang::diagnostic::nearest(instance, names).map(|n| format!("did you mean {n}?"));
     Error::Typed {
         message: format!("run {} has no instance `{}`", seen.id, printable(instance)),
-        hint: hint.or_else(|| Some("write STEP@HOST".into())),
+        hint: hint.or_else(|| Some("write STEP or STEP@HOST".into())),
     }
 }
 

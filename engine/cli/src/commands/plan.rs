@@ -34,7 +34,10 @@ pub(crate) fn plan(
     };
     match output.json {
         true => output.put_json(&plan_json(&plan, &preview))?,
-        false => output.put(&plan_text(&plan, &preview, &output.style()))?,
+        false => {
+            let now = jiff::Timestamp::now().as_millisecond();
+            output.put(&plan_text(&plan, &preview, now, &output.style()))?;
+        }
     }
     Ok(if preview.unusable.is_empty() {
         Exit::Done

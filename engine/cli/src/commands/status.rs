@@ -17,6 +17,7 @@ pub(crate) fn status(cli: &Cli, args: &StatusArgs, output: &Output) -> Result<Ex
             &seen.plan,
             &seen.state,
             running,
+            jiff::Timestamp::now().as_millisecond(),
             &output.style(),
         ))?,
     }

@@ -1,28 +1,33 @@
 //! `runbook test`: the tests of step types, and the scenarios of runbooks.
 
+use std::path::Path;
+
 use runbook_exec::driver::Reach;
 use runbook_exec::trial::{Mismatch, Tools, TrialError, Tried, run_real, run_scenario, run_type};
 use runbook_exec::world::Sketch;
+use runbook_model::text::printable;
 use runbook_model::{Host, Value};
 use runbook_report::{TrialRow, trial_json, trials_sum, trials_text};
 use serde_json::json;
 
 use crate::args::TestArgs;
 use crate::engine::live;
-use crate::engine::load::trials::{self, Group};
+use crate::engine::load::trials::{self, Group, Trials};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::output::Output;
 
 pub(crate) fn test(args: &TestArgs, output: &Output) -> Result<Exit, Error> {
-    let groups = trials::trials(&args.what)?;
+    let Trials { groups, absent } = trials::trials(&args.what)?;
     let host = match (&args.on, &args.inventory) {
         (Some(name), Some(file)) => Some(trials::host(file, name)?),
         _ => None,
     };
     let filter = args.filter.as_deref().unwrap_or_default().to_lowercase();
     let wanted = |title: &str| title.to_lowercase().contains(&filter);
+    let absent: Vec<String> = absent.iter().map(|file| no_scenarios(file)).collect();
     if args.list {
+        note(&absent, output);
         return list(&groups, &wanted, output);
     }
     let mut told = Vec::new();
@@ -45,15 +50,22 @@ pub(crate) fn test(args: &TestArgs, output: &Output) -> Result<Exit, Error> {
         }
     }
     if passed + failed == 0 {
-        let message = match host {
-            Some(_) => "there is no such test for a real host: one has `real: true`",
-            None => "there is no such test",
-        };
-        return Err(Error::Typed {
-            message: message.to_owned(),
-            hint: Some("list them: runbook test --list".to_owned()),
+        return Err(match (host, absent.is_empty()) {
+            (None, false) if filter.is_empty() => Error::Typed {
+                message: absent.join("; "),
+                hint: Some("no step type with tests is beside it either".to_owned()),
+            },
+            (host, _) => Error::Typed {
+                message: match host {
+                    Some(_) => "there is no such test for a real host: one has `real: true`",
+                    None => "there is no such test",
+                }
+                .to_owned(),
+                hint: Some("list them: runbook test --list".to_owned()),
+            },
         });
     }
+    note(&absent, output);
     match output.json {
         true => output.put_json(&sum_json(passed, failed, told))?,
         false => output.put(&trials_sum(passed, failed, &output.style()))?,
@@ -65,6 +77,22 @@ pub(crate) fn test(args: &TestArgs, output: &Output) -> Result<Exit, Error> {
     })
 }
 
+/// What was named as a runbook and has no scenarios.
+fn no_scenarios(file: &Path) -> String {
+    let text = file.to_string_lossy();
+    let file = printable(&text);
+    format!("no scenario was found: there is no {file}")
+}
+
+/// Says what was not tested; to programs the counts say it.
+fn note(absent: &[String], output: &Output) {
+    if !output.json {
+        absent
+            .iter()
+            .for_each(|text| output.note(&format!("{text}\n")));
+    }
+}
+
 fn sum_json(passed: usize, failed: usize, tests: Vec<Value>) -> Value {
     json!({ "format": 1, "passed": passed, "failed": failed, "tests": tests })
 }
@@ -74,11 +102,8 @@ fn list(groups: &[Group], wanted: &dyn Fn(&str) -> bool, output: &Output) -> Res
     let mut text = String::new();
     for group in groups {
         for title in group.titles().into_iter().filter(|title| wanted(title)) {
-            let name = runbook_model::text::printable(group.name());
-            text.push_str(&format!(
-                "{name}: {}\n",
-                runbook_model::text::printable(title)
-            ));
+            let name = printable(group.name());
+            text.push_str(&format!("{name}: {}\n", printable(title)));
             told.push(json!({ "group": group.name(), "test": title }));
         }
     }

@@ -137,7 +137,7 @@ fn drive(mut run: Run, mut live: Live) -> Result<Ended, Error> {
 
 /// Neither id nor directory of a run exists yet, and no verdict depends on them.
 fn of_preview(plan: &Arc<Plan>, secrets: &Secrets) -> Result<Evaluator, Error> {
-    evaluator(plan, secrets, "preview", "")
+    evaluator(plan, secrets, preview::RUN_ID, "")
 }
 
 fn evaluator(

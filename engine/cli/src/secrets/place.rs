@@ -4,7 +4,11 @@ use runbook_model::plan::SecretSource;
 use runbook_model::text::printable;
 
 /// What may be typed.
+#[cfg(feature = "age")]
 pub(crate) const PLACES: &str = "env:VARIABLE, file:PATH, command:PROGRAM, age:FILE or prompt";
+/// What may be typed.
+#[cfg(not(feature = "age"))]
+pub(crate) const PLACES: &str = "env:VARIABLE, file:PATH, command:PROGRAM or prompt";
 
 /// `NAME=PLACE`; none if it is something else, which could be the secret itself.
 pub(crate) fn parse(text: &str) -> Option<(String, SecretSource)> {

@@ -20,9 +20,15 @@ impl<R: Rules> Dispatcher<R> {
             .filter(|p| self.is_stale(**p, ready))
             .copied()
             .collect();
-        let reason = format!("too old for `{}`", self.plan.nodes[node.at()].id);
+        let too_old = format!("too old for `{}`", self.plan.nodes[node.at()].id);
         for old in &stale {
-            for part in self.sources(*old) {
+            let sources = self.sources(*old);
+            let earlier = |p: &NodeIx| self.state.nodes[p.at()].finished_in != Some(self.epoch);
+            let reason = match sources.iter().any(earlier) {
+                true => "looked at again after the resume".to_owned(),
+                false => too_old.clone(),
+            };
+            for part in sources {
                 if self.state.nodes[part.at()].is_done() {
                     self.reopen(part, &reason);
                 }

@@ -26,9 +26,19 @@ impl<R: Rules> Dispatcher<R> {
 
     /// What follows for holds from the end of a node.
     pub(super) fn hold_after(&mut self, node: NodeIx) {
-        if self.parts[node.at()] != Part::Main {
-            return;
+        if self.parts[node.at()] == Part::Main {
+            self.hold(node);
         }
+        let Role::Instance { .. } = self.roles[node.at()] else {
+            return;
+        };
+        for held in self.held_nodes() {
+            self.release_by_step(held);
+        }
+    }
+
+    /// A step that has ended may hold something.
+    fn hold(&mut self, node: NodeIx) {
         let began = self.began(node);
         let how = match &self.state.nodes[node.at()].outcome {
             Some(Outcome::Failed(_) | Outcome::Left(_) | Outcome::Recorded(_)) => {
@@ -45,12 +55,6 @@ impl<R: Rules> Dispatcher<R> {
                 self.record(Event::Held { node, how });
                 self.watch_hold(node);
             }
-        }
-        let Role::Instance { .. } = self.roles[node.at()] else {
-            return;
-        };
-        for held in self.held_nodes() {
-            self.release_by_step(held);
         }
     }
 
@@ -92,10 +96,16 @@ impl<R: Rules> Dispatcher<R> {
         };
         let wanted = if here.is_empty() { all } else { here };
         let since = self.state.holds.get(&held).map_or(0, |hold| hold.since);
+        let ending = self.state.ending.as_ref().map(|(_, epoch)| *epoch);
         let well = |node: &NodeIx| {
             let n = &self.state.nodes[node.at()];
             let did = matches!(n.outcome, Some(Outcome::Changed | Outcome::Satisfied));
-            did && n.finished_at.is_some_and(|at| at >= since)
+            let after = match self.parts[node.at()] {
+                // It has released what was held until its own ending, and nothing that is held again.
+                Part::Finally => ending.is_some() && n.finished_in >= ending,
+                Part::Main | Part::Rollback => n.finished_at.is_some_and(|at| at >= since),
+            };
+            did && after
         };
         wanted.iter().all(well).then(|| wanted.last().copied())?
     }
@@ -158,13 +168,18 @@ impl<R: Rules> Dispatcher<R> {
             .collect()
     }
 
-    /// Whether what a step held was taken back, and the step has not run since.
-    pub(super) fn was_undone(&self, node: NodeIx) -> bool {
+    /// Whether what a step held was released by an ending or by hand, and the step has not run
+    /// since: it is held again before the procedure goes on.
+    pub(super) fn holds_no_more(&self, node: NodeIx) -> bool {
         let n = &self.state.nodes[node.at()];
+        let not_in_turn = |by: &ReleasedBy| match by {
+            ReleasedBy::Undo => true,
+            ReleasedBy::Step(by) => self.parts[by.at()] == Part::Finally,
+        };
         n.is_done()
             && self.state.holds.get(&node).is_some_and(|hold| {
-                hold.generation == n.generation
-                    && matches!(hold.released, Some((_, ReleasedBy::Undo)))
+                let released = hold.released.as_ref();
+                hold.generation == n.generation && released.is_some_and(|(_, by)| not_in_turn(by))
             })
     }
 }

@@ -2,7 +2,7 @@
 
 use runbook_model::event::{Purpose, StopReason};
 use runbook_model::plan::Part;
-use runbook_model::state::HostState;
+use runbook_model::state::{AttemptState, HostState};
 use runbook_model::{Event, Failure, FailureKind, HostName, NodeIx, Outcome};
 
 use super::leave::Fate;
@@ -16,7 +16,7 @@ pub(super) struct HostRow {
     pub(super) name: HostName,
     pub(super) link: Link,
     /// The machine that answered under this name.
-    machine: String,
+    pub(super) machine: String,
     /// Looks and attempts under way there.
     pub(super) busy: usize,
 }
@@ -165,6 +165,34 @@ impl<R: Rules> Dispatcher<R> {
         }
     }
 
+    /// Whether the procedure goes on without a host: nothing is unknown of what was done there, and
+    /// each phase that has begun bears its failure, or has been left by it.
+    pub(super) fn is_borne(&self, at: usize) -> bool {
+        let open = |a: &AttemptState| {
+            !a.undo && a.host == self.hosts[at].name && !self.state.nodes[a.node.at()].is_done()
+        };
+        if self.state.open_attempts().any(|(_, a)| open(a)) {
+            return false;
+        }
+        let pending = self.pending(at);
+        if pending.is_empty() {
+            return self.has_left(at);
+        }
+        let bears = |n: &NodeIx| self.fate(*n, FailureKind::Unreachable) != Fate::Stop;
+        pending.iter().all(bears)
+    }
+
+    /// Whether a failure on a host has made one leave a phase that is not over.
+    fn has_left(&self, at: usize) -> bool {
+        let nodes = (0u32..).map(NodeIx).zip(&self.roles);
+        let mut there = nodes
+            .filter(|(_, role)| matches!(role, Role::Instance { host, .. } if *host == at))
+            .map(|(node, _)| node);
+        let left =
+            |node: NodeIx| matches!(self.state.nodes[node.at()].outcome, Some(Outcome::Left(_)));
+        there.any(|node| self.is_acting(node) && left(node) && !self.is_final(node))
+    }
+
     /// Nodes of a host that have not ended, in phases that have begun.
     fn pending(&self, at: usize) -> Vec<NodeIx> {
         let nodes = (0u32..).map(NodeIx).zip(&self.roles);
@@ -251,9 +279,7 @@ impl<R: Rules> Dispatcher<R> {
             // What an attempt does there is not known: nothing goes on beside it.
             Act::Main if open || self.mode != Mode::Going => self.stop(StopReason::Host(host)),
             Act::Main if looks.is_empty() => {
-                let pending = self.pending(at);
-                let bears = |n: &NodeIx| self.fate(*n, FailureKind::Unreachable) != Fate::Stop;
-                if pending.is_empty() || !pending.iter().all(bears) {
+                if !self.is_borne(at) {
                     self.stop(StopReason::Host(host));
                 }
             }

@@ -71,13 +71,18 @@ impl<R: Rules> Dispatcher<R> {
             (Purpose::Before | Purpose::Doubt, Verdict::Differs(_)) => {
                 return self.dispatch(node, slot);
             }
-            (Purpose::Before | Purpose::Doubt, Verdict::Error(failure)) => {
+            (Purpose::Doubt, Verdict::Error(failure)) => {
                 self.finish(node, Outcome::Failed(failure))
             }
-            (Purpose::Before, Verdict::Satisfied) => match self.expected(node, step) {
-                Ok(()) => self.finish_well(node),
-                Err(failure) => self.finish(node, Outcome::Failed(failure)),
-            },
+            // Under `until` an `expect` that is false is a difference, which an attempt may end.
+            (Purpose::Before, Verdict::Satisfied) if self.step(step).until.is_some() => {
+                match self.expected(node, step) {
+                    Err(failure) if failure.kind == FailureKind::Expect => {
+                        return self.dispatch(node, slot);
+                    }
+                    held => self.conclude(node, step, held, true),
+                }
+            }
             (_, Verdict::Skipped(_)) => {}
             (_, Verdict::Satisfied) => {
                 let held = self.expected(node, step);

@@ -198,7 +198,7 @@ impl<R: Rules> Dispatcher<R> {
     }
 
     /// Whether what became of a node cannot be changed any more: its batch or phase is over.
-    fn is_final(&self, node: NodeIx) -> bool {
+    pub(super) fn is_final(&self, node: NodeIx) -> bool {
         let NodeKind::Instance { step, batch, .. } = &self.plan.nodes[node.at()].kind else {
             return false;
         };

@@ -36,6 +36,10 @@ impl<R: Rules> Dispatcher<R> {
     }
 
     fn begin_phase(&mut self, node: NodeIx, phase: u32) {
+        if self.has_nothing_to_end(node, phase) {
+            let reason = "what it follows on did not begin".into();
+            return self.finish(node, Outcome::Skipped { reason });
+        }
         let conditional = self
             .plan
             .phases
@@ -56,6 +60,17 @@ impl<R: Rules> Dispatcher<R> {
             ),
             Err(failure) => self.finish(node, Outcome::Failed(failure)),
         }
+    }
+
+    /// Whether a phase of the ending follows on one that did not begin.
+    fn has_nothing_to_end(&self, node: NodeIx, phase: u32) -> bool {
+        let of = self.plan.phases.get(phase as usize);
+        let first = of.and_then(|of| of.follows);
+        let begun = |first| {
+            let begin = self.begins.get(&first);
+            begin.map(|begin| &self.state.nodes[begin.at()].outcome) == Some(&Some(Outcome::Passed))
+        };
+        self.parts[node.at()] == Part::Finally && first.is_some_and(|first| !begun(first))
     }
 
     /// `Satisfied` says that everything is there already: a later controller reads it from there.
@@ -101,6 +116,7 @@ impl<R: Rules> Dispatcher<R> {
         }
         let needs_slot = !matches!(kind, TypeKind::Gate | TypeKind::Assert | TypeKind::Wait);
         if needs_slot && !slot {
+            self.want_keys(node);
             return Move::NeedsSlot;
         }
         // An attempt may have had its effect: that is looked at before what it was built on, which
@@ -108,6 +124,7 @@ impl<R: Rules> Dispatcher<R> {
         if !self.was_attempted(node, kind) && self.freshen(node) {
             return Move::Made;
         }
+        self.take_keys(node);
         match kind {
             TypeKind::Ordinary | TypeKind::Copy => self.look(node, self.first_purpose(node)),
             TypeKind::Probe => self.look(node, Purpose::Probe),
@@ -212,7 +229,10 @@ impl<R: Rules> Dispatcher<R> {
             .get(&phase)
             .map(|b| &self.state.nodes[b.at()].outcome);
         if pause > 0 && !matches!(begin, Some(Some(Outcome::Skipped { .. }))) {
-            let since = self.state.nodes[node.at()].started_at.unwrap_or(self.now);
+            // A batch that is done again ends again.
+            let ended = self.graph.predecessors(node).iter();
+            let ended = ended.filter_map(|p| self.state.nodes[p.at()].finished_at);
+            let since = ended.max().unwrap_or(self.now);
             let until = since.saturating_add(Millis::try_from(pause).unwrap_or(Millis::MAX));
             if until > self.now {
                 return self.pause(node, until, "between two batches".into());

@@ -42,7 +42,7 @@ pub(super) enum Flight {
 pub(super) enum Move {
     /// It is made, or it will be asked for again by what it waits for.
     Made,
-    /// It needs a slot on its host.
+    /// It needs a slot on its host, and the keys that it writes.
     NeedsSlot,
 }
 
@@ -80,7 +80,7 @@ impl<R: Rules> Dispatcher<R> {
             .waiting
             .iter()
             .copied()
-            .find(|place| self.has_slot(place.node))
+            .find(|place| self.has_slot(place.node) && self.keys_are_free(place.node))
         else {
             return false;
         };
@@ -122,8 +122,15 @@ impl<R: Rules> Dispatcher<R> {
             Stage::Pausing => going && self.settled(node),
             _ => false,
         };
-        if !self.is_acting(node) || !able || (self.mode == Mode::Going && self.derive(node)) {
+        let able = able && self.is_acting(node);
+        if !able {
+            self.give_up_keys(node);
+        }
+        if !able || (self.mode == Mode::Going && self.derive(node)) {
             return Move::Made;
+        }
+        if !self.has_keys(node, slot) {
+            return Move::NeedsSlot;
         }
         match stage {
             Stage::Waiting => self.start(node, slot),
@@ -242,6 +249,7 @@ impl<R: Rules> Dispatcher<R> {
         if self.state.nodes[node.at()].looked_at.is_none() {
             self.notes[node.at()].seen = self.state.seq;
         }
+        self.drop_keys(node);
         if self.mode == Mode::Ended {
             return;
         }

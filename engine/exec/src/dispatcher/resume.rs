@@ -17,9 +17,10 @@ impl<R: Rules> Dispatcher<R> {
     pub(super) fn account(&mut self) {
         self.mode = Mode::Accounting;
         let main = self.act == Act::Main && self.state.ending.is_none();
-        if let Some(host) = self.needed_and_down().filter(|_| main) {
+        if let Some(host) = self.missed().filter(|_| main) {
             return self.stop(StopReason::Host(self.hosts[host].name.clone()));
         }
+        self.take_over_keys();
         let open: Vec<_> = self
             .state
             .open_attempts()
@@ -47,7 +48,10 @@ impl<R: Rules> Dispatcher<R> {
         self.enqueue_all();
     }
 
-    fn needed_and_down(&self) -> Option<usize> {
+    /// A host that cannot be used, and without which nothing goes on. Before the first effect that is
+    /// any one that is needed.
+    fn missed(&self) -> Option<usize> {
+        let begun = !self.state.attempts.is_empty();
         let nodes = (0u32..).map(NodeIx).zip(&self.roles);
         let hosts = nodes.filter_map(|(node, role)| match role {
             Role::Instance { host, .. } => Some((node, *host)),
@@ -66,6 +70,7 @@ impl<R: Rules> Dispatcher<R> {
         needed
             .chain(idle)
             .filter(|host| self.hosts[*host].link == Link::Down)
+            .filter(|host| !(begun && self.is_borne(*host)))
             .min()
     }
 
@@ -96,10 +101,10 @@ impl<R: Rules> Dispatcher<R> {
             self.undoing = wanted.filter(|node| held.contains(node)).collect();
             return;
         }
+        self.take_holds();
         if let Some((result, _)) = self.state.ending.clone() {
             return self.follow(&result);
         }
-        self.take_holds();
         let mut again = BTreeSet::new();
         for node in (0u32..).map(NodeIx).take(self.plan.nodes.len()) {
             if self.parts[node.at()] != Part::Main {
@@ -122,14 +127,14 @@ impl<R: Rules> Dispatcher<R> {
                 Some(Outcome::Left(_)) if self.may_come_back(node) => {
                     again.insert(node);
                 }
-                Some(_) if self.was_undone(node) => {
+                Some(_) if self.holds_no_more(node) => {
                     again.insert(node);
                 }
                 Some(_) | None => {}
             }
         }
         for node in &again {
-            let reason = match self.was_undone(*node) {
+            let reason = match self.holds_no_more(*node) {
                 true => "what it held was released",
                 false => "failed before",
             };

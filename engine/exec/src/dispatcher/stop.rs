@@ -27,13 +27,15 @@ impl<R: Rules> Dispatcher<R> {
 
     /// What follows on every ending goes on: whoever does not want to wait for it leaves.
     pub(super) fn interrupt(&mut self) {
-        match self.act {
-            Act::Main => self.stop(StopReason::Interrupt),
-            Act::ByHand => {
-                let flights = &self.flights;
-                self.undoing.retain(|node| flights.contains_key(node));
-            }
-            Act::Releasing | Act::Finally => {}
+        if self.act == Act::Main {
+            return self.stop(StopReason::Interrupt);
+        }
+        if self.act == Act::ByHand {
+            let flights = &self.flights;
+            self.undoing.retain(|node| flights.contains_key(node));
+        }
+        if !self.state.interrupted {
+            self.record(Event::Interrupted);
         }
     }
 
@@ -100,7 +102,10 @@ impl<R: Rules> Dispatcher<R> {
     /// controller has begun at all.
     fn is_over(&mut self, result: RunResult) -> bool {
         let finally = self.parts.contains(&Part::Finally);
-        let follows = finally || !self.to_release(&result).is_empty();
+        // Before the window opens nothing is changed, not by what follows either.
+        let early = matches!(self.state.stopping, Some(StopReason::NotOpen(_)));
+        let untouched = early && self.state.attempts.is_empty();
+        let follows = !untouched && (finally || !self.to_release(&result).is_empty());
         if self.mode != Mode::Going || !follows {
             self.close(result);
             return false;
@@ -115,6 +120,7 @@ impl<R: Rules> Dispatcher<R> {
     /// From the end of the procedure to what follows on every ending.
     pub(super) fn follow(&mut self, result: &RunResult) {
         self.act = Act::Releasing;
+        self.drop_keys_of_main();
         self.queue.clear();
         self.waiting.clear();
         self.pauses.clear();
@@ -169,7 +175,9 @@ impl<R: Rules> Dispatcher<R> {
                 })) => RunResult::Refused,
                 _ => RunResult::Failed,
             },
-            Some(StopReason::NotOpen(_)) if !self.failed_here => RunResult::Refused,
+            Some(StopReason::NotOpen(_) | StopReason::WindowClosed(_)) if !self.failed_here => {
+                RunResult::Refused
+            }
             Some(StopReason::Interrupt) if !self.failed_here => RunResult::Stopped,
             Some(StopReason::AlreadyThere) if !self.failed_here => RunResult::AlreadyThere,
             Some(_) => RunResult::Failed,

@@ -22,6 +22,8 @@ const NEWS: Duration = Duration::from_secs(1);
 const CHUNK: u64 = 256 * 1024;
 /// How long something launched may take to be claimed.
 const CLAIM: Duration = Duration::from_secs(20);
+/// Between two looks for a claim.
+const LOOK: Duration = Duration::from_millis(100);
 /// What an attempt that never began is given to end.
 const NO_GRACE: Duration = Duration::ZERO;
 
@@ -136,9 +138,13 @@ pub(super) async fn attend(shared: Shared, followed: Followed) {
         .reach
         .host_as(&followed.host, followed.account.as_ref());
     let found = match reached.await {
-        Ok(host) => found(&shared, &unit, &host)
-            .await
-            .map(|found| (host, found)),
+        Ok(host) => {
+            let found = async {
+                claimed(&shared, &followed, &host).await?;
+                found(&shared, &unit, &host).await
+            };
+            found.await.map(|found| (host, found))
+        }
         Err(error) => Err(error),
     };
     match found {
@@ -155,6 +161,24 @@ pub(super) async fn attend(shared: Shared, followed: Followed) {
             problem: error.fault.to_string(),
         }),
     }
+}
+
+/// Gives what was launched under this boot the time to claim its place: to take its claim from it now
+/// would leave a doubt where there is none.
+async fn claimed(shared: &Shared, followed: &Followed, host: &Host) -> Result<(), RemoteError> {
+    let boot = &host.hello().boot_id;
+    let known = followed.known.as_ref();
+    if !known.is_some_and(|known| known.launched && known.boot == *boot) {
+        return Ok(());
+    }
+    let begun = tokio::time::Instant::now();
+    while begun.elapsed() < CLAIM {
+        match host.state(&shared.run, &followed.unit).await? {
+            JobState::Staging | JobState::Prepared => tokio::time::sleep(LOOK).await,
+            _ => break,
+        }
+    }
+    Ok(())
 }
 
 async fn found(shared: &Shared, unit: &AttemptId, host: &Host) -> Result<UnitFound, RemoteError> {

@@ -37,6 +37,7 @@ pub(super) fn content(plan: &Plan, state: &RunState, node: NodeIx) -> Value {
             json!({
                 "instance": n.summary.id,
                 "outcome": n.outcome.as_ref().map(runbook_model::Outcome::word),
+                "taken_back": n.taken_back,
                 "started": n.started_at.map(time),
                 "finished": n.finished_at.map(time),
             })

@@ -43,8 +43,15 @@ pub(super) async fn look(
             .map(|host| ask(input, host, reach, ADOPT, &adopt.file));
         for (host, report) in adopt.hosts.iter().zip(join_all(asked).await) {
             let report = report?;
-            if let Some((_, text)) = report.outputs.iter().find(|(name, _)| name == "text") {
-                let value = value(adopt, text).map_err(|problem| SecretError::Host {
+            let output = |name: &str| report.outputs.iter().find(|(of, _)| of == name);
+            if let Some((_, text)) = output("text") {
+                // A shell leaves NUL out.
+                let whole = output("size").is_some_and(|(_, size)| *size == text.len().to_string());
+                let value = match whole {
+                    true => value(adopt, text),
+                    false => Err("is not text, or changed while it was read".to_owned()),
+                };
+                let value = value.map_err(|problem| SecretError::Host {
                     input: input.to_owned(),
                     host: host.clone(),
                     problem: format!("{} {problem}", printable(&adopt.file)),
@@ -110,10 +117,10 @@ fn value(adopt: &Adopt, text: &str) -> Result<Option<Zeroizing<String>>, String>
                 .dfa_size_limit(1 << 20)
                 .build()
                 .map_err(|_| "is searched with a pattern that is none".to_owned())?;
+            // What the pattern finds without its group is there all the same: an empty one.
             let mut values = regex
                 .captures_iter(text)
-                .filter_map(|found| found.get(1))
-                .map(|group| group.as_str());
+                .map(|found| found.get(1).map_or("", |group| group.as_str()));
             let Some(first) = values.next() else {
                 return Ok(None);
             };
@@ -167,6 +174,10 @@ mod tests {
                 "{problem}"
             );
         }
+        // It is there, in a way that nobody thought of: a new one would be another.
+        let either = Some("^KEY: (?:'[^']*'|([a-z0-9]+))$");
+        assert!(found(either, "KEY: 'hunter2'\n").is_err());
+        assert!(found(either, "KEY: hunter2\nKEY: 'hunter2'\n").is_err());
         assert!(found(None, "\n").is_err());
         assert!(found(None, &"x".repeat(LONGEST + 1)).is_err());
     }

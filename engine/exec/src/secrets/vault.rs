@@ -38,6 +38,17 @@ pub enum VaultError {
         /// Why, made printable.
         problem: String,
     },
+    /// More are stored than are read: one that is not seen could be the right one.
+    #[error(
+        "more than {ENTRIES} secrets `{input}` are stored in {}: remove those that are of no use any more",
+        printable(&dir.to_string_lossy())
+    )]
+    Many {
+        /// The input.
+        input: String,
+        /// Where they are.
+        dir: PathBuf,
+    },
     /// Several are stored, and it is not clear which one is meant.
     #[error(
         "several secrets `{input}` are stored for some of these hosts, and they differ: remove all but the right one \
@@ -156,10 +167,19 @@ impl Vault {
             Err(e) => return Err(StoreError::io("list", &self.dir)(e).into()),
         };
         let prefix = key.prefix();
-        let names = entries
-            .filter_map(Result::ok)
-            .filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix));
-        let mut paths: Vec<_> = names.take(ENTRIES).map(|entry| entry.path()).collect();
+        let mut paths = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(StoreError::io("list", &self.dir))?;
+            if entry.file_name().to_string_lossy().starts_with(&prefix) {
+                paths.push(entry.path());
+            }
+            if paths.len() > ENTRIES {
+                return Err(VaultError::Many {
+                    input: key.input.clone(),
+                    dir: self.dir.clone(),
+                });
+            }
+        }
         paths.sort();
         Ok(paths)
     }
@@ -298,5 +318,17 @@ mod tests {
             let error = vault.get(&key).unwrap_err();
             assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
         }
+    }
+
+    #[test]
+    fn an_entry_that_is_not_read_is_not_taken_for_absent() {
+        let (_dir, vault) = vault();
+        vault.put(&key(&["a"]), &secret("hunter2")).unwrap();
+        for at in 0..ENTRIES {
+            let name = format!("{}{at}.json", key(&["a"]).prefix());
+            fs::write(vault.dir.join(name), "").unwrap();
+        }
+        let error = vault.find(&key(&["a", "b"])).unwrap_err();
+        assert!(matches!(error, VaultError::Many { .. }), "{error}");
     }
 }

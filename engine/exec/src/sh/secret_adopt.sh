@@ -7,6 +7,7 @@ if [ -e "$path" ]; then
   [ -r "$path" ] || fail "$path cannot be read by this account"
   size=$(wc -c <"$path")
   [ "$size" -le "$most" ] || fail "$path is larger than $most bytes"
+  output size "$((size))" # some write blanks before it
   text=$(cat <"$path" && echo x)
   output text "${text%x}"
 fi

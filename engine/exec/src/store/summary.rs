@@ -5,9 +5,9 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
-use runbook_model::event::Controller;
+use runbook_model::event::{AttemptEnd, Controller, HeldHow};
 use runbook_model::text::printable;
-use runbook_model::{HostName, Millis, Plan, RunId, RunResult, RunState};
+use runbook_model::{AttemptId, Event, HostName, Millis, Plan, RunId, RunResult, RunState};
 
 use super::run::{JOURNAL, LOCK};
 use super::{Lock, plan_file};
@@ -30,6 +30,9 @@ pub struct RunSummary {
     pub hosts: Option<BTreeSet<HostName>>,
     /// Where it stands.
     pub status: RunStatus,
+    /// Nothing of its procedure can have had an effect, what followed on its ending is done, and it
+    /// holds nothing; false if one cannot tell.
+    pub untouched: bool,
 }
 
 /// Where a run stands, as far as one can tell from outside.
@@ -47,25 +50,25 @@ pub enum RunStatus {
     Unknown(String),
 }
 
-impl RunStatus {
-    /// Whether something of it may still run, or is still to be done. If one cannot tell: yes.
+impl RunSummary {
+    /// Whether something of it may still run, or is still to be done. If one cannot tell: yes. What
+    /// its controller closed before anything was done is nobody's loss: another run may begin beside
+    /// it, though it can still be resumed.
     #[must_use]
     pub fn is_unfinished(&self) -> bool {
-        match self {
-            Self::Running(_) | Self::Left | Self::Unknown(_) => true,
-            Self::Closed(result) => !result.is_final(),
-            Self::Empty => false,
+        match &self.status {
+            RunStatus::Running(_) | RunStatus::Left | RunStatus::Unknown(_) => true,
+            RunStatus::Closed(result) => !result.is_final() && !self.untouched,
+            RunStatus::Empty => false,
         }
     }
-}
 
-impl RunSummary {
     /// Reads what there is. Whatever cannot be read is a problem of this one run.
     pub(super) fn read(dir: &Path, id: RunId) -> Self {
         // The lock first: a controller that ends in between is then shown as running, and not its
         // half-read journal as left behind.
         let held = Lock::held(&dir.join(LOCK));
-        let (state, problem) = fold(&dir.join(JOURNAL));
+        let (state, on_ending, problem) = fold(&dir.join(JOURNAL));
         let mut summary = Self {
             id,
             runbook: None,
@@ -73,6 +76,7 @@ impl RunSummary {
             created: None,
             last: None,
             hosts: None,
+            untouched: problem.is_none() && is_untouched(&state, &on_ending),
             status: match (held, problem) {
                 (Ok(Some(by)), _) => RunStatus::Running(by),
                 (Err(e), _) => RunStatus::Unknown(format!("its lock cannot be read: {e}")),
@@ -130,9 +134,22 @@ impl RunSummary {
     }
 }
 
-/// What the journal adds up to as far as it goes, and why it goes no further.
-fn fold(path: &Path) -> (RunState, Option<String>) {
+/// Whether no attempt can have had an effect, but for those that follow on every ending and are
+/// complete. What was there before the run is not held by it.
+fn is_untouched(state: &RunState, on_ending: &BTreeSet<AttemptId>) -> bool {
+    let mut attempts = state.attempts.iter();
+    attempts.all(|(id, attempt)| match &attempt.end {
+        Some(AttemptEnd::NeverBegan) => true,
+        Some(AttemptEnd::Completed { .. }) => on_ending.contains(id),
+        Some(AttemptEnd::Failed(_) | AttemptEnd::Lost) | None => false,
+    }) && state.held().all(|(_, hold)| hold.how == HeldHow::Already)
+}
+
+/// What the journal adds up to as far as it goes, the attempts that were begun when the procedure
+/// was over, and why it goes no further.
+fn fold(path: &Path) -> (RunState, BTreeSet<AttemptId>, Option<String>) {
     let mut state = RunState::default();
+    let mut on_ending = BTreeSet::new();
     let mut problem = None;
     let file = match File::open(path) {
         Ok(file) => file,
@@ -142,7 +159,7 @@ fn fold(path: &Path) -> (RunState, Option<String>) {
                 doing: "open",
                 source,
             };
-            return (state, Some(error.to_string()));
+            return (state, on_ending, Some(error.to_string()));
         }
     };
     let scanned = scan(file, path, |entry| {
@@ -150,7 +167,14 @@ fn fold(path: &Path) -> (RunState, Option<String>) {
             return;
         }
         problem = match entry {
-            Entry::Record(record) => state.apply(&record).err().map(|e| e.to_string()),
+            Entry::Record(record) => {
+                if let (Event::Dispatched { instances, .. }, Some(_)) =
+                    (&record.event, &state.ending)
+                {
+                    on_ending.extend(instances.iter().map(|intent| intent.attempt.clone()));
+                }
+                state.apply(&record).err().map(|e| e.to_string())
+            }
             Entry::Opaque(event) => {
                 let kind = printable(&event.kind);
                 Some(format!(
@@ -162,7 +186,7 @@ fn fold(path: &Path) -> (RunState, Option<String>) {
     });
     // Damage weighs more than what was read before it; that still says whose run it is.
     let problem = scanned.err().map(|e| e.to_string()).or(problem);
-    (state, problem)
+    (state, on_ending, problem)
 }
 
 fn written(dir: &Path) -> Option<Millis> {

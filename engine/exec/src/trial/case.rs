@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
 use runbook_lang::testfile::{Said, TypeTest};
 use runbook_model::event::Verdict;
@@ -14,6 +16,10 @@ use super::scratch::{Scratch, Tools};
 use super::standin::Call;
 use super::{LIMIT, Mismatch, TrialError, Tried, judge};
 use crate::driver::Reach;
+use crate::store::disk;
+
+/// Bytes of the largest file that a test compares.
+const MOST_TEXT: u64 = 8 << 20;
 
 /// How the stages of a test went.
 #[derive(Default)]
@@ -230,6 +236,26 @@ fn compare(
     }
 }
 
+/// The text of a file that a script has left, if it is there; or why it has none.
+fn found(path: &Path) -> io::Result<Result<Option<String>, &'static str>> {
+    match fs::metadata(path) {
+        Ok(about) if about.is_file() => {}
+        Ok(_) => return Ok(Err("it is not a file")),
+        Err(error) if is_absent(&error) => return Ok(Ok(None)),
+        Err(error) => return Err(error),
+    }
+    Ok(match disk::read(path, MOST_TEXT)? {
+        Some(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+        None => Err("it is too large to be compared"),
+    })
+}
+
+/// Neither it nor a link to it leads anywhere.
+fn is_absent(error: &io::Error) -> bool {
+    use io::ErrorKind::{NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | NotADirectory)
+}
+
 /// Files at the end.
 fn files(
     scratch: &Scratch,
@@ -240,14 +266,11 @@ fn files(
         let expected = expected
             .as_ref()
             .map(|text| text.replace(runbook_lang::testfile::SCRATCH, &scratch.root()));
-        let found = match fs::read(scratch.path(name)) {
-            Ok(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Err(error) => return Err(error.into()),
-        };
-        if found != expected {
+        let found = found(&scratch.path(name))?;
+        if found != Ok(expected.clone()) {
             let shown = |text: Option<String>| text.unwrap_or_else(|| "no such file".to_owned());
-            mismatches.push(Mismatch::new(name, shown(expected), shown(found)));
+            let found = found.map_or_else(str::to_owned, shown);
+            mismatches.push(Mismatch::new(name, shown(expected), found));
         }
     }
     for (name, expected) in &test.modes {

@@ -11,6 +11,9 @@ use super::act::Actor;
 use super::{LIMIT, Mismatch, TrialError, Tried, judge};
 use crate::driver::Reach;
 
+/// How the directory of a test on a host begins.
+const PLACE: &str = "/tmp/runbook-test.";
+
 /// Checks, applies and checks again on a host, in a directory of its own that is removed at the end.
 ///
 /// # Errors
@@ -22,16 +25,22 @@ pub async fn run_real(
     test: &TypeTest,
 ) -> Result<Tried, TrialError> {
     let connection = reach.host(host).await?;
-    let made = Script::new().body("output dir \"$(mktemp -d /tmp/runbook-test.XXXXXXXXXX)\"");
+    let made = Script::new()
+        .param("place", Param::Text(format!("{PLACE}XXXXXXXXXX")))
+        .body("output dir \"$(mktemp -d \"$place\")\"");
     let report = connection.check(&made, LIMIT).await?;
     let mut mismatches = Vec::new();
     match (&report.verdict, report.outputs.first()) {
-        (Ended::Satisfied, Some((_, scratch))) => {
-            mismatches = stages(reach, host, step_type, test, scratch).await?;
+        (Ended::Satisfied, Some((_, scratch))) if is_own(scratch) => {
+            let done = stages(reach, host, step_type, test, scratch).await;
             let gone = Script::new()
                 .param("dir", Param::Text(scratch.clone()))
                 .body("rm -rf -- \"$dir\" \"$dir.undo\"");
-            connection.check(&gone, LIMIT).await?;
+            let gone = connection.check(&gone, LIMIT).await;
+            mismatches = done?;
+            if let Ended::Failed(message) = gone?.verdict {
+                mismatches.push(Mismatch::new(scratch, "it can be removed", message));
+            }
         }
         (Ended::Failed(message), _) => {
             mismatches.push(Mismatch::new(
@@ -51,6 +60,12 @@ pub async fn run_real(
         title: format!("{} (on {host})", test.title.value),
         mismatches,
     })
+}
+
+/// The path comes from the host, and is removed with all that is in it.
+fn is_own(path: &str) -> bool {
+    let rest = path.strip_prefix(PLACE);
+    rest.is_some_and(|rest| rest.len() == 10 && rest.chars().all(|c| c.is_ascii_alphanumeric()))
 }
 
 async fn stages(

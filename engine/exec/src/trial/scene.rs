@@ -19,8 +19,12 @@ use crate::world::{Behaviour, Ending, Story, View, World};
 
 /// What an instance says that nobody gave words to.
 const SO: &str = "the scenario says so";
+/// What is found of a step that runs on no host.
+const NOWHERE: &str = "there is no instance";
 /// How long a look takes, in milliseconds.
 const LOOK: i64 = 5;
+/// How long an apply takes at most, in milliseconds: a thousand years, so that times can be counted with.
+const LONGEST: i64 = 365_250 * 24 * 3_600_000;
 
 /// Runs a scenario. `secrets` are the values of secret inputs.
 ///
@@ -111,7 +115,7 @@ fn behaviour(plan: &Plan, scenario: &Scenario, at: usize) -> Behaviour {
         .is_some_and(|(_, yes)| !yes);
     Behaviour {
         refuses_first: u32::from(says_no),
-        takes: fact.takes.unwrap_or(usual.takes),
+        takes: fact.takes.unwrap_or(usual.takes).min(LONGEST),
         story: Some(Arc::new(story(step_type, &fact, fails))),
         ..usual
     }
@@ -206,11 +210,7 @@ fn compare(
     for (name, wanted) in &expect.instances {
         let all = instances(&name.value);
         if all.is_empty() {
-            mismatches.push(Mismatch::new(
-                &name.value,
-                wanted.word(),
-                "there is no instance",
-            ));
+            mismatches.push(Mismatch::new(&name.value, wanted.word(), NOWHERE));
         }
         for (id, node) in all {
             if !fits(*wanted, node.outcome.as_ref()) {
@@ -229,7 +229,15 @@ fn compare(
         order(plan, course, &first.value, &then.value, mismatches);
     }
     for (name, part) in &expect.fails {
-        for (id, node) in instances(&name.value) {
+        let all = instances(&name.value);
+        if all.is_empty() {
+            mismatches.push(Mismatch::new(
+                &name.value,
+                format!("failed: {part}"),
+                NOWHERE,
+            ));
+        }
+        for (id, node) in all {
             match &node.outcome {
                 Some(Outcome::Failed(failure)) if failure.message.contains(part) => {}
                 _ => mismatches.push(Mismatch::new(id, format!("failed: {part}"), ended(node))),
@@ -248,6 +256,15 @@ fn named<'p>(plan: &'p Plan, name: &'p str) -> impl Iterator<Item = NodeIx> + 'p
 
 /// Every instance of the one ends before any of the other begins.
 fn order(plan: &Plan, course: &Course, first: &str, then: &str, mismatches: &mut Vec<Mismatch>) {
+    for name in [first, then] {
+        if named(plan, name).next().is_none() {
+            mismatches.push(Mismatch::new(
+                format!("{first} before {then}"),
+                "one ends, then the other begins",
+                format!("{NOWHERE} of {name}"),
+            ));
+        }
+    }
     for a in named(plan, first) {
         for b in named(plan, then) {
             let [a_id, b_id] = [a, b].map(|node| plan.nodes[node.at()].id.as_str());

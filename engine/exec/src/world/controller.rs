@@ -76,13 +76,6 @@ impl<R: Rules + Clone> World<R> {
     /// A world where nothing has happened.
     #[must_use]
     pub fn with(plan: Arc<Plan>, behaviours: Vec<Behaviour>, rules: R, seed: u64) -> Self {
-        let nothing = RunState::default();
-        let of = |node| plan.runs_on(node).cloned();
-        let hosts = plan
-            .instances()
-            .flat_map(|(node, ..)| of(node).into_iter().chain(rules.reaches(node, &nothing)))
-            .map(|host| (host, SimHost::new()))
-            .collect();
         Self {
             truths: behaviours.iter().map(Truth::new).collect(),
             plan,
@@ -94,7 +87,7 @@ impl<R: Rules + Clone> World<R> {
             now: 1_000_000,
             random: Random::new(seed),
             behaviours,
-            hosts,
+            hosts: BTreeMap::new(),
             events: BTreeMap::new(),
             sequence: 0,
             durable: 0,
@@ -355,5 +348,29 @@ impl<R: Rules + Clone> World<R> {
             }
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use runbook_model::step_type::{InDoubt, TypeKind};
+
+    use super::super::sketch::Sketch;
+    use super::*;
+
+    #[test]
+    fn a_host_that_only_shows_later_is_a_host() {
+        let mut sketch = Sketch::new();
+        sketch.phase("one", false);
+        let copy = sketch.instance("copy", "a", TypeKind::Copy, InDoubt::Check);
+        sketch.ordinary("nothing", "elsewhere");
+        sketch.plan().nodes.pop();
+        let plan = sketch.done();
+        let behaviours = vec![Behaviour::default(); plan.nodes.len()];
+        let mut world = World::new(plan, behaviours, 1);
+        let elsewhere = HostName::new("elsewhere").unwrap();
+        // Known when a value is, and that may be after the world began.
+        world.tables.reaches.insert(copy, vec![elsewhere]);
+        assert_eq!(world.run(), Ending::Closed(RunResult::Succeeded));
     }
 }

@@ -70,7 +70,7 @@ pub fn plan(random: &mut Random) -> (Plan, Vec<Behaviour>) {
         }
     }
     if random.chance(400) {
-        end_with(&mut sketch, random, &mut behaviours);
+        end_with(&mut sketch, random, &mut behaviours, &earlier);
     }
     (sketch.done(), behaviours)
 }
@@ -177,8 +177,13 @@ fn roll(
     end
 }
 
-/// What follows on every ending.
-fn end_with(sketch: &mut Sketch, random: &mut Random, behaviours: &mut Vec<Behaviour>) {
+/// What follows on every ending; it may release what an earlier step holds.
+fn end_with(
+    sketch: &mut Sketch,
+    random: &mut Random,
+    behaviours: &mut Vec<Behaviour>,
+    earlier: &[NodeIx],
+) {
     let begin = sketch.phase("finally", false);
     behaviours.push(Behaviour::default());
     sketch.last_phase().part = Part::Finally;
@@ -190,6 +195,18 @@ fn end_with(sketch: &mut Sketch, random: &mut Random, behaviours: &mut Vec<Behav
         sketch.order(begin, node);
         if random.chance(400) {
             sketch.requires(last, node);
+        }
+        if random.chance(400) {
+            let holder = *random.pick(earlier);
+            let release = vec![sketch.step_ix(node)];
+            let of = sketch.step(holder);
+            if of.uses == "sim.ordinary_check" && of.hold.is_none() {
+                of.hold = Some(Hold {
+                    release,
+                    on_failure: HoldOnFailure::Keep,
+                    max_ms: None,
+                });
+            }
         }
         last = node;
     }

@@ -108,7 +108,7 @@ pub(super) struct Truth {
     differed: u32,
     erred: u32,
     refused: u32,
-    /// Looks since the begin, or since the effect.
+    /// Looks since the begin, since the effect, or since it was taken back.
     looked: usize,
 }
 
@@ -134,7 +134,7 @@ impl Truth {
                 AttemptEnd::Completed { outputs }
             }
             None => {
-                self.there = true;
+                (self.there, self.looked) = (true, 0);
                 AttemptEnd::Completed { outputs: outputs() }
             }
         }
@@ -146,7 +146,7 @@ impl Truth {
         if self.undo_tries <= behaviour.undo_fails_first {
             return AttemptEnd::Failed(Failure::new(FailureKind::Apply, "the undo failed"));
         }
-        self.there = false;
+        (self.there, self.looked) = (false, 0);
         AttemptEnd::Completed {
             outputs: BTreeMap::new(),
         }
@@ -278,5 +278,39 @@ impl SimHost {
                 UnitFound::Running
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(word: &str) -> View {
+        View {
+            verdict: Verdict::Differs(vec![word.to_owned()]),
+            outputs: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn a_story_begins_again_when_it_is_taken_back() {
+        let story = Story {
+            before: vec![view("first"), view("second")],
+            after: vec![view("done"), view("later")],
+            attempt: None,
+        };
+        let behaviour = Behaviour {
+            story: Some(Arc::new(story)),
+            ..Behaviour::default()
+        };
+        let mut truth = Truth::new(&behaviour);
+        let looks = |truth: &mut Truth| {
+            [(); 2].map(|()| truth.look(&behaviour, TypeKind::Ordinary, Purpose::Before))
+        };
+        assert_eq!(looks(&mut truth), [view("first"), view("second")]);
+        let _ = truth.apply(&behaviour);
+        assert_eq!(looks(&mut truth), [view("done"), view("later")]);
+        let _ = truth.undo(&behaviour);
+        assert_eq!(looks(&mut truth), [view("first"), view("second")]);
     }
 }

@@ -8,7 +8,7 @@ use runbook_model::step_type::TypeKind;
 use runbook_model::{AttemptId, HostName, Millis, NodeIx};
 
 use super::controller::World;
-use super::host::{Happening, Unit, UnitNow, What};
+use super::host::{Happening, SimHost, Unit, UnitNow, What};
 use crate::dispatcher::Input;
 use crate::rules::Rules;
 
@@ -82,7 +82,11 @@ impl<R: Rules + Clone> World<R> {
         self.misfortune(host);
     }
 
+    /// A host is there from the first time that it is asked for: nothing goes to it before that.
     pub(super) fn ready(&mut self, host: &HostName) {
+        if !self.hosts.contains_key(host) {
+            self.hosts.insert(host.clone(), SimHost::new());
+        }
         if self
             .faults
             .strikes(self.faults.unreachable, &mut self.random)
@@ -299,8 +303,10 @@ impl<R: Rules + Clone> World<R> {
 
     pub(super) fn later(&mut self, delay: Millis, coming: Coming) {
         self.sequence += 1;
-        self.events
-            .insert((self.now + delay.max(0), self.sequence), coming);
+        self.events.insert(
+            (self.now.saturating_add(delay.max(0)), self.sequence),
+            coming,
+        );
     }
 
     pub(super) fn later_from(&mut self, host: &HostName, delay: Millis, input: Input) {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use runbook_model::state::NodeState;
 use runbook_model::{Failure, FailureKind, HostName, Millis, NodeIx, RunState, Value};
 
-use crate::rules::{Question, Rules};
+use crate::rules::{Keys, Question, Rules};
 
 /// Answers by node; what is not in a table is true, or holds.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +24,8 @@ pub struct Tables {
     pub waits: BTreeMap<NodeIx, Millis>,
     /// Hosts that an instance reaches beside its own.
     pub reaches: BTreeMap<NodeIx, Vec<HostName>>,
+    /// Resources of instances.
+    pub keys: BTreeMap<NodeIx, Keys>,
     /// Gates whose question has no value.
     pub speechless: BTreeSet<NodeIx>,
     /// Nodes whose outputs the conditions of a node refer to: they must have ended.
@@ -112,6 +114,10 @@ impl Rules for Tables {
 
     fn reaches(&self, node: NodeIx, _: &RunState) -> Vec<HostName> {
         self.reaches.get(&node).cloned().unwrap_or_default()
+    }
+
+    fn keys(&self, node: NodeIx, _: &RunState) -> Keys {
+        self.keys.get(&node).cloned().unwrap_or_default()
     }
 
     fn question(&self, node: NodeIx, _: &RunState) -> Result<Question, Failure> {

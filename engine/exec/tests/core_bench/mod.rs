@@ -205,6 +205,17 @@ impl Bench {
         self.crash()
     }
 
+    /// Another controller takes over from a journal that ends before the first event of this kind.
+    pub fn crash_before(mut self, word: &str) -> Self {
+        let at = self
+            .journal
+            .iter()
+            .position(|r| word_of(&r.event) == word)
+            .unwrap();
+        self.journal.truncate(at);
+        self.crash()
+    }
+
     /// Changes what conditions say from here on.
     pub fn tables(&mut self, change: impl FnOnce(&mut Tables)) {
         change(&mut self.tables);

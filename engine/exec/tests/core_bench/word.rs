@@ -32,6 +32,7 @@ pub(super) fn word_of(event: &Event) -> &'static str {
         Event::Undone { .. } => "undone",
         Event::Ending { .. } => "ending",
         Event::Stopping { .. } => "stopping",
+        Event::Interrupted => "interrupted",
         Event::Detached { .. } => "detached",
         Event::Closed { .. } => "closed",
     }

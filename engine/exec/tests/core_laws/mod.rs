@@ -2,15 +2,16 @@
 #![allow(unreachable_pub, reason = "a part of the suite")]
 #![allow(clippy::unwrap_used, reason = "a test helper")]
 
+mod keys;
 mod policy;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use policy::{closed, policy, released, undoing};
 pub use policy::{only_a_person_can_tell, something_is_broken, went_well};
-use policy::{policy, undoing};
 use runbook_exec::graph::Frozen;
 use runbook_exec::world::{Ending, What, World};
-use runbook_model::event::{AttemptEnd, Purpose};
+use runbook_model::event::{AttemptEnd, Purpose, ReleasedBy};
 use runbook_model::plan::Part;
 use runbook_model::step_type::{InDoubt, TypeKind};
 use runbook_model::transition::Stage;
@@ -25,6 +26,8 @@ struct Term {
     stopping: bool,
     answered: BTreeSet<HostName>,
     dispatched: BTreeSet<NodeIx>,
+    /// Who is under way, as far as it has moved.
+    active: BTreeSet<NodeIx>,
     /// When a node was first able to start, or was opened again for being too old.
     ready: BTreeMap<NodeIx, Millis>,
     /// What is under way where, and whether a stop gives it up with a broken link.
@@ -44,6 +47,7 @@ pub fn hold(world: &World, endings: &[Ending]) -> Result<(), String> {
         }
         let told = |law: String| format!("event {}: {law}: {:?}", record.seq, record.event);
         before(world, &graph, &state, &mut part, record).map_err(told)?;
+        keys::alone(world, &graph, &state, &mut part.active, record).map_err(told)?;
         lasting.see(world, &state, record).map_err(told)?;
         state.apply(record).map_err(|e| told(e.to_string()))?;
         after(world, &graph, &state, &mut part, record).map_err(told)?;
@@ -94,6 +98,11 @@ fn before(
 ) -> Result<(), String> {
     let (node, begins) = match &record.event {
         Event::Undoing { node, .. } => return undoing(world, state, *node),
+        Event::Closed { .. } => return closed(world, state),
+        Event::Released {
+            by: ReleasedBy::Step(by),
+            ..
+        } => return released(state, *by),
         Event::Looking {
             purpose: Purpose::Undo,
             ..
@@ -295,6 +304,14 @@ impl Lasting {
                 let generation = state.nodes[node.at()].generation;
                 if !self.finished.insert((*node, generation)) {
                     return Err("ended twice in one generation".into());
+                }
+                let until = kind(world, *node).and_then(|(step, ..)| step.until.as_ref());
+                let well = matches!(
+                    outcome,
+                    Outcome::Satisfied | Outcome::Changed | Outcome::Looked
+                );
+                if until.is_some_and(|until| well && state.nodes[node.at()].passes < until.passes) {
+                    return Err("ended well before it had passed as often as it must".into());
                 }
                 let once = kind(world, *node).is_some_and(|(step, ..)| step.once);
                 if once && *outcome == Outcome::Looked && !self.once.insert(*node) {

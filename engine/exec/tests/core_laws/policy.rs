@@ -32,6 +32,36 @@ pub(super) fn undoing(world: &World, state: &RunState, node: NodeIx) -> Result<(
     Ok(())
 }
 
+/// What is still held at the close was released by nothing that followed on this ending.
+pub(super) fn closed(world: &World, state: &RunState) -> Result<(), String> {
+    let Some((_, since)) = &state.ending else {
+        return Ok(());
+    };
+    for (node, _) in state.held() {
+        let hold = kind(world, node).and_then(|(step, ..)| step.hold.as_ref());
+        for step in hold.iter().flat_map(|hold| &hold.release) {
+            let mut instances = world.plan.instances_of(*step);
+            let well = |by: NodeIx| {
+                let n = &state.nodes[by.at()];
+                let did = matches!(n.outcome, Some(Outcome::Changed | Outcome::Satisfied));
+                did && n.finished_in >= Some(*since)
+            };
+            if instances.any(|(by, _)| world.plan.part_of(by) == Part::Finally && well(by)) {
+                return Err("held, and a step of the ending has released it".into());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A step that releases has ended well.
+pub(super) fn released(state: &RunState, by: NodeIx) -> Result<(), String> {
+    match state.nodes[by.at()].outcome {
+        Some(Outcome::Changed | Outcome::Satisfied) => Ok(()),
+        _ => Err("released by what has not ended well".into()),
+    }
+}
+
 /// What failures do to others.
 pub(super) fn policy(
     world: &World,
@@ -96,7 +126,9 @@ pub(super) fn policy(
                 .node(&format!("phase {}", of.id))
                 .ok_or("no begin")?;
             let skipped = state.nodes[begin.at()].outcome != Some(Outcome::Passed);
-            let since = state.nodes[node.at()].started_at.unwrap_or(record.at);
+            let ended = graph.predecessors(node).iter();
+            let ended = ended.filter_map(|p| state.nodes[p.at()].finished_at);
+            let since = ended.max().unwrap_or(record.at);
             let pause = i64::try_from(of.pause_ms).unwrap();
             if more && !skipped && record.at < since + pause {
                 return Err("a batch followed too soon".into());

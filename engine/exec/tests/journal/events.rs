@@ -437,6 +437,7 @@ pub(crate) fn event() -> impl Strategy<Value = Event> {
         Just(Event::Ending {
             result: RunResult::Succeeded
         }),
+        Just(Event::Interrupted),
     ];
     // Boxed: all of them together are too large for a stack.
     prop_oneof![

@@ -1,5 +1,6 @@
 //! The store of runs: created whole, taken once, listed.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -7,9 +8,11 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 use std::{fs, thread};
 
-use runbook_exec::store::{RunStatus, Store, StoreError, Stream};
-use runbook_model::event::NodeSummary;
-use runbook_model::{Epoch, Event, RunId, RunResult, RunState};
+use runbook_exec::store::{Run, RunStatus, Store, StoreError, Stream};
+use runbook_model::event::{AttemptEnd, HeldHow, Intent, NodeSummary};
+use runbook_model::{
+    Epoch, Event, Failure, FailureKind, Node, NodeIx, NodeKind, RunId, RunResult, RunState, StepIx,
+};
 
 use crate::events::{attempt, controller, host};
 use crate::runs::{append, begin, begun, close, hosts, plan, store};
@@ -179,10 +182,130 @@ fn a_killed_controller_frees_its_run() {
     assert_eq!((run.epoch, run.state.seq), (Epoch(2), 2));
 }
 
+/// A run of one instance, whose attempt was intended.
+fn at_work(store: &Store, runbook: &str) -> Run {
+    working(store, runbook, None)
+}
+
+/// The same, in the procedure or when that has ended.
+fn working(store: &Store, runbook: &str, ending: Option<RunResult>) -> Run {
+    let mut plan = plan(runbook, &["quay01", "quay02"]);
+    plan.nodes.push(Node {
+        id: "s@quay01".into(),
+        kind: NodeKind::instance(StepIx(0), host("quay01")),
+    });
+    let mut run = store.create(&plan, &controller()).unwrap();
+    let work = NodeSummary {
+        id: "s@quay01".into(),
+        phase: "p".into(),
+        host: Some(host("quay01")),
+    };
+    let created = Event::RunCreated {
+        run: run.id.clone(),
+        runbook: runbook.into(),
+        plan: run.plan.digest.clone(),
+        nodes: vec![work],
+    };
+    append(&mut run, 5_000, created);
+    let controller = controller();
+    append(&mut run, 5_001, Event::Opened { controller });
+    if let Some(result) = ending {
+        append(&mut run, 5_002, Event::Ending { result });
+    }
+    let intent = Intent {
+        node: NodeIx(0),
+        attempt: attempt("a1"),
+        number: 1,
+        before: BTreeMap::new(),
+    };
+    let dispatched = Event::Dispatched {
+        unit: attempt("a1"),
+        instances: vec![intent],
+        host: host("quay01"),
+        boot: "b".into(),
+    };
+    append(&mut run, 5_003, dispatched);
+    run
+}
+
+/// How its only attempt ended.
+fn ended(run: &mut Run, end: AttemptEnd) {
+    let attempt = attempt("a1");
+    append(run, 5_500, Event::Ended { attempt, end });
+}
+
+#[test]
+fn a_run_that_was_closed_before_anything_was_done_blocks_nobody() {
+    let closed = |end: Option<AttemptEnd>, how: Option<HeldHow>| {
+        let (_dir, store) = store();
+        let mut run = match end {
+            None => begun(&store, "upgrade", &["quay01"], 5_000),
+            Some(end) => {
+                let mut run = at_work(&store, "upgrade");
+                ended(&mut run, end);
+                run
+            }
+        };
+        if let Some(how) = how {
+            let node = NodeIx(0);
+            append(&mut run, 5_600, Event::Held { node, how });
+        }
+        let free = |store: &Store| {
+            let names = hosts(&["quay01"]);
+            store.unfinished_for("upgrade", &names).unwrap().is_empty()
+        };
+        assert!(!free(&store), "a controller has it");
+        close(&mut run, 6_000, RunResult::Refused);
+        assert!(!free(&store), "a controller has it still");
+        let id = run.id.clone();
+        drop(run);
+        let free = free(&store);
+        assert!(store.take(&id, &controller()).is_ok(), "it can be resumed");
+        free
+    };
+    assert!(closed(None, None));
+    assert!(closed(Some(AttemptEnd::NeverBegan), None));
+    assert!(closed(Some(AttemptEnd::NeverBegan), Some(HeldHow::Already)));
+    assert!(!closed(Some(AttemptEnd::NeverBegan), Some(HeldHow::Partly)));
+    let outputs = BTreeMap::new();
+    assert!(!closed(Some(AttemptEnd::Completed { outputs }), None));
+    let failure = Failure::new(FailureKind::Apply, "no");
+    assert!(!closed(Some(AttemptEnd::Failed(failure)), None));
+    assert!(!closed(Some(AttemptEnd::Lost), None));
+}
+
+#[test]
+fn what_follows_on_every_ending_blocks_nobody_once_it_is_done() {
+    let closed = |end: Option<AttemptEnd>| {
+        let (_dir, store) = store();
+        let mut run = working(&store, "upgrade", Some(RunResult::Refused));
+        if let Some(end) = end {
+            ended(&mut run, end);
+        }
+        close(&mut run, 6_000, RunResult::Refused);
+        drop(run);
+        let left = store.unfinished_for("upgrade", &hosts(&[])).unwrap();
+        left.is_empty()
+    };
+    let outputs = BTreeMap::new();
+    assert!(closed(Some(AttemptEnd::Completed { outputs })));
+    let failure = Failure::new(FailureKind::Apply, "no");
+    assert!(!closed(Some(AttemptEnd::Failed(failure))));
+    assert!(!closed(None));
+}
+
+#[test]
+fn a_controller_that_is_gone_without_a_word_has_not_closed_its_run() {
+    let (_dir, store) = store();
+    drop(begun(&store, "upgrade", &["quay01"], 5_000));
+    let left = store.unfinished_for("upgrade", &hosts(&[])).unwrap();
+    assert_eq!(left[0].status, RunStatus::Left);
+}
+
 #[test]
 fn a_new_run_is_refused_beside_an_unfinished_one() {
     let (_dir, store) = store();
-    let mut run = begun(&store, "upgrade", &["quay01", "quay02"], 5_000);
+    let mut run = at_work(&store, "upgrade");
     let create = |runbook: &str, hosts: &[&str]| store.create(&plan(runbook, hosts), &controller());
     let refused = |runbook: &str, hosts: &[&str]| {
         let error = create(runbook, hosts).unwrap_err();

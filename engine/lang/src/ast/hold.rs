@@ -1,8 +1,10 @@
 //! What a step holds during a run, and what releases it.
 
+use std::collections::BTreeMap;
+
 use runbook_model::step::HoldOnFailure;
 
-use crate::diagnostic::Code;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::fields::{Cx, Fields};
 use crate::keys::{Name, Section};
 use crate::source::{Span, Spanned};
@@ -53,6 +55,7 @@ impl HoldDef {
             release.clear();
         }
         release.retain(|name| crate::fields::name_holds(cx, Name::Id, &name.value, name.span));
+        once_each(cx, &mut release);
         let on_failure = fields.text("on_failure").map_or_else(
             || Spanned::new(HoldOnFailure::Keep, span),
             |word| {
@@ -65,8 +68,41 @@ impl HoldDef {
         Some(Self {
             release,
             on_failure,
-            max_ms: fields.duration("max").map(|max| max.value),
+            max_ms: max(cx, &fields),
             span: fields.node("release").map_or(span, Node::site),
         })
     }
+}
+
+/// A step that is named twice releases once.
+fn once_each(cx: &mut Cx<'_>, release: &mut Vec<Spanned<String>>) {
+    let mut seen: BTreeMap<String, Span> = BTreeMap::new();
+    release.retain(|name| {
+        let Some(first) = seen.get(&name.value) else {
+            seen.insert(name.value.clone(), name.span);
+            return true;
+        };
+        let message = format!("`{}` is named twice", name.value);
+        let twice = Diagnostic::error(Code::DuplicateId, message)
+            .label(cx.id(), name.span, "again here")
+            .label(cx.id(), *first, "first here")
+            .help("any step of the list releases it: name each once");
+        cx.push(twice);
+        false
+    });
+}
+
+fn max(cx: &mut Cx<'_>, fields: &Fields<'_>) -> Option<u64> {
+    let max = fields.duration("max")?;
+    if max.value == 0 {
+        cx.error(
+            Code::BadValue,
+            "`max` is no time at all: the hold would be over when it begins",
+            max.span,
+            "",
+            Some("write a time like `2h`, or leave `max` out".to_owned()),
+        );
+        return None;
+    }
+    Some(max.value)
 }

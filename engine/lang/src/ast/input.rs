@@ -32,6 +32,31 @@ pub struct InputDef {
     pub in_group: Option<Spanned<String>>,
     /// How it is made if nobody gives it; of a secret only.
     pub generate: Option<GenerateDef>,
+    /// What an import gives for it: then nobody else does.
+    pub given: Option<Box<ImportedValue>>,
+}
+
+/// What an import gives for an input of the runbook that it brings in.
+#[derive(Debug, Clone)]
+pub struct ImportedValue {
+    /// The input's own name, which is the key in `with`.
+    pub name: Spanned<String>,
+    /// A plain value, or a text with templates in the names of the runbook that imports.
+    pub value: Node,
+    /// Where the input is declared.
+    pub declared: Span,
+    /// It must have a value.
+    pub required: bool,
+    /// The imports with a `when` that it belongs to.
+    pub under: Vec<usize>,
+}
+
+impl ImportedValue {
+    /// The text with templates, if it is one.
+    pub fn template(&self) -> Option<Spanned<String>> {
+        let text = self.value.as_str().filter(|text| text.contains("{{"))?;
+        Some(Spanned::new(text.to_owned(), self.value.site()))
+    }
 }
 
 /// Something that must be true of the inputs.
@@ -69,6 +94,7 @@ impl InputDef {
             pattern: fields.text("pattern"),
             in_group: fields.text("in"),
             generate: generate::read(cx, &fields),
+            given: None,
             name,
             kind,
         };
@@ -97,7 +123,14 @@ impl InputDef {
         };
         if self.kind.value.is_secret() {
             let message = "a secret has no default: it would stand here for everybody to read";
-            cx.error(Code::Conflict, message, default.site(), "", None);
+            let help = "leave it out: a secret is given with `--secret`, or made with `generate`";
+            cx.error(
+                Code::Conflict,
+                message,
+                default.site(),
+                "",
+                Some(help.to_owned()),
+            );
         } else if default.has_template() {
             let help = Some("a value that depends on others is one of `vars`".to_owned());
             cx.error(
@@ -170,7 +203,7 @@ pub(super) fn group(cx: &mut Cx<'_>, entry: &Entry) -> Option<GroupDef> {
             "`min` and `exactly` do not go together",
             span,
             "",
-            None,
+            Some("`exactly` alone says both: leave `min` out".to_owned()),
         );
     }
     let count = |name| {

@@ -33,8 +33,21 @@ pub struct Phase {
     pub rolling: Option<Rolling>,
     /// Another runbook in its place.
     pub import: Option<ImportDef>,
+    /// What stands in its place in the whole.
+    pub linked: Linked,
     /// Its steps, in order.
     pub steps: Vec<StepDef>,
+}
+
+/// What a phase has from the imports that brought it in; nothing, of a phase of its own runbook.
+#[derive(Debug, Clone, Default)]
+pub struct Linked {
+    /// The imports with a `when` that it belongs to, each by a number of its own.
+    pub under: Vec<usize>,
+    /// Its `when` says nothing but what those imports say.
+    pub only_theirs: bool,
+    /// Of an ending: the first phase of its import.
+    pub follows: Option<String>,
 }
 
 /// The whole list of steps batch by batch.
@@ -82,8 +95,14 @@ impl Phase {
             max_failures: None,
             rolling: None,
             import: None,
+            linked: Linked::default(),
             steps,
         }
+    }
+
+    /// Whether it may be skipped although every import that it belongs to is not.
+    pub fn decides(&self) -> bool {
+        self.when.is_some() && !self.linked.only_theirs
     }
 
     pub(super) fn read(cx: &mut Cx<'_>, node: &Node, part: Part) -> Option<Self> {
@@ -120,6 +139,7 @@ impl Phase {
                 .entry("rolling")
                 .and_then(|e| rolling(cx, &e.value, e.key.span)),
             import,
+            linked: Linked::default(),
             steps,
             id,
         };

@@ -10,6 +10,7 @@ use crate::diagnostic::{Code, Diagnostics};
 use crate::fields::{Cx, Fields};
 use crate::keys::Section;
 use crate::limits;
+use crate::misread;
 use crate::source::{Source, SourceId, Span, Spanned};
 use crate::yaml::{self, Entry, Kind, Node};
 
@@ -62,6 +63,10 @@ pub struct VarDef {
     pub name: Spanned<String>,
     /// The value.
     pub value: VarValue,
+    /// Of what an import brought in: the imports with a `when` that it belongs to.
+    pub under: Vec<usize>,
+    /// The input of an imported runbook that it is given for, of a value that is known only later.
+    pub gives: Option<Box<InputDef>>,
 }
 
 /// What a variable stands for.
@@ -88,7 +93,11 @@ impl Runbook {
 pub fn parse_runbook(source: &Source) -> (Option<Runbook>, Diagnostics) {
     let mut diagnostics = Diagnostics::new();
     let tree = yaml::read(source, &mut diagnostics);
-    let runbook = runbook(&mut Cx::new(source, &mut diagnostics), &tree);
+    let mut cx = Cx::new(source, &mut diagnostics);
+    let runbook = match misread::is_other(&mut cx, &tree, misread::Kind::Runbook) {
+        true => None,
+        false => runbook(&mut cx, &tree),
+    };
     diagnostics.sort();
     (runbook, diagnostics)
 }
@@ -250,6 +259,8 @@ fn var(cx: &mut Cx<'_>, entry: &Entry) -> Option<VarDef> {
     Some(VarDef {
         name: entry.key.clone(),
         value,
+        under: Vec::new(),
+        gives: None,
     })
 }
 

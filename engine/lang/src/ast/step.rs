@@ -147,8 +147,8 @@ impl StepDef {
                 Code::Conflict,
                 message,
                 retry.span,
-                "remove `retry` or `critical`",
-                None,
+                "",
+                Some("remove `retry` or `critical`".to_owned()),
             );
         }
         let once = fields
@@ -161,7 +161,7 @@ impl StepDef {
                 "`once` and `fresh` do not go together",
                 span,
                 "a record is never taken again",
-                None,
+                Some("leave `fresh` out for a record, `once` for what must not be old".to_owned()),
             );
         }
         let id = fields.text("step")?;

@@ -48,7 +48,11 @@ impl Compiler<'_> {
             phase.id.value,
             counted(size)
         );
-        self.error(Code::BadValue, message, least.span, "", None);
+        let help = match size {
+            0 => "leave `min_ok` out, or let `on` name hosts".to_owned(),
+            _ => format!("write `min_ok: {size}` or less, or let `on` name more hosts"),
+        };
+        self.error(Code::BadValue, message, least.span, "", Some(help));
     }
 
     /// What tells hosts apart: the value of `by`, the same for all without it.

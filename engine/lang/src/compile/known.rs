@@ -13,9 +13,9 @@ use crate::condition::Condition;
 use crate::scope::{EvalError, Reference, Scope, Segment};
 use crate::template::Template;
 
-/// The variables that read nothing but inputs, groups and each other.
-pub(super) fn early_vars(runbook: &Runbook) -> BTreeSet<String> {
-    let mut open: BTreeMap<&str, Vec<Reference>> = BTreeMap::new();
+/// What each variable reads; none of one whose text does not parse.
+fn references(runbook: &Runbook) -> BTreeMap<&str, Vec<Reference>> {
+    let mut out: BTreeMap<&str, Vec<Reference>> = BTreeMap::new();
     for var in &runbook.vars {
         let read = match &var.value {
             VarValue::Literal(_) => Some(Vec::new()),
@@ -27,9 +27,44 @@ pub(super) fn early_vars(runbook: &Runbook) -> BTreeSet<String> {
                 .map(|condition| condition.references().to_vec()),
         };
         if let Some(read) = read {
-            open.insert(&var.name.value, read);
+            out.insert(&var.name.value, read);
         }
     }
+    out
+}
+
+/// The variables that have no value when a step has no outputs: they read some without a default.
+pub(super) fn bare_vars(runbook: &Runbook) -> BTreeSet<String> {
+    let open = references(runbook);
+    let mut bare: BTreeSet<String> = BTreeSet::new();
+    loop {
+        let is_bare = |reference: &Reference| match reference.root() {
+            _ if reference.guarded => false,
+            "steps" => {
+                let mut path = reference.path.iter().skip(2);
+                path.any(|segment| segment.name() == Some("outputs"))
+            }
+            "vars" => {
+                let name = reference.path.get(1).and_then(Segment::name);
+                name.is_some_and(|name| bare.contains(name))
+            }
+            _ => false,
+        };
+        let next: Vec<String> = open
+            .iter()
+            .filter(|(name, read)| !bare.contains(**name) && read.iter().any(is_bare))
+            .map(|(name, _)| (*name).to_owned())
+            .collect();
+        if next.is_empty() {
+            return bare;
+        }
+        bare.extend(next);
+    }
+}
+
+/// The variables that read nothing but inputs, groups and each other.
+pub(super) fn early_vars(runbook: &Runbook) -> BTreeSet<String> {
+    let open = references(runbook);
     let mut early = BTreeSet::new();
     loop {
         let is_early = |reference: &Reference| match reference.root() {

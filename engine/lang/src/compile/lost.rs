@@ -69,7 +69,8 @@ fn batch(plan: &Plan, node: NodeIx) -> Option<u32> {
     }
 }
 
-fn parents(plan: &Plan) -> Vec<Vec<NodeIx>> {
+/// What each node waits for.
+pub(super) fn parents(plan: &Plan) -> Vec<Vec<NodeIx>> {
     let mut before = vec![Vec::new(); plan.nodes.len()];
     for edge in &plan.edges {
         if let Some(of) = before.get_mut(edge.to.at()) {
@@ -79,7 +80,8 @@ fn parents(plan: &Plan) -> Vec<Vec<NodeIx>> {
     before
 }
 
-fn ancestors(before: &[Vec<NodeIx>], of: NodeIx) -> BTreeSet<NodeIx> {
+/// Everything that comes before a node.
+pub(super) fn ancestors(before: &[Vec<NodeIx>], of: NodeIx) -> BTreeSet<NodeIx> {
     let mut found = BTreeSet::new();
     let mut open = vec![of];
     while let Some(node) = open.pop() {

@@ -11,13 +11,15 @@ use super::Request;
 use super::hosts::Hosts;
 use super::inputs::Known;
 use super::items::{Items, has_member};
-use super::known::early_vars;
+use super::known::{bare_vars, early_vars};
 use super::select::Chosen;
 use crate::ast::StepDef;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::fields::one_of;
 use crate::graph::Reference;
 use crate::scope::{self, Segment, path_text};
 use crate::source::Span;
+use crate::steptype::INTO_FILES;
 
 /// Whose text it is, which decides what it may read.
 #[derive(Debug, Clone, Copy)]
@@ -27,8 +29,8 @@ pub(super) enum Reader {
     /// Who runs what, before anything runs: inputs, and variables that hang on nothing else; the
     /// variables of the host in what is decided for each host of a step; groups in `for_each`.
     Place { at: Option<usize>, groups: bool },
-    /// Of the whole run: a variable, `done_when`.
-    Run,
+    /// Of the whole run: `done_when`, or the variable at this place.
+    Run { var: Option<usize> },
     /// A phase's `when`.
     Phase { number: usize },
     /// A step.
@@ -55,6 +57,7 @@ pub(super) struct Names<'a> {
     vars: BTreeMap<String, Vec<Reference>>,
     vars_of_vars: BTreeMap<String, BTreeSet<String>>,
     early: BTreeSet<String>,
+    bare: BTreeSet<String>,
     reading: BTreeSet<String>,
     /// The text that is checked goes into a parameter that is secret.
     takes_secrets: bool,
@@ -83,6 +86,7 @@ impl<'a> Names<'a> {
             vars: BTreeMap::new(),
             vars_of_vars: BTreeMap::new(),
             early: early_vars(request.runbook),
+            bare: bare_vars(request.runbook),
             reading: BTreeSet::new(),
             takes_secrets: false,
             diagnostics: Diagnostics::new(),
@@ -225,7 +229,7 @@ impl<'a> Names<'a> {
             ("steps" | "run" | "window", Reader::Rule | Reader::Place { .. }) => false,
             ("item", reader) => matches!(reader, Reader::Step { .. }),
             ("host", Reader::Place { at, .. }) => at.is_some(),
-            ("host", Reader::Rule | Reader::Run | Reader::Phase { .. }) => false,
+            ("host", Reader::Rule | Reader::Run { .. } | Reader::Phase { .. }) => false,
             ("groups", Reader::Place { groups, .. }) => *groups,
             ("groups", Reader::Rule) => false,
             _ => true,
@@ -261,7 +265,38 @@ impl<'a> Names<'a> {
         if def.kind.value.is_secret() && !takes_secrets {
             let message =
                 format!("the secret `{name}` may go only into a parameter that is secret");
-            self.error(Code::SecretLeak, message, span, None);
+            let help = self.where_secrets_go(reader);
+            self.error(Code::SecretLeak, message, span, Some(help));
+        }
+    }
+
+    /// Where a reader can put a secret instead.
+    fn where_secrets_go(&self, reader: &Reader) -> String {
+        let Reader::Step { at, .. } = reader else {
+            return "what is decided or computed can be seen: read the secret in the `with` of a step, in a parameter that is secret".to_owned();
+        };
+        let uses = self
+            .steps
+            .get(*at)
+            .map(|info| info.step.uses.value.as_str());
+        let Some(step_type) = uses.and_then(|uses| self.request.catalog.get(uses)) else {
+            return "a parameter is secret if its step type says `secret: true`".to_owned();
+        };
+        let secret = step_type.params.iter().filter(|(_, param)| param.secret);
+        let names: Vec<String> = secret.map(|(name, _)| format!("`{name}`")).collect();
+        let name = &step_type.name;
+        match (names.as_slice(), &step_type.content) {
+            ([], Some(_)) => {
+                let types: Vec<String> = INTO_FILES.iter().map(|of| format!("`{of}`")).collect();
+                format!(
+                    "`{name}` shows what it writes; {} take values for a file in `secrets`, and a step type of your own in a parameter with `secret: true`",
+                    types.join(", ")
+                )
+            }
+            ([], None) => format!(
+                "`{name}` has no such parameter; a step type of your own takes a secret in one with `secret: true`"
+            ),
+            (names, _) => format!("`{name}` takes a secret in {}, under `with`", one_of(names)),
         }
     }
 
@@ -291,7 +326,13 @@ impl<'a> Names<'a> {
                 Reader::Rule => "it is not a plain value",
                 _ => "it reads more than inputs, and this is decided before anything runs",
             };
-            let message = format!("`vars.{name}` has no value here: {why}");
+            let message = match var.gives.as_ref().and_then(|def| def.given.as_ref()) {
+                Some(given) => format!(
+                    "the input `{}` has no value here: what the import gives is known only during the run",
+                    given.name.value
+                ),
+                None => format!("`vars.{name}` has no value here: {why}"),
+            };
             self.error(Code::UnknownName, message, span, None);
             return Vec::new();
         }
@@ -302,6 +343,14 @@ impl<'a> Names<'a> {
         }
         if !guarded && let Some(reference) = read.first() {
             self.check_reached(reference.step, span, reader, Some(name));
+            // In a rollback what is missing fails its reader before any effect.
+            let in_main = self.part_of_reader(reader) == Part::Main;
+            if in_main && self.bare.contains(name) && !self.is_under(&var.under, reader) {
+                let message =
+                    "the import may be skipped by its `when`, and has no outputs then".to_owned();
+                let help = "write `{{default steps.….outputs.… \"none\"}}`, or in a condition `has(steps.….outputs.…) ? … : …`";
+                self.error(Code::MayBeSkipped, message, span, Some(help.to_owned()));
+            }
         }
         read
     }
@@ -354,8 +403,12 @@ impl<'a> Names<'a> {
     fn run(&mut self, path: &[Segment], span: Span) {
         match path.get(1).and_then(Segment::name) {
             Some("id" | "dir") => {}
-            other => {
-                let name = other.unwrap_or_default();
+            None => {
+                let message = format!("`{}` does not say what of the run is read", path_text(path));
+                let help = Some("write `run.id` or `run.dir`".to_owned());
+                self.error(Code::UnknownName, message, span, help);
+            }
+            Some(name) => {
                 self.unknown(
                     format!("a run has no `{name}`, only `id` and `dir`"),
                     name,
@@ -416,7 +469,7 @@ impl<'a> Names<'a> {
 
     fn own_output(&mut self, path: &[Segment], span: Span, reader: &Reader) {
         if let Reader::Step { at, .. } = reader {
-            self.output(*at, path.get(1), span);
+            self.output(*at, path.get(1), span, reader);
         }
     }
 }

@@ -84,7 +84,8 @@ impl Compiler<'_> {
     }
 }
 
-fn arguments(plan: &Plan, node: NodeIx, step: &Step, of: &StepType, scope: &Scope) -> Arguments {
+/// What an instance sees before anything runs.
+pub(super) fn of_instance(plan: &Plan, node: NodeIx, scope: &Scope) -> Scope {
     let mut scope = scope.clone();
     if let Some(NodeKind::Instance { host, item, .. }) =
         plan.nodes.get(node.at()).map(|node| &node.kind)
@@ -96,6 +97,11 @@ fn arguments(plan: &Plan, node: NodeIx, step: &Step, of: &StepType, scope: &Scop
             scope.set_item(item.value.clone());
         }
     }
+    scope
+}
+
+fn arguments(plan: &Plan, node: NodeIx, step: &Step, of: &StepType, scope: &Scope) -> Arguments {
+    let scope = of_instance(plan, node, scope);
     let known = of.params.iter().filter(|(_, param)| !param.secret);
     known
         .filter_map(|(name, param)| {

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use runbook_model::plan::{Part, Phase, Var};
-use runbook_model::step::{Expr, Hold, OnFailure, Outage, Until};
+use runbook_model::plan::{Phase, Var};
+use runbook_model::step::{Expr, Hold, OnFailure, Until};
 use runbook_model::{Step, StepId, StepIx, StepType, Value};
 
 use super::Compiler;
 use super::select::{Chosen, ChosenPhase};
 use crate::ast::{self, HoldDef, StepDef, VarValue};
 use crate::diagnostic::Code;
-use crate::source::{Span, Spanned};
+use crate::source::Spanned;
 
 impl Compiler<'_> {
     pub(super) fn expr(&self, text: &Spanned<String>) -> Expr {
@@ -26,7 +26,14 @@ impl Compiler<'_> {
             if let Some(import) = &phase.import {
                 // Nobody has put the other runbook into its place: its steps would be left out.
                 let message = format!("the runbook `{}` was not read", import.file.value);
-                self.error(Code::BadImport, message, import.file.span, "", None);
+                let help = "an import is put into its place before the whole is compiled";
+                self.error(
+                    Code::BadImport,
+                    message,
+                    import.file.span,
+                    "",
+                    Some(help.to_owned()),
+                );
             }
             for def in &phase.steps {
                 let instances = chosen.steps.get(steps.len());
@@ -127,54 +134,6 @@ impl Compiler<'_> {
         }
     }
 
-    /// An outage that begins must be able to end, in each part of the runbook, and only one that
-    /// has begun ends. What comes after the procedure may end the outage of the procedure.
-    fn check_outage(&mut self) {
-        let mut open: BTreeMap<Part, Option<Span>> = BTreeMap::new();
-        let mut stray = Vec::new();
-        let mut begun = false;
-        for (phase, step) in self.request.runbook.steps() {
-            let Some(mark) = step.outage else { continue };
-            let of_part = open.get(&phase.part);
-            match mark.value {
-                Outage::Begin => {
-                    begun |= phase.part == Part::Main;
-                    open.insert(phase.part, Some(mark.span));
-                }
-                Outage::End => {
-                    let ends_of_main = of_part.is_none() && phase.part != Part::Main && begun;
-                    if !ends_of_main && !matches!(of_part, Some(Some(_))) {
-                        stray.push((phase.part, mark.span));
-                    }
-                    open.insert(phase.part, None);
-                }
-            }
-        }
-        // An end above its begin is one mistake, and told once.
-        stray.retain(|(part, _)| !matches!(open.get(part), Some(Some(_))));
-        for (_, span) in stray {
-            let help = "mark the step that shuts clients out with `outage: begin`, before this one";
-            self.error(
-                Code::Conflict,
-                "no outage has begun that could end here",
-                span,
-                "",
-                Some(help.to_owned()),
-            );
-        }
-        for span in open.into_values().flatten() {
-            let help =
-                Some("mark the step that lets clients in again with `outage: end`".to_owned());
-            self.error(
-                Code::OpenOutage,
-                "the outage that begins here never ends",
-                span,
-                "",
-                help,
-            );
-        }
-    }
-
     /// The types in use.
     pub(super) fn types(&self) -> BTreeMap<String, StepType> {
         let used = self
@@ -217,6 +176,9 @@ impl Compiler<'_> {
             order: phase.order,
             when: phase.when.as_ref().map(|text| self.expr(text)),
             batches: chosen.batches.clone(),
+            by: rolling
+                .and_then(|of| of.by.as_ref())
+                .map(|by| by.value.clone()),
             hosts: chosen.hosts.clone(),
             on_failure: if goes_on {
                 OnFailure::Continue
@@ -226,6 +188,11 @@ impl Compiler<'_> {
             max_failures: budget,
             min_ok: rolling.and_then(|of| of.min_ok).map_or(0, |n| n.value),
             pause_ms: rolling.map_or(0, |rolling| rolling.pause_ms),
+            follows: phase.linked.follows.as_ref().and_then(|id| {
+                let mut phases = self.request.runbook.phases.iter();
+                let at = phases.position(|of| of.id.value == *id)?;
+                u32::try_from(at).ok()
+            }),
             place: self.request.sources.place(phase.id.span),
         }
     }

@@ -48,12 +48,17 @@ impl Compiler<'_> {
             self.condition(&mut names, &rule.check, &Reader::Rule);
             self.template(&mut names, &rule.message, &Reader::Rule);
         }
-        for var in &runbook.vars {
+        let given = runbook.inputs.iter().filter_map(|def| def.given.as_ref());
+        for text in given.filter_map(|given| given.template()) {
+            self.template(&mut names, &text, &Reader::Run { var: None });
+        }
+        for (at, var) in runbook.vars.iter().enumerate() {
             names.begin_var();
+            let reader = Reader::Run { var: Some(at) };
             let read = match &var.value {
                 VarValue::Literal(_) => Vec::new(),
-                VarValue::Template(text) => self.template(&mut names, text, &Reader::Run),
-                VarValue::Cel(text) => self.condition(&mut names, text, &Reader::Run),
+                VarValue::Template(text) => self.template(&mut names, text, &reader),
+                VarValue::Cel(text) => self.condition(&mut names, text, &reader),
             };
             names.remember_var(&var.name.value, read);
         }
@@ -61,7 +66,7 @@ impl Compiler<'_> {
         names.close_vars();
         let mut texts = Texts::default();
         if let Some(done_when) = &runbook.done_when {
-            texts.done_when = self.condition(&mut names, done_when, &Reader::Run);
+            texts.done_when = self.condition(&mut names, done_when, &Reader::Run { var: None });
         }
         let place = Reader::Place {
             at: None,

@@ -65,16 +65,21 @@ impl Compiler<'_> {
                 "`fresh` is for probes and asserts, `{}` is neither",
                 step_type.name
             );
-            self.error(Code::Conflict, message, fresh.span, "", None);
+            let help = Some("put it at the probe or the `assert` that must not be old".to_owned());
+            self.error(Code::Conflict, message, fresh.span, "", help);
         }
         if let Some(once) = def.once.filter(|_| !is_probe) {
             let message = format!("`once` is for probes, `{}` is none", step_type.name);
-            self.error(Code::Conflict, message, once, "", None);
+            let help = Some("put it at the probe whose outputs are the record".to_owned());
+            self.error(Code::Conflict, message, once, "", help);
         }
         let has_outputs = is_probe || !step_type.is_engine();
         if let Some(expect) = def.expect.as_ref().filter(|_| !has_outputs) {
             let message = format!("`{}` has no outputs to expect something of", step_type.name);
-            self.error(Code::Conflict, message, expect.span, "", None);
+            let help = Some(
+                "put it at the step whose outputs are meant, or ask with an `assert`".to_owned(),
+            );
+            self.error(Code::Conflict, message, expect.span, "", help);
         }
         if let Some(until) = def
             .until
@@ -82,7 +87,12 @@ impl Compiler<'_> {
             .filter(|_| step_type.is_engine() || step_type.kind == TypeKind::Always)
         {
             let message = format!("`{}` has no check that could be repeated", step_type.name);
-            self.error(Code::Conflict, message, until.span, "", None);
+            let help = match step_type.is_engine() {
+                true => "put it at a probe".to_owned(),
+                false => "put it at a probe behind this step; `retry` repeats what a step does"
+                    .to_owned(),
+            };
+            self.error(Code::Conflict, message, until.span, "", Some(help));
         }
         if let Some(chdir) = &def.chdir
             && !chdir.value.contains("{{")
@@ -106,7 +116,8 @@ impl Compiler<'_> {
                     "`{}` is done by the engine and has no `{key}`",
                     step_type.name
                 );
-                self.error(Code::Conflict, message, text.span, "", None);
+                let help = Some(format!("leave `{key}` out"));
+                self.error(Code::Conflict, message, text.span, "", help);
             }
         }
         let with = |name: &str| def.with.iter().find(|entry| entry.key.value == name);
@@ -131,7 +142,8 @@ impl Compiler<'_> {
             }
             (Some(_), Some(until)) => {
                 let message = "`wait` has `for` or `until`, not both";
-                self.error(Code::Conflict, message, until.key.span, "", None);
+                let help = Some("leave one of them out".to_owned());
+                self.error(Code::Conflict, message, until.key.span, "", help);
             }
             _ => {}
         }
@@ -147,7 +159,8 @@ impl Compiler<'_> {
     fn check_approve<'n>(&mut self, with: impl Fn(&str) -> Option<&'n Entry>) {
         if let (Some(late), None) = (with("on_deadline"), with("deadline")) {
             let message = "`on_deadline` without a `deadline`";
-            self.error(Code::Conflict, message, late.key.span, "", None);
+            let help = Some("give it a `deadline` too, or leave it out".to_owned());
+            self.error(Code::Conflict, message, late.key.span, "", help);
         }
         let options = with("options").and_then(|options| options.value.as_map());
         for option in options.unwrap_or_default() {

@@ -58,6 +58,8 @@ codes! {
     UnknownAnchor = "unknown_anchor",
     /// `<<` with something that is not a map.
     BadMerge = "bad_merge",
+    /// A file of another kind.
+    WrongFile = "wrong_file",
     /// A value of the wrong type.
     WrongType = "wrong_type",
     /// A key that nobody knows.
@@ -128,6 +130,8 @@ codes! {
     BadImport = "bad_import",
     /// Two steps want one resource in different states, and nothing asks what is there.
     TwoStates = "two_states",
+    /// A step holds what it did, and nothing that would release it runs.
+    NeverReleased = "never_released",
     /// An outage begins and never ends.
     OpenOutage = "open_outage",
 }

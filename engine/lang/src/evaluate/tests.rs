@@ -1,7 +1,7 @@
 //! Tests of the module beside this file.
 
-use runbook_model::event::{Event, NodeSummary};
-use runbook_model::{Epoch, Outcome, Record, RunId};
+use runbook_model::event::{AttemptEnd, Event, Intent, NodeSummary};
+use runbook_model::{AttemptId, Epoch, Outcome, Record, RunId};
 
 use super::*;
 use crate::steptype::ParamValue;
@@ -401,4 +401,59 @@ fn an_instance_among_several_of_its_host_has_a_key() {
     let context = evaluator.context(NodeIx(3));
     assert_eq!(context.host.unwrap().as_str(), "q2");
     assert_eq!(context.item, Some(&json!({ "dir": "b" })));
+}
+
+#[test]
+fn what_was_passed_by_neither_started_nor_finished() {
+    let (evaluator, mut run) = (evaluator(), Run::new());
+    let truth = |run: &Run, text: &str| {
+        let condition = crate::condition::Condition::parse(text).unwrap();
+        let scope = evaluator.scope(condition.references(), Context::default(), &run.0, false);
+        condition.truth(&scope).unwrap()
+    };
+    let reason = || "its `when` is false".to_owned();
+    run.finish(0, Outcome::Skipped { reason: reason() }, json!({}));
+    run.finish(1, Outcome::LeftOut { reason: reason() }, json!({}));
+    run.finish(3, Outcome::Skipped { reason: reason() }, json!({}));
+    for text in [
+        "steps.look.started",
+        "steps.look.finished",
+        "steps.look.on[\"q1\"].started",
+        "steps.look.on[\"q2\"].finished",
+        "steps.one.only.started",
+        "steps.one.only.finished",
+    ] {
+        assert!(!truth(&run, text), "{text}");
+    }
+}
+
+#[test]
+fn what_was_attempted_has_started_whatever_became_of_it() {
+    let (evaluator, mut run) = (evaluator(), Run::new());
+    let attempt = AttemptId::new("a1").unwrap();
+    run.event(Event::Dispatched {
+        unit: attempt.clone(),
+        instances: vec![Intent {
+            node: NodeIx(3),
+            attempt: attempt.clone(),
+            number: 1,
+            before: BTreeMap::new(),
+        }],
+        host: HostName::new("q1").unwrap(),
+        boot: "b".into(),
+    });
+    run.event(Event::Launched {
+        unit: attempt.clone(),
+    });
+    run.event(Event::Ended {
+        attempt,
+        end: AttemptEnd::Lost,
+    });
+    let reason = "its host has left the phase".to_owned();
+    run.finish(3, Outcome::LeftOut { reason }, json!({}));
+    let condition =
+        crate::condition::Condition::parse("steps.one.only.started && !steps.one.only.finished")
+            .unwrap();
+    let scope = evaluator.scope(condition.references(), Context::default(), &run.0, false);
+    assert_eq!(condition.truth(&scope), Ok(true));
 }

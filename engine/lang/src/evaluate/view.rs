@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use runbook_model::{HostName, NodeIx, NodeKind, Plan, RunState, StepIx, Value};
+use runbook_model::event::AttemptEnd;
+use runbook_model::state::NodeState;
+use runbook_model::{HostName, NodeIx, NodeKind, Outcome, Plan, RunState, StepIx, Value};
 use serde_json::{Map, json};
 
 use super::{Context, Evaluator, step_of};
@@ -178,11 +180,23 @@ impl Evaluator {
         if secrets && let Some(kept) = self.kept.borrow().get(&of.node) {
             outputs.extend(kept.clone());
         }
+        let passed_by = found.is_some_and(|n| {
+            matches!(
+                n.outcome,
+                Some(Outcome::Skipped { .. } | Outcome::LeftOut { .. })
+            )
+        });
+        // What was attempted may have had its effect, however it ended, and however often it was
+        // begun again.
+        let attempted = state
+            .attempts_of(of.node)
+            .any(|(_, attempt)| !attempt.undo && attempt.end != Some(AttemptEnd::NeverBegan));
+        let started = found.is_some_and(|n| n.started_at.is_some()) && !passed_by;
         json!({
             "host": of.host.as_str(),
             "outputs": outputs,
-            "started": found.is_some_and(|n| n.started_at.is_some()),
-            "finished": found.is_some_and(runbook_model::state::NodeState::is_done),
+            "started": started || attempted,
+            "finished": found.is_some_and(NodeState::is_done) && !passed_by,
         })
     }
 }

@@ -4,7 +4,7 @@ use runbook_model::text::printable;
 
 use super::{Cx, text_of};
 use crate::diagnostic::Code;
-use crate::keys::{Name, Shape, Since, Word};
+use crate::keys::{Name, Shape};
 use crate::limits;
 use crate::source::Span;
 use crate::value::parse_duration;
@@ -59,10 +59,6 @@ pub(crate) fn conforms(cx: &mut Cx<'_>, what: &str, shape: &Shape, node: &Node) 
         Shape::Bool => matches!(node.kind, Kind::Bool(_)) || wrong(cx, "true or false"),
         Shape::Int(least, most) => match node.kind {
             Kind::Int(n) if (*least..=*most).contains(&n) => true,
-            Kind::Int(n) if *most == 0 && n > 0 => {
-                cx.later(&format!("a `{what}` above 0"), node.site());
-                false
-            }
             Kind::Int(_) => out_of_range(cx, what, *least, *most, node),
             // A number of more than 64 bits stays text.
             Kind::Str {
@@ -230,29 +226,19 @@ fn out_of_range(cx: &mut Cx<'_>, what: &str, least: i64, most: i64, node: &Node)
     false
 }
 
-fn choice(cx: &mut Cx<'_>, what: &str, words: &[Word], node: &Node) -> bool {
+fn choice(cx: &mut Cx<'_>, what: &str, words: &[&str], node: &Node) -> bool {
     let Some(text) = text_of(node) else {
         wrong_type(cx, &format!("`{what}`"), "a word", node);
         return false;
     };
-    match words.iter().find(|w| w.word == text) {
-        Some(word) if word.since == Since::Now => true,
-        Some(_) => {
-            cx.later(&format!("`{what}: {text}`"), node.site());
-            false
-        }
-        None => {
-            let usable: Vec<_> = words
-                .iter()
-                .filter(|w| w.since == Since::Now)
-                .map(|w| format!("`{}`", w.word))
-                .collect();
-            let help = cx.diagnostics.suggest(&text, words.iter().map(|w| w.word));
-            let message = format!("`{what}` is {}, not `{text}`", one_of(&usable));
-            cx.error(Code::BadValue, message, node.site(), "", help);
-            false
-        }
+    if words.contains(&text.as_str()) {
+        return true;
     }
+    let usable: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
+    let help = cx.diagnostics.suggest(&text, words.iter().copied());
+    let message = format!("`{what}` is {}, not `{text}`", one_of(&usable));
+    cx.error(Code::BadValue, message, node.site(), "", help);
+    false
 }
 
 /// `a`, `b` or `c`.

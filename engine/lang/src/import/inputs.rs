@@ -3,52 +3,53 @@
 
 use super::text::{Names, Rewriter, Target};
 use super::{Linker, output_var, rename, steps_of, unknown, var_def};
-use crate::ast::{ImportDef, InputDef, Runbook, VarDef, VarValue};
+use crate::ast::{ImportDef, ImportedValue, InputDef, Runbook};
 use crate::diagnostic::Code;
 use crate::scope::Segment;
-use crate::source::Spanned;
 use crate::template::Template;
-use crate::value::InputType;
+use crate::value::{InputType, as_yaml};
 use crate::yaml::{Entry, Kind};
 
 /// What an input is in the whole.
 enum Given {
     /// What this path leads to.
     Path(String),
-    /// A text with templates.
-    Template(Spanned<String>),
     /// An input with this prefix: of a value that the import gives, or nobody yet.
     Input(Box<InputDef>),
 }
 
 impl Linker<'_> {
-    /// Gives everything in a runbook the names that it has in the whole.
-    pub(super) fn renamed(&mut self, mut inner: Runbook, import: &ImportDef) -> Runbook {
+    /// Gives everything in a runbook the names that it has in the whole. `outer` are the inputs of
+    /// the runbook that imports it.
+    pub(super) fn renamed(
+        &mut self,
+        mut inner: Runbook,
+        import: &ImportDef,
+        outer: &[InputDef],
+    ) -> Runbook {
         let prefix = &import.prefix.value;
         let mut names = Names::with_prefix(prefix);
         self.name_groups(&mut inner, import, &mut names);
-        let mut vars = Vec::new();
-        let mut inputs = Vec::new();
+        let mut given = Vec::new();
         self.refuse_unknown(&inner, import);
-        for def in std::mem::take(&mut inner.inputs) {
+        for mut def in std::mem::take(&mut inner.inputs) {
             let name = def.name.value.clone();
             let long = format!("{prefix}_{name}");
-            let given = import.with.iter().find(|entry| entry.key.value == name);
-            match self.given(def, given, &long) {
-                Some(Given::Path(path)) => names.set("inputs", &name, Target::Path(path)),
-                Some(Given::Template(text)) => {
-                    names.set("inputs", &name, Target::Path(format!("vars.{long}")));
-                    vars.push(VarDef {
-                        name: Spanned::new(long, text.span),
-                        value: VarValue::Template(text),
-                    });
-                }
-                Some(Given::Input(mut def)) => {
+            map_group(&mut def, &names);
+            if def.given.is_some() {
+                // An import inside of it gives this one, in its own names.
+                names.set("inputs", &name, Target::Path(format!("inputs.{long}")));
+                def.name.value = long;
+                inner.inputs.push(def);
+                continue;
+            }
+            let entry = import.with.iter().find(|entry| entry.key.value == name);
+            match self.given(def, entry, &long, outer) {
+                Given::Path(path) => names.set("inputs", &name, Target::Path(path)),
+                Given::Input(def) => {
                     names.set("inputs", &name, Target::Path(format!("inputs.{long}")));
-                    map_group(&mut def, &names);
-                    inputs.push(*def);
+                    given.push(*def);
                 }
-                None => {}
             }
         }
         for var in &inner.vars {
@@ -68,6 +69,8 @@ impl Linker<'_> {
         rename::texts(&mut inner, &mut rewriter);
         for phase in &mut inner.phases {
             phase.id.value = names.step(&phase.id.value);
+            let follows = phase.linked.follows.as_mut();
+            follows.into_iter().for_each(|id| *id = names.step(id));
         }
         for step in steps_of(&mut inner) {
             step.id.value = names.step(&step.id.value);
@@ -80,10 +83,9 @@ impl Linker<'_> {
             let name = output_var(prefix, &output.name.value);
             var_def(name, output)
         });
-        vars.extend(own.chain(outputs));
+        inner.inputs.append(&mut given);
         Runbook {
-            inputs,
-            vars,
+            vars: own.chain(outputs).collect(),
             outputs: Vec::new(),
             ..inner
         }
@@ -116,7 +118,8 @@ impl Linker<'_> {
 
     fn refuse_unknown(&mut self, inner: &Runbook, import: &ImportDef) {
         for entry in &import.with {
-            let known = || inner.inputs.iter().map(|def| def.name.value.as_str());
+            let open = || inner.inputs.iter().filter(|def| def.given.is_none());
+            let known = || open().map(|def| def.name.value.as_str());
             if !known().any(|name| name == entry.key.value) {
                 let message = format!("the imported runbook has no input `{}`", entry.key.value);
                 unknown(&mut self.diagnostics, message, &entry.key, known());
@@ -124,79 +127,109 @@ impl Linker<'_> {
         }
     }
 
-    fn given(&mut self, def: InputDef, given: Option<&Entry>, long: &str) -> Option<Given> {
-        let name = def.name.clone().map(|_| long.to_owned());
+    fn given(
+        &mut self,
+        def: InputDef,
+        given: Option<&Entry>,
+        long: &str,
+        outer: &[InputDef],
+    ) -> Given {
+        let own = def.name.clone();
+        let name = own.clone().map(|_| long.to_owned());
         let Some(entry) = given else {
-            return Some(Given::Input(Box::new(InputDef { name, ..def })));
+            return Given::Input(Box::new(InputDef { name, ..def }));
+        };
+        let open = |def: InputDef| {
+            Given::Input(Box::new(InputDef {
+                name,
+                required: false,
+                generate: None,
+                ..def
+            }))
         };
         let value = &entry.value;
         if value.has_error() {
-            return None;
+            return open(def);
         }
         if !value.has_template() {
-            if let Err(why) = def.kind.value.check(&value.to_value()) {
-                let message = format!("the input `{}` {why}", def.name.value);
-                self.error(Code::BadInput, message, value.site(), None);
-                return None;
+            if !self.fits(&def, entry) {
+                return open(def);
             }
-            if def.kind.value.is_secret() {
+        } else if !matches!(value.kind, Kind::Str { .. }) {
+            let message = format!("`{}` is a list or a map with templates in it", own.value);
+            let help = Some("give it an input or a variable".to_owned());
+            self.error(Code::NoTemplateHere, message, value.site(), help);
+            return open(def);
+        }
+        let text = value.as_str().and_then(|text| Template::parse(text).ok());
+        let path = text.and_then(|text| plain_path(&text));
+        let source = path.as_deref().and_then(|path| {
+            let name = path.strip_prefix("inputs.")?;
+            outer.iter().find(|def| def.name.value == name)
+        });
+        match (path, source) {
+            (Some(path), Some(source)) if is_same(source, &def) => return Given::Path(path),
+            _ if def.kind.value.is_secret() => {
                 let message = format!(
-                    "the secret `{}` stands here for everybody to read",
-                    def.name.value
+                    "the input `{}` is secret, and this is no secret input",
+                    own.value
                 );
                 let help = Some("give it an input of the type `secret`".to_owned());
                 self.error(Code::SecretLeak, message, value.site(), help);
-                return None;
+                return open(def);
             }
-            return Some(Given::Input(Box::new(InputDef {
-                name: Spanned::new(long.to_owned(), entry.key.span),
-                required: false,
-                default: Some(value.clone()),
-                generate: None,
-                ..def
-            })));
+            _ => {}
         }
-        let Kind::Str { text, .. } = &value.kind else {
-            let message = format!(
-                "`{}` is a list or a map with templates in it",
-                entry.key.value
-            );
-            let help = Some("give it an input or a variable".to_owned());
-            self.error(Code::NoTemplateHere, message, value.site(), help);
-            return None;
+        let given = ImportedValue {
+            name: entry.key.clone(),
+            value: value.clone(),
+            declared: own.span,
+            required: def.required,
+            under: Vec::new(),
         };
-        let path = Template::parse(text).ok().and_then(|t| plain_path(&t));
-        match path {
-            Some(path) if path.starts_with("inputs.") || path.starts_with("vars.") => {
-                Some(Given::Path(path))
-            }
-            path => {
-                self.check_text(&def, entry, path.is_some());
-                Some(Given::Template(Spanned::new(text.clone(), value.site())))
-            }
-        }
+        open(InputDef {
+            given: Some(Box::new(given)),
+            ..def
+        })
     }
 
-    /// A text that is known only later has no type: what is more than a text would lose its meaning.
-    fn check_text(&mut self, def: &InputDef, entry: &Entry, is_path: bool) {
-        let kind = def.kind.value.base();
-        let is_text = matches!(
-            kind,
-            InputType::String | InputType::Path | InputType::Enum(_) | InputType::Host
-        );
-        let keeps_type = matches!(
-            kind,
-            InputType::Int | InputType::Bool | InputType::List(_) | InputType::Map(_)
-        );
-        if !(is_text || is_path && keeps_type) {
-            let message = format!(
-                "the input `{}` is a {}, and a text like this has no type",
-                def.name.value,
-                kind.word()
-            );
-            let help = Some("give it a value, or one input: `{{inputs.…}}`".to_owned());
-            self.error(Code::BadInput, message, entry.value.site(), help);
+    /// Whether a plain value is one of the input's type.
+    fn fits(&mut self, def: &InputDef, entry: &Entry) -> bool {
+        let value = &entry.value;
+        if let Err(why) = def.kind.value.check(&value.to_value()) {
+            let message = format!("the input `{}` {why}", def.name.value);
+            let help = way_out(def, entry);
+            self.error(Code::BadInput, message, value.site(), Some(help));
+            return false;
         }
+        if def.kind.value.is_secret() {
+            let message = format!(
+                "the secret `{}` stands here for everybody to read",
+                def.name.value
+            );
+            let help = Some("give it an input of the type `secret`".to_owned());
+            self.error(Code::SecretLeak, message, value.site(), help);
+            return false;
+        }
+        true
+    }
+}
+
+/// Whether one input is as good as the other: of the same type, and with a value wherever the other
+/// needs one.
+fn is_same(outer: &InputDef, inner: &InputDef) -> bool {
+    let has_value = outer.required || outer.default.is_some() || outer.kind.value.is_secret();
+    outer.kind.value == inner.kind.value && has_value
+}
+
+/// How a value that fits is written.
+fn way_out(def: &InputDef, entry: &Entry) -> String {
+    match (def.kind.value.example("host01"), &def.pattern) {
+        (Some(value), _) => {
+            format!("write it like `{}: {}`", entry.key.value, as_yaml(&value))
+        }
+        (None, Some(pattern)) => format!("give one that matches `{}`", pattern.value),
+        (None, None) => "give what its definition asks for".to_owned(),
     }
 }
 

@@ -12,6 +12,14 @@ pub(super) fn texts(runbook: &mut Runbook, to: &mut Rewriter<'_>) {
         to.condition(&mut rule.check);
         to.template(&mut rule.message);
     }
+    // What imports inside of this runbook give.
+    for given in runbook
+        .inputs
+        .iter_mut()
+        .filter_map(|def| def.given.as_mut())
+    {
+        node(&mut given.value, to);
+    }
     for var in runbook.vars.iter_mut().chain(&mut runbook.outputs) {
         match &mut var.value {
             VarValue::Literal(_) => {}

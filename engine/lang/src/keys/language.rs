@@ -1,38 +1,20 @@
 //! Keys of a runbook.
 
-use super::shape::{Section as S, Shape, Word, now};
+use super::shape::{Section as S, Shape};
 use super::{Key, Name, key, required};
 
 /// Types of inputs and of group variables.
-const TYPES: &[Word] = &[
-    now("string"),
-    now("int"),
-    now("bool"),
-    now("enum"),
-    now("path"),
-    now("duration"),
-    now("size"),
-    now("version"),
-    now("host"),
-    now("secret"),
-    now("map"),
-    now("list"),
-    now("date"),
-    now("object"),
-    now("one_of"),
+const TYPES: &[&str] = &[
+    "string", "int", "bool", "enum", "path", "duration", "size", "version", "host", "secret",
+    "map", "list", "date", "object", "one_of",
 ];
 
-const ALPHABETS: &[Word] = &[
-    now("alphanumeric"),
-    now("lower"),
-    now("hex"),
-    now("url_safe"),
-];
-const ORDER: &[Word] = &[now("steps"), now("per_host"), now("graph")];
-const ON_FAILURE: &[Word] = &[now("stop"), now("continue")];
-const OUTAGE: &[Word] = &[now("begin"), now("end")];
-const UNDO: &[Word] = &[now("none")];
-const HOLD_FAILURE: &[Word] = &[now("keep"), now("release")];
+const ALPHABETS: &[&str] = &["alphanumeric", "lower", "hex", "url_safe"];
+const ORDER: &[&str] = &["steps", "per_host", "graph"];
+const ON_FAILURE: &[&str] = &["stop", "continue"];
+const OUTAGE: &[&str] = &["begin", "end"];
+const UNDO: &[&str] = &["none"];
+const HOLD_FAILURE: &[&str] = &["keep", "release"];
 
 const STEPS: Shape = Shape::List(&Shape::Section(S::Step));
 const PHASES: Shape = Shape::List(&Shape::Section(S::Phase));
@@ -159,7 +141,7 @@ pub(super) const KEYS: &[Key] = &[
     required(key(S::Until, "within", Shape::Duration, "The wall-clock time for all of it, from the first look.", "15m")),
     key(S::Until, "fatal", Shape::Condition, "Ends it at once when true of the outputs.", "outputs.restarts > 0"),
 
-    required(key(S::Hold, "release", TEXTS, "The steps that release it, or `end`.", "[unfreeze]")),
+    required(key(S::Hold, "release", TEXTS, "The steps that release it, later ones or those of `finally`; or `end`.", "[unfreeze]")),
     key(S::Hold, "on_failure", Shape::Choice(HOLD_FAILURE), "What becomes of it when the run fails.", "keep"),
     key(S::Hold, "max", Shape::Duration, "How long it may be held.", "2h"),
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::Key;
 use super::schema::sections;
-use super::shape::{Section, Shape, Since};
+use super::shape::{Section, Shape};
 use super::table::Table;
 
 /// The keys of a section: a heading, and a table with a line for each.
@@ -12,7 +12,7 @@ use super::table::Table;
 pub fn markdown(table: Table, section: Section) -> String {
     let mut out = format!("## Keys of {}\n\n", section.noun());
     out.push_str("| key | value | meaning | like |\n|---|---|---|---|\n");
-    for key in table.of(section).filter(|key| key.since == Since::Now) {
+    for key in table.of(section) {
         let required = if key.required { ", required" } else { "" };
         let _ = writeln!(
             out,
@@ -55,8 +55,7 @@ fn value(shape: &Shape) -> String {
         Shape::Duration => "duration".to_owned(),
         Shape::Condition => "condition".to_owned(),
         Shape::Choice(words) => {
-            let words = words.iter().filter(|word| word.since == Since::Now);
-            let words: Vec<_> = words.map(|word| format!("`{}`", word.word)).collect();
+            let words: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
             words.join(", ")
         }
         Shape::Pattern => "regular expression".to_owned(),

@@ -1,29 +1,14 @@
 //! Keys of inventories and of step types.
 
-use super::shape::{Section as S, Shape, Word, now};
+use super::shape::{Section as S, Shape};
 use super::{Key, Name, key, required};
 
-const SHAPES: &[Word] = &[
-    now("string"),
-    now("int"),
-    now("bool"),
-    now("enum"),
-    now("path"),
-    now("duration"),
-    now("size"),
-    now("list"),
-    now("map"),
-    now("json"),
+const SHAPES: &[&str] = &[
+    "string", "int", "bool", "enum", "path", "duration", "size", "list", "map", "json",
 ];
-const ELEMENTS: &[Word] = &[now("string")];
-const OUTPUTS: &[Word] = &[
-    now("string"),
-    now("int"),
-    now("bool"),
-    now("json"),
-    now("list"),
-];
-const IN_DOUBT: &[Word] = &[now("check"), now("ask")];
+const ELEMENTS: &[&str] = &["string"];
+const OUTPUTS: &[&str] = &["string", "int", "bool", "json", "list"];
+const IN_DOUBT: &[&str] = &["check", "ask"];
 
 const VARIABLES: Shape = Shape::Map(Name::Id, &Shape::Any);
 const TEXTS: Shape = Shape::List(&Shape::Text);

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::shape::{Section, Shape, Since};
+use super::shape::{Section, Shape};
 use super::table::Table;
 
 /// The dialect that is written.
@@ -41,10 +41,9 @@ fn reference(section: Section) -> String {
 }
 
 fn of_section(table: Table, section: Section) -> Value {
-    let known = table.of(section).filter(|key| key.since == Since::Now);
     let mut properties = Map::new();
     let mut required = Vec::new();
-    for key in known {
+    for key in table.of(section) {
         let mut property = of_shape(&key.shape);
         if let Value::Object(map) = &mut property {
             map.insert("description".to_owned(), key.doc.into());
@@ -80,8 +79,7 @@ fn of_shape(shape: &Shape) -> Value {
         Shape::Duration => json!({ "type": "string", "pattern": "^([0-9]+(d|h|m|s|ms))+$" }),
         Shape::Condition => json!({ "type": ["string", "boolean"] }),
         Shape::Choice(words) => {
-            let words = words.iter().filter(|word| word.since == Since::Now);
-            json!({ "enum": words.map(|word| word.word).collect::<Vec<_>>() })
+            json!({ "enum": words })
         }
         Shape::Pattern => json!({ "type": "string", "format": "regex" }),
         Shape::Share => json!({ "anyOf": [
@@ -157,7 +155,7 @@ mod tests {
                 let Some(def) = defs.get(&name(*section)) else {
                     continue;
                 };
-                for key in STANDARD.of(*section).filter(|k| k.since == Since::Now) {
+                for key in STANDARD.of(*section) {
                     assert_eq!(def["properties"][key.name]["description"], key.doc);
                 }
             }

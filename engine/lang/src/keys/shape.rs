@@ -108,24 +108,6 @@ impl Section {
     }
 }
 
-/// Whether the language has something already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Since {
-    /// It has.
-    Now,
-    /// It will have; until then it is refused by name.
-    Later,
-}
-
-/// A word among a few.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Word {
-    /// The word.
-    pub word: &'static str,
-    /// Whether it may be used already.
-    pub since: Since,
-}
-
 /// What a value looks like.
 #[derive(Debug, Clone, Copy)]
 pub enum Shape {
@@ -148,7 +130,7 @@ pub enum Shape {
     /// A condition in CEL.
     Condition,
     /// One of a few words.
-    Choice(&'static [Word]),
+    Choice(&'static [&'static str]),
     /// A regular expression.
     Pattern,
     /// A number of hosts, or a percentage.
@@ -165,12 +147,4 @@ pub enum Shape {
     Inputs,
     /// `sudo` or `false`.
     Become,
-}
-
-/// A word that may be used.
-pub(super) const fn now(word: &'static str) -> Word {
-    Word {
-        word,
-        since: Since::Now,
-    }
 }

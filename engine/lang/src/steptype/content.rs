@@ -1,18 +1,18 @@
 //! The content of a file as a step type declares it: its whole text, or one change to what is
 //! there. The engine does the rest, so such a type has no scripts.
 
-mod part;
+mod piece;
 
 use std::collections::BTreeMap;
 
 use runbook_model::StepType;
-use runbook_model::step_type::{Block, Content, InFile, Line, Output, Param, Part, Shape, What};
+use runbook_model::step_type::{Block, Content, InFile, Line, Output, Param, Piece, Shape, What};
 
 use crate::diagnostic::Code;
 use crate::fields::{Cx, Fields};
 use crate::keys::Section;
 use crate::yaml::{Entry, Key};
-use part::{COMMAND, FLAG, LINE, MODE, NAME, PATH, PATTERN, Reader, STATE, TEXT, WORD, Wanted};
+use piece::{COMMAND, FLAG, LINE, MODE, NAME, PATH, PATTERN, Reader, STATE, TEXT, WORD, Wanted};
 
 /// What may be in a file: one of these.
 const WHATS: &[&str] = &[
@@ -78,15 +78,15 @@ pub(super) fn read(
     let of = Fields::read(cx, Section::Content, &entry.value, entry.key.span)?;
     exactly_one(cx, &entry.key, entry.value.as_map().unwrap_or_default());
     let mut reader = Reader { cx, params };
-    let path = part(&mut reader, &of, "path", &PATH);
+    let path = piece(&mut reader, &of, "path", &PATH);
     let what = what(&mut reader, &of);
     let (owner, group) = (
-        part(&mut reader, &of, "owner", &WORD),
-        part(&mut reader, &of, "group", &WORD),
+        piece(&mut reader, &of, "owner", &WORD),
+        piece(&mut reader, &of, "group", &WORD),
     );
-    let mode = part(&mut reader, &of, "mode", &MODE);
-    let create_only = part(&mut reader, &of, "create_only", &FLAG);
-    let validate = part(&mut reader, &of, "validate", &COMMAND);
+    let mode = piece(&mut reader, &of, "mode", &MODE);
+    let create_only = piece(&mut reader, &of, "create_only", &FLAG);
+    let validate = piece(&mut reader, &of, "validate", &COMMAND);
     Some(Content {
         path: path?,
         what: what?,
@@ -120,15 +120,21 @@ fn exactly_one(cx: &mut Cx<'_>, content: &Key, entries: &[Entry]) {
     }
 }
 
-fn part(reader: &mut Reader<'_, '_>, of: &Fields<'_>, key: &str, wanted: &Wanted) -> Option<Part> {
-    of.node(key).and_then(|node| reader.part(key, node, wanted))
+fn piece(
+    reader: &mut Reader<'_, '_>,
+    of: &Fields<'_>,
+    key: &str,
+    wanted: &Wanted,
+) -> Option<Piece> {
+    of.node(key)
+        .and_then(|node| reader.piece(key, node, wanted))
 }
 
 /// What is in the file; none if something is wrong with it.
 fn what(reader: &mut Reader<'_, '_>, of: &Fields<'_>) -> Option<What> {
     let maps = |reader: &mut Reader<'_, '_>, key: &str| reader.maps(key, of.node(key)?);
     if of.node("text").is_some() {
-        return part(reader, of, "text", &TEXT).map(What::Text);
+        return piece(reader, of, "text", &TEXT).map(What::Text);
     }
     if let Some(entry) = of.entry("line") {
         return line(reader, entry);
@@ -153,17 +159,17 @@ fn line(reader: &mut Reader<'_, '_>, entry: &Entry) -> Option<What> {
         return None;
     }
     Some(What::Line(Line {
-        text: part(reader, &of, "text", &LINE),
-        matching: part(reader, &of, "match", &PATTERN),
+        text: piece(reader, &of, "text", &LINE),
+        matching: piece(reader, &of, "match", &PATTERN),
         place: place(reader, &of),
     }))
 }
 
 fn block(reader: &mut Reader<'_, '_>, entry: &Entry) -> Option<What> {
     let of = Fields::read(reader.cx, Section::Block, &entry.value, entry.key.span)?;
-    let name = part(reader, &of, "name", &NAME);
-    let text = part(reader, &of, "text", &TEXT);
-    let comment = part(reader, &of, "comment", &WORD);
+    let name = piece(reader, &of, "name", &NAME);
+    let text = piece(reader, &of, "text", &TEXT);
+    let comment = piece(reader, &of, "comment", &WORD);
     let place = place(reader, &of);
     Some(What::Block(Block {
         name: name?,
@@ -177,12 +183,13 @@ fn place(reader: &mut Reader<'_, '_>, of: &Fields<'_>) -> InFile {
     let literal = |key| of.node(key).is_some_and(|node| !node.has_template());
     if let (true, true, Some(span)) = (literal("after"), literal("before"), of.key_span("before")) {
         let message = "`after` and `before` do not go together";
-        reader.cx.error(Code::Conflict, message, span, "", None);
+        let help = Some("leave one of them out".to_owned());
+        reader.cx.error(Code::Conflict, message, span, "", help);
     }
     InFile {
-        after: part(reader, of, "after", &PATTERN),
-        before: part(reader, of, "before", &PATTERN),
-        state: part(reader, of, "state", &STATE),
+        after: piece(reader, of, "after", &PATTERN),
+        before: piece(reader, of, "before", &PATTERN),
+        state: piece(reader, of, "state", &STATE),
     }
 }
 
@@ -192,9 +199,9 @@ pub(super) fn describe(step_type: &mut StepType) {
         return;
     };
     let key = match &content.path {
-        Part::Param(name) => format!("file:{{{{{name}}}}}"),
-        Part::Literal(path) => format!("file:{}", path.as_str().unwrap_or_default()),
-        Part::Map(_) | Part::List(_) => return,
+        Piece::Param(name) => format!("file:{{{{{name}}}}}"),
+        Piece::Literal(path) => format!("file:{}", path.as_str().unwrap_or_default()),
+        Piece::Map(_) | Piece::List(_) => return,
     };
     if !step_type.writes.contains(&key) {
         step_type.writes.push(key);

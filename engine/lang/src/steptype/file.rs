@@ -114,7 +114,7 @@ fn kind(cx: &mut Cx<'_>, fields: &Fields<'_>, at: Span) -> TypeKind {
                 "a type is a `probe` or runs `always`, not both",
                 span,
                 "",
-                None,
+                Some("keep `probe` for what only looks, `always` for what has no check".to_owned()),
             );
             return TypeKind::Probe;
         }
@@ -145,7 +145,9 @@ fn kind(cx: &mut Cx<'_>, fields: &Fields<'_>, at: Span) -> TypeKind {
                 format!("{noun} has no `{script}`"),
                 span,
                 "",
-                None,
+                Some(format!(
+                    "leave `{script}` out, or make it a type of another kind"
+                )),
             );
         }
     }
@@ -176,7 +178,7 @@ fn param(cx: &mut Cx<'_>, entry: &Entry) -> Option<Param> {
                 format!("`{key}` does not belong to the type `{}`", word.value),
                 span,
                 "",
-                None,
+                Some(format!("leave `{key}` out, or give another `type`")),
             );
         }
     };

@@ -7,6 +7,7 @@ use runbook_model::step::Place;
 use runbook_model::trace::{From, Read};
 use runbook_model::{HostName, NodeIx, NodeKind, Plan, Value};
 
+use super::imports::Imports;
 use super::values::Values;
 use super::written::{Written, entry};
 use super::{Given, Language, references};
@@ -17,6 +18,7 @@ pub(super) struct Origins<'a> {
     plan: &'a Plan,
     written: &'a Written,
     given: &'a Given,
+    imports: Imports<'a>,
 }
 
 impl<'a> Origins<'a> {
@@ -25,20 +27,30 @@ impl<'a> Origins<'a> {
             plan,
             written,
             given,
+            imports: Imports::of(written, &plan.runbook),
         }
     }
 
+    /// Which runbook a step is written in, and what its names are in the whole.
+    pub(super) fn imports(&self) -> &Imports<'a> {
+        &self.imports
+    }
+
+    /// What a text of a runbook reads, in the names of that runbook.
     pub(super) fn reads(
         &self,
+        branch: usize,
         references: &[Reference],
         instances: &[NodeIx],
         values: &Values<'_>,
     ) -> Vec<Read> {
-        self.deeper(references, instances, values, &mut BTreeSet::new())
+        let seen = &mut BTreeSet::new();
+        self.deeper(branch, references, instances, values, seen)
     }
 
     fn deeper(
         &self,
+        branch: usize,
         references: &[Reference],
         instances: &[NodeIx],
         values: &Values<'_>,
@@ -46,10 +58,34 @@ impl<'a> Origins<'a> {
     ) -> Vec<Read> {
         references
             .iter()
-            .flat_map(|reference| self.read(reference, instances, values, seen))
+            .flat_map(|reference| {
+                let whole = Reference {
+                    path: self.imports.whole(self.plan, branch, &reference.path),
+                    ..reference.clone()
+                };
+                let mut reads = self.read(&whole, instances, values, seen);
+                // As the text writes it; an item has more to say.
+                for read in reads.iter_mut().filter(|read| read.from != From::Item) {
+                    read.path = path_text(&reference.path);
+                }
+                reads
+            })
             .collect()
     }
 
+    /// What a text says, as it is written: its runbook and what it reads there.
+    fn said_by(&self, branch: usize, node: &Node) -> Option<(usize, Vec<Reference>)> {
+        let (text, language) = match node.get("cel") {
+            Some(cel) => (cel.as_str()?, Language::Condition),
+            None => (node.as_str()?, Language::Template),
+        };
+        Some((
+            branch,
+            references(&Value::String(text.to_owned()), language),
+        ))
+    }
+
+    /// Reads what is given by the name of the whole.
     fn read(
         &self,
         reference: &Reference,
@@ -69,29 +105,35 @@ impl<'a> Origins<'a> {
         match (reference.root(), name) {
             ("inputs", Some(name)) => {
                 let (from, place) = self.input(name);
-                vec![one(from, place)]
+                let is_import = from == From::Import;
+                let mut read = one(from, place);
+                let given = self.imports.input(name).and_then(|found| found.given);
+                let said = given.and_then(|(above, entry)| self.said_by(above, &entry.value));
+                let is_new = is_import && seen.insert(format!("inputs.{name}"));
+                if let (true, Some((above, found))) = (is_new, said) {
+                    read.reads = self.deeper(above, &found, &[], values, seen);
+                }
+                vec![read]
             }
             ("vars", Some(name)) => {
-                let (place, found) = match self.plan.vars.get(name) {
-                    Some(Var::Template(expr)) => {
-                        let text = Value::String(expr.text.clone());
-                        (Some(expr.place), references(&text, Language::Template))
-                    }
-                    Some(Var::Cel(expr)) => {
-                        let text = Value::String(expr.text.clone());
-                        (Some(expr.place), references(&text, Language::Condition))
-                    }
-                    _ => {
-                        let mut vars = self.written.runbook("vars");
-                        let entry = vars.find_map(|vars| entry(vars, name));
-                        (entry.map(|e| self.written.key(e)), Vec::new())
-                    }
+                let place = match self.plan.vars.get(name) {
+                    Some(Var::Template(expr) | Var::Cel(expr)) => Some(expr.place),
+                    _ => None,
                 };
-                let mut read = one(From::Variable, place);
+                let var = self.imports.var(name);
+                // A text that an import gives for an input, and that is known only later.
+                let given = self.imports.input(name).and_then(|found| found.given);
+                let (from, said) = match (var, given) {
+                    (Some(var), _) => (From::Variable, self.said_by(var.branch, &var.entry.value)),
+                    (None, Some((above, e))) => (From::Import, self.said_by(above, &e.value)),
+                    (None, None) => (From::Variable, None),
+                };
+                let place = place.or_else(|| Some(self.written.key(var?.entry)));
+                let mut read = one(from, place);
                 // A variable has one value per run: no instance says anything about it. What it
                 // reads is said once, or variables that read each other would never end.
-                if seen.insert(name.to_owned()) {
-                    read.reads = self.deeper(&found, &[], values, seen);
+                if let (true, Some((branch, found))) = (seen.insert(format!("vars.{name}")), said) {
+                    read.reads = self.deeper(branch, &found, &[], values, seen);
                 }
                 vec![read]
             }
@@ -118,16 +160,17 @@ impl<'a> Origins<'a> {
             let file = self.written.named(self.given.file.as_deref()?)?;
             Some(self.written.key(entry(file, name)?))
         };
-        let declared = self
-            .written
-            .runbook("inputs")
-            .find_map(|inputs| entry(inputs, name));
+        let found = self.imports.input(name);
+        let declared = found.map(|found| found.entry);
         let place = declared.map(|e| self.written.key(e));
         let Some(input) = self.plan.inputs.get(name) else {
             return (From::Unknown, place);
         };
         if let Some(secret) = &input.secret {
             return (From::Secret(secret.clone()), place);
+        }
+        if let Some((_, given)) = found.and_then(|found| found.given) {
+            return (From::Import, Some(self.written.place(&given.value)));
         }
         if self.given.options.contains(name) {
             return (From::Option, place);

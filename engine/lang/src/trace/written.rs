@@ -60,6 +60,21 @@ impl Written {
         self.having("hosts", key)
     }
 
+    /// The runbook of this name, and the name of its text. A file of scenarios may name one, too.
+    pub(super) fn runbook_named(&self, name: &str) -> Option<(&str, &Node)> {
+        self.texts().find(|(_, tree)| {
+            let is_named = tree.get("runbook").and_then(Node::as_str) == Some(name);
+            is_named && tree.get("scenarios").is_none()
+        })
+    }
+
+    /// All texts by name.
+    pub(super) fn texts(&self) -> impl Iterator<Item = (&str, &Node)> {
+        self.trees
+            .iter()
+            .map(|(_, name, tree)| (name.as_str(), tree))
+    }
+
     fn having<'w>(&'w self, root: &'w str, key: &'w str) -> impl Iterator<Item = &'w Node> {
         self.trees
             .iter()
@@ -82,6 +97,20 @@ pub(super) fn entry<'n>(node: &'n Node, key: &str) -> Option<&'n Entry> {
 }
 
 impl<'w> Site<'w> {
+    /// The name of the step in its file.
+    pub(super) fn id(&self) -> Option<&'w str> {
+        self.step.get("step")?.as_str()
+    }
+
+    /// What else the step evaluates, by the words for it.
+    pub(super) fn condition(&self, what: &str) -> Option<&'w Node> {
+        match what {
+            "until fatal" => self.step.get("until")?.get("fatal"),
+            "phase when" => self.phase?.get("when"),
+            key => self.step.get(key),
+        }
+    }
+
     /// An argument of the step.
     pub(super) fn argument(&self, name: &str) -> Option<&'w Node> {
         self.step.get("with")?.get(name)

@@ -196,12 +196,20 @@ fn object(fields: &BTreeMap<String, Field>, map: &Map<String, Value>) -> Result<
     Ok(Value::Object(out))
 }
 
-/// A name that is not known may be a value in the wrong place, so it is not repeated.
+/// A name that is not known may be a value in the wrong place: where that may be a secret, it is
+/// not repeated.
 pub(super) fn unknown_field(fields: &BTreeMap<String, Field>, name: &str) -> Wrong {
     let known: Vec<_> = fields.keys().map(|k| format!("`{}`", shown(k))).collect();
+    let which = match fields.values().any(|field| field.kind.is_secret()) {
+        true => String::new(),
+        false => format!(" `{}`", shown(name)),
+    };
     Wrong::new(match nearest(name, fields.keys().map(String::as_str)) {
-        Some(near) => format!("has an unknown name, perhaps `{}` is meant", shown(near)),
-        None => format!("has an unknown name, there are {}", known.join(", ")),
+        Some(near) => format!(
+            "has an unknown name{which}, perhaps `{}` is meant",
+            shown(near)
+        ),
+        None => format!("has an unknown name{which}, there are {}", known.join(", ")),
     })
 }
 

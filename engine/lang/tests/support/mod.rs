@@ -2,9 +2,12 @@
 //!
 //! A file of `broken/` is read alone; the first word of its name says how. A file of `compile/` is
 //! a runbook that is compiled against one inventory; what is given to it stands in it, under
-//! `x-given` (values), `x-texts` (texts of a command line) and `x-secrets`.
+//! `x-given` (values), `x-inputs` (the text of a file of inputs), `x-texts` (texts of a command
+//! line) and `x-secrets`.
 
 #![allow(dead_code, reason = "each driver uses its part")]
+
+pub(crate) mod imported;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -152,7 +155,14 @@ fn given(text: &str) -> Given {
         secrets: secrets
             .map(|name| (name.clone(), SecretSource::Env(name)))
             .collect(),
+        ..Given::default()
     }
+}
+
+/// The file of inputs that a runbook holds.
+fn file_of_inputs(text: &str) -> Option<String> {
+    let root = serde_yaml::from_str::<serde_json::Value>(text).ok()?;
+    root["x-inputs"].as_str().map(str::to_owned)
 }
 
 /// Compiles a runbook against an inventory, with the types of the tests.
@@ -168,6 +178,11 @@ pub(crate) fn compiled(file: &str, text: &str, inventory: &str) -> Case {
     let (inventory, found) = parse_inventory(&hosts);
     diagnostics.extend(found);
     let mut plan = None;
+    let mut given = given(text);
+    if let Some(inputs) = file_of_inputs(text) {
+        let inputs = sources.add("inputs.yaml", inputs.as_bytes()).unwrap();
+        diagnostics.extend(given.read_file(&inputs, runbook.as_ref(), &mut sources));
+    }
     if let Some(runbook) = &runbook {
         let request = Request {
             sources: &sources,
@@ -175,7 +190,7 @@ pub(crate) fn compiled(file: &str, text: &str, inventory: &str) -> Case {
             runbook,
             inventory: &inventory.unwrap(),
             catalog: &catalog,
-            given: &given(text),
+            given: &given,
             allow_missing: false,
         };
         let (compiled, found) = compile(&request);

@@ -96,6 +96,7 @@ impl RunState {
                     .clone_from(failure);
                 if let (None, Some(n)) = (failure, self.nodes.get_mut(node.at())) {
                     n.forget_captured();
+                    n.taken_back = true;
                 }
             }
             _ => {}

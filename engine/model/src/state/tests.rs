@@ -261,6 +261,13 @@ fn an_undo_goes_its_own_way_beside_its_node() {
     let state = fold(events.clone()).unwrap();
     assert_eq!(state.held().count(), 0);
     assert_eq!(state.nodes[0].outcome, Some(Outcome::Changed));
+    assert!(state.nodes[0].taken_back);
+    let mut again = events.clone();
+    again.push(Event::Reopened {
+        node,
+        reason: "what it held was released".into(),
+    });
+    assert!(!fold(again).unwrap().nodes[0].taken_back);
     // The next one begins anew, whatever became of this one.
     events.push(undoing("u2"));
     assert_eq!(fold(events).unwrap().undos[&node].attempts.len(), 1);
@@ -297,6 +304,35 @@ fn a_hold_that_goes_on_keeps_its_begin() {
     let hold = &state.holds[&NodeIx(0)];
     assert_eq!((hold.since, hold.over), (1_003, true));
     assert_eq!(hold.how, HeldHow::Changed);
+}
+
+#[test]
+fn what_could_not_be_taken_back_is_not_taken_back() {
+    let failure = crate::Failure::new(crate::FailureKind::Apply, "no");
+    let attempt = AttemptId::new("u1").unwrap();
+    let state = fold(vec![
+        created(),
+        opened(),
+        undoing("u1"),
+        Event::Ended {
+            attempt,
+            end: AttemptEnd::Failed(failure.clone()),
+        },
+        Event::Undone {
+            node: NodeIx(0),
+            failure: Some(failure),
+        },
+    ])
+    .unwrap();
+    assert!(!state.nodes[0].taken_back);
+}
+
+#[test]
+fn an_interrupt_is_forgotten_by_the_next_controller() {
+    let mut events = vec![created(), opened(), Event::Interrupted];
+    assert!(fold(events.clone()).unwrap().interrupted);
+    events.push(opened());
+    assert!(!fold(events).unwrap().interrupted);
 }
 
 #[test]

@@ -72,8 +72,7 @@ rb_result() { # reads a complete result of rb_j into rb_rc and rb_why
 rb_done() { # the state that a complete result says, into rb_st
   rb_result || return 1
   case $rb_why in
-  fenced) rb_st=ABORTED ;;
-  nostart) rb_st='LOST before-start' ;;
+  fenced | nostart) rb_st='LOST before-start' ;;
   *) rb_st="DONE $rb_rc $rb_why" ;;
   esac
 }

@@ -48,6 +48,8 @@ pub fn explain_json(explained: &Explained<'_>) -> Value {
         "place": crate::plan::place(plan, step.place),
         "phase": phase.map(|p| &p.id),
         "part": phase.map(|p| p.part),
+        "batches": phase.map(|p| &p.batches),
+        "by": phase.and_then(|p| p.by.as_ref()),
         "instances": nodes.iter().filter_map(id).collect::<Vec<_>>(),
         "selectors": texts(&explained.trace.selectors),
         "arguments": texts(&explained.trace.arguments),

@@ -133,6 +133,7 @@ fn from(plan: &Plan, from: &From) -> (String, bool) {
         From::Option => "given on the command line".into(),
         From::File => "given in the file of inputs".into(),
         From::Default => "the default of the input".into(),
+        From::Import => "given by the import".into(),
         From::Secret(source) => format!("a secret, {}", secret(source)),
         From::Missing => "an input that is not given".into(),
         From::Variable => "a variable of the runbook".into(),

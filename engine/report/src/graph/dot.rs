@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::node::{broken, short};
 use super::{Drawing, Drawn, Shape};
 
 /// The drawing as a DOT graph.
@@ -17,9 +18,9 @@ pub fn dot(drawing: &Drawing) -> String {
     out.push_str("  node [shape=box, style=filled, fillcolor=\"#ffffff\", color=\"#444444\", fontname=\"Helvetica\", fontsize=10];\n");
     out.push_str("  edge [color=\"#444444\", arrowsize=0.7];\n");
     for (at, cluster) in drawing.clusters.iter().enumerate() {
-        let label: Vec<&str> = std::iter::once(&cluster.title)
+        let label: Vec<String> = std::iter::once(&cluster.title)
             .chain(&cluster.notes)
-            .map(String::as_str)
+            .map(|line| short(line))
             .collect();
         let _ = writeln!(out, "  subgraph cluster_{at} {{");
         let _ = writeln!(
@@ -74,11 +75,10 @@ fn node_text(node: &Drawn) -> String {
         true => ", penwidth=3, color=\"#b00020\"",
         false => "",
     };
-    let marks = node.marks.iter().map(super::Mark::text);
-    let label: Vec<String> = std::iter::once(node.title.clone())
-        .chain(node.lines.iter().cloned())
-        .chain(marks)
-        .flat_map(|line| super::node::broken(&line, 36))
+    let label: Vec<String> = node
+        .words()
+        .iter()
+        .flat_map(|line| broken(&short(line), 36))
         .collect();
     format!(
         "{} [label={}, shape={shape}, style={style}, fillcolor=\"{}\"{border}];",

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::node::{broken, short};
 use super::{Drawing, Drawn, Shape};
 
 /// The drawing as a Mermaid flowchart.
@@ -12,9 +13,9 @@ pub fn mermaid(drawing: &Drawing) -> String {
     let title = serde_json::Value::String(drawing.title.clone()).to_string();
     let _ = writeln!(out, "---\ntitle: {title}\n---\nflowchart TB");
     for (at, cluster) in drawing.clusters.iter().enumerate() {
-        let label: Vec<&str> = std::iter::once(&cluster.title)
+        let label: Vec<String> = std::iter::once(&cluster.title)
             .chain(&cluster.notes)
-            .map(String::as_str)
+            .map(|line| short(line))
             .collect();
         let _ = writeln!(out, "  subgraph c{at}[{}]", quoted(&label.join("\n")));
         for node in drawing.nodes.iter().filter(|n| n.cluster == Some(at)) {
@@ -46,11 +47,10 @@ pub fn mermaid(drawing: &Drawing) -> String {
 }
 
 fn node_text(node: &Drawn) -> String {
-    let marks = node.marks.iter().map(super::Mark::text);
-    let label: Vec<String> = std::iter::once(node.title.clone())
-        .chain(node.lines.iter().cloned())
-        .chain(marks)
-        .flat_map(|line| super::node::broken(&line, 36))
+    let label: Vec<String> = node
+        .words()
+        .iter()
+        .flat_map(|line| broken(&short(line), 36))
         .collect();
     let (open, close) = match node.shape {
         Shape::Change => ("[", "]"),

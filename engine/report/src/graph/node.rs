@@ -9,7 +9,12 @@ use runbook_model::{NodeKind, Plan, StepIx};
 
 use super::{Drawn, Unit};
 use crate::plan::who::{self, Who, listed};
-use crate::text::{bounded, count};
+use crate::text::{bounded, count, cut};
+
+/// The longest text that is written into a drawing.
+const ROOM: usize = 170;
+/// The longest text that a drawing shows when it is asked.
+pub(super) const WHOLE: usize = 4_000;
 
 /// What kind of thing a node is; each has a shape of its own, so that colour is not needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +37,22 @@ pub(crate) enum Shape {
     Point,
 }
 
+impl Shape {
+    /// What it means, for programs.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Change => "change",
+            Self::Look => "look",
+            Self::Gate => "gate",
+            Self::Assert => "assert",
+            Self::Wait => "wait",
+            Self::Record => "record",
+            Self::Decision => "decision",
+            Self::Point => "point",
+        }
+    }
+}
+
 /// Something that a reader must not miss.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Mark {
@@ -46,7 +67,12 @@ pub(crate) enum Mark {
 }
 
 impl Mark {
-    /// The mark in words.
+    /// The mark in words, as far as a drawing has room for them.
+    pub(crate) fn short(&self) -> String {
+        short(&self.text())
+    }
+
+    /// The mark in words, all of them.
     pub(crate) fn text(&self) -> String {
         match self {
             Self::Critical => "critical".into(),
@@ -61,7 +87,21 @@ impl Mark {
     }
 }
 
+/// What a drawing has room for.
+pub(super) fn short(text: &str) -> String {
+    cut(text, ROOM)
+}
+
 impl Drawn {
+    /// Its words.
+    pub(super) fn words(&self) -> Vec<String> {
+        let marks = self.marks.iter().map(Mark::text);
+        std::iter::once(self.title.clone())
+            .chain(self.lines.iter().cloned())
+            .chain(marks)
+            .collect()
+    }
+
     /// The colour of its inside; what it says stands in its words too.
     pub(super) fn fill(&self) -> &'static str {
         let has = |wanted: fn(&Mark) -> bool| self.marks.iter().any(wanted);
@@ -162,7 +202,7 @@ fn of_point(
             out.lines = plan
                 .done_when
                 .iter()
-                .map(|expr| bounded(&expr.text, 120))
+                .map(|expr| bounded(&expr.text, WHOLE))
                 .collect();
         }
         NodeKind::PhaseBegin { .. } | NodeKind::Instance { .. } => {}
@@ -217,7 +257,7 @@ fn marks(plan: &Plan, step: &Step) -> Vec<Mark> {
         None => {}
     }
     if let Some(lost) = &step.no_return {
-        out.push(Mark::NoReturn(bounded(&lost.text, 160)));
+        out.push(Mark::NoReturn(bounded(&lost.text, WHOLE)));
     }
     if step.critical {
         out.push(Mark::Critical);
@@ -235,7 +275,7 @@ fn marks(plan: &Plan, step: &Step) -> Vec<Mark> {
         }));
     }
     if let Some(when) = &step.when {
-        out.push(Mark::When(bounded(&when.text, 120)));
+        out.push(Mark::When(bounded(&when.text, WHOLE)));
     }
     if step.on_failure == OnFailure::Continue {
         out.push(Mark::Continues);

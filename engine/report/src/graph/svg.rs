@@ -1,13 +1,16 @@
 //! A drawing as one SVG file: phases from top to bottom, in each phase from left to right. What a
 //! step needs from other phases is written in it, because arrows over the whole page hide the rest.
 
+mod node;
+
 use std::fmt::Write as _;
 
-use runbook_model::node::Origin;
 use runbook_model::plan::Part;
 
 use super::layout::{Hop, Laid, lay};
-use super::{Arrow, Cluster, Drawing, Drawn, Mark, Shape, node};
+use super::node::short;
+use super::{Arrow, Cluster, Drawing, Shape};
+use node::{draw_node, size, words};
 
 /// Phases are not wider, unless a single node is.
 const PAGE: f64 = 1500.0;
@@ -15,13 +18,6 @@ const PAGE: f64 = 1500.0;
 const PAD: f64 = 14.0;
 /// One line of text in a node.
 const LINE: f64 = 14.0;
-/// One character, in a font in which all are equally wide.
-const CHAR: f64 = 6.7;
-/// Characters in a line of a node.
-const WIDE: usize = 30;
-/// Lines of one mark or one list; the rest is in the tooltip.
-const MOST_LINES: usize = 3;
-
 const STYLE: &str = "text{font:11px ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace;fill:#111}\
 .h{font:bold 18px system-ui,'DejaVu Sans',sans-serif}.p{font:bold 13px system-ui,'DejaVu Sans',sans-serif}\
 .n{font:11px system-ui,'DejaVu Sans',sans-serif;fill:#444}.i{font-weight:bold;font-size:12px}.q{fill:#555}.m{font-weight:bold}\
@@ -40,15 +36,18 @@ pub fn svg(drawing: &Drawing) -> String {
     y += 12.0;
     y = legend(&mut body, y);
     for decision in drawing.nodes.iter().filter(|n| n.shape == Shape::Decision) {
-        let words = format!(
-            "{} Decided once, as soon as it can be told: {}",
-            decision.title,
-            decision.lines.join(" ")
+        let head = format!(
+            "{} Decided once, as soon as it can be told:",
+            decision.title
         );
-        for line in node::broken(&words, 180) {
-            y += LINE;
-            text(&mut body, PAD, y, "n", &line);
-        }
+        y += LINE;
+        text(
+            &mut body,
+            PAD,
+            y,
+            "n",
+            &format!("{head} {}", decision.lines.join(" ")),
+        );
     }
     y += PAD;
     let mut part = Part::Main;
@@ -66,7 +65,7 @@ pub fn svg(drawing: &Drawing) -> String {
     }
     let height = y + PAD;
     format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{w}\" height=\"{h}\" viewBox=\"0 0 {w} {h}\" role=\"img\">\n\
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{w}\" height=\"{h}\" viewBox=\"0 0 {w} {h}\" style=\"max-width:100%;height:auto\" role=\"img\">\n\
          <title>{}</title>\n<style>{STYLE}</style>\n\
          <defs><marker id=\"a\" viewBox=\"0 0 8 8\" refX=\"8\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" orient=\"auto\"><path d=\"M0 0L8 4L0 8z\" fill=\"#333\"/></marker></defs>\n\
          <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n{body}</svg>\n",
@@ -115,7 +114,7 @@ impl Boxed {
         let phase = &drawing.clusters[cluster];
         let head = 24.0 + phase.notes.len() as f64 * LINE;
         let widest = std::iter::once(&phase.title).chain(&phase.notes);
-        let widest = widest.map(|t| t.chars().count()).max().unwrap_or(0) as f64 * 7.2;
+        let widest = widest.map(|t| short(t).chars().count()).max().unwrap_or(0) as f64 * 7.2;
         Self {
             width: laid.width.max(widest) + 2.0 * PAD,
             height: head + laid.height + 2.0 * PAD,
@@ -175,164 +174,6 @@ impl Boxed {
     }
 }
 
-/// The lines of a node, each with its class.
-fn words(drawing: &Drawing, at: usize) -> Vec<(&'static str, String)> {
-    let node = &drawing.nodes[at];
-    if node.shape == Shape::Point {
-        return Vec::new();
-    }
-    let mut out: Vec<(&'static str, String)> = vec![("i", node.title.clone())];
-    let mut put = |class: &'static str, text: &str| {
-        let lines = node::broken(text, WIDE);
-        let more = lines.len() > MOST_LINES;
-        for (n, line) in lines.into_iter().take(MOST_LINES).enumerate() {
-            let dots = if more && n + 1 == MOST_LINES {
-                " …"
-            } else {
-                ""
-            };
-            out.push((
-                class,
-                format!("{}{dots}", crate::text::cut(&line, WIDE + 10)),
-            ));
-        }
-    };
-    for line in &node.lines {
-        put("q", line);
-    }
-    for mark in &node.marks {
-        let loud = matches!(
-            mark,
-            Mark::Critical | Mark::OutageBegins | Mark::OutageEnds | Mark::NoReturn(_)
-        );
-        put(if loud { "m" } else { "" }, &mark.text());
-    }
-    for (word, wanted) in [("needs", true), ("reads", false)] {
-        let from = drawing.edges.iter().filter(|e| {
-            let far = drawing.nodes[e.from].cluster != node.cluster;
-            let needs = e.origin != Origin::Reads;
-            e.to == at && e.requires && far && needs == wanted
-        });
-        let ids: Vec<&str> = from.map(|e| drawing.nodes[e.from].title.as_str()).collect();
-        if !ids.is_empty() {
-            put("q", &format!("{word} {}", ids.join(", ")));
-        }
-    }
-    out
-}
-
-fn size(node: &Drawn, words: &[(&'static str, String)]) -> (f64, f64) {
-    if node.shape == Shape::Point {
-        return (6.0, 6.0);
-    }
-    let widest = words.iter().map(|(class, line)| {
-        let wide = if *class == "i" { CHAR * 1.1 } else { CHAR };
-        line.chars().count() as f64 * wide
-    });
-    let sides = match node.shape {
-        Shape::Gate | Shape::Decision => 40.0,
-        Shape::Assert | Shape::Wait => 30.0,
-        _ => 18.0,
-    };
-    (
-        widest.fold(60.0, f64::max) + sides,
-        words.len() as f64 * LINE + 12.0,
-    )
-}
-
-fn draw_node(
-    out: &mut String,
-    node: &Drawn,
-    words: &[(&'static str, String)],
-    (x, y): (f64, f64),
-    (w, h): (f64, f64),
-) {
-    let (r, b) = (x + w, y + h);
-    let points = |all: &[(f64, f64)]| -> String {
-        let each: Vec<String> = all
-            .iter()
-            .map(|(x, y)| format!("{},{}", number(*x), number(*y)))
-            .collect();
-        each.join(" ")
-    };
-    let outline = match node.shape {
-        Shape::Point => {
-            let _ = writeln!(
-                out,
-                "<circle cx=\"{}\" cy=\"{}\" r=\"3\" fill=\"#333\"/>",
-                number(x + 3.0),
-                number(y + 3.0)
-            );
-            return;
-        }
-        Shape::Gate | Shape::Decision => {
-            let (m, c) = (y + h / 2.0, 12.0);
-            let all = [
-                (x + c, y),
-                (r - c, y),
-                (r, m),
-                (r - c, b),
-                (x + c, b),
-                (x, m),
-            ];
-            format!("<polygon points=\"{}\"", points(&all))
-        }
-        Shape::Assert => {
-            let c = 9.0;
-            let all = [
-                (x + c, y),
-                (r - c, y),
-                (r, y + c),
-                (r, b - c),
-                (r - c, b),
-                (x + c, b),
-                (x, b - c),
-                (x, y + c),
-            ];
-            format!("<polygon points=\"{}\"", points(&all))
-        }
-        Shape::Wait => {
-            let (m, c) = (y + h / 2.0, 12.0);
-            let all = [(x, y), (r - c, y), (r, m), (r - c, b), (x, b)];
-            format!("<polygon points=\"{}\"", points(&all))
-        }
-        Shape::Change | Shape::Look | Shape::Record => {
-            let round = if node.shape == Shape::Look { 13.0 } else { 2.0 };
-            format!(
-                "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" rx=\"{round}\"",
-                number(x),
-                number(y),
-                number(w),
-                number(h)
-            )
-        }
-    };
-    let border = match (node.is_critical(), node.marks.contains(&Mark::Nowhere)) {
-        (true, _) => " stroke=\"#b00020\" stroke-width=\"3\"",
-        (_, true) => " stroke=\"#999\" stroke-dasharray=\"2 3\"",
-        _ => " stroke=\"#444\"",
-    };
-    let mut tip = vec![node.title.clone()];
-    tip.extend(node.lines.iter().cloned());
-    tip.extend(node.marks.iter().map(Mark::text));
-    let _ = writeln!(
-        out,
-        "<g><title>{}</title>{outline} fill=\"{}\"{border}/>",
-        escaped(&tip.join("\n")),
-        node.fill()
-    );
-    for (at, (class, line)) in words.iter().enumerate() {
-        let _ = writeln!(
-            out,
-            "<text class=\"{class}\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
-            number(x + w / 2.0),
-            number(y + 16.0 + at as f64 * LINE),
-            escaped(line)
-        );
-    }
-    out.push_str("</g>\n");
-}
-
 fn arrow_between(out: &mut String, y: f64) {
     let _ = writeln!(
         out,
@@ -382,13 +223,19 @@ fn path_text(path: &[Hop], left: f64, top: f64) -> String {
     out
 }
 
+/// A line; the whole text is shown to who points at it.
 fn text(out: &mut String, x: f64, y: f64, class: &str, words: &str) {
+    let line = short(words);
+    let title = match line == words {
+        true => String::new(),
+        false => format!("<title>{}</title>", escaped(words)),
+    };
     let _ = writeln!(
         out,
-        "<text class=\"{class}\" x=\"{}\" y=\"{}\" xml:space=\"preserve\">{}</text>",
+        "<text class=\"{class}\" x=\"{}\" y=\"{}\" xml:space=\"preserve\">{title}{}</text>",
         number(x),
         number(y),
-        escaped(words)
+        escaped(&line)
     );
 }
 
@@ -423,6 +270,40 @@ mod tests {
     #[test]
     fn a_plan_in_svg() {
         insta::assert_snapshot!(svg(&drawing(&sample::full(), Detail::Steps, None)));
+    }
+
+    #[test]
+    fn what_has_no_room_can_be_read_all_the_same() {
+        let lost = format!("{} is lost", "what was pushed ".repeat(40));
+        let mut plan = sample::full();
+        for step in &mut plan.steps {
+            if let Some(text) = &mut step.no_return {
+                text.text.clone_from(&lost);
+            }
+        }
+        let phase = plan.phases.iter_mut().find(|p| p.when.is_some()).unwrap();
+        phase.when.as_mut().unwrap().text.clone_from(&lost);
+        let text = svg(&drawing(&plan, Detail::Steps, None));
+        let (mut titles, mut shown) = (Vec::new(), String::new());
+        for part in text.split("<title>") {
+            let (title, rest) = part.split_once("</title>").unwrap_or(("", part));
+            titles.push(title);
+            shown.push_str(rest);
+        }
+        for whole in [format!("NO RETURN: {lost}"), format!("only when {lost}")] {
+            assert!(titles.iter().any(|t| t.contains(&whole)), "{titles:?}");
+        }
+        assert!(shown.contains("NO RETURN") && !shown.contains(&lost));
+    }
+
+    #[test]
+    fn a_page_that_is_narrower_shows_all_of_it() {
+        let text = svg(&drawing(&sample::full(), Detail::Steps, None));
+        let head = text.lines().next().unwrap();
+        assert!(
+            head.contains("viewBox=\"0 0 ") && head.contains("max-width:100%"),
+            "{head}"
+        );
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! How instances, phases and runs end, in lines.
 
+use runbook_model::event::StopReason;
 use runbook_model::plan::Part;
 use runbook_model::{
     FailureKind, Millis, NodeIx, NodeKind, Outcome, Plan, RunResult, RunState, StepIx,
 };
 
 use super::words::{failure_text, is_gate};
-use super::{Narrator, Told};
+use super::{Narrator, Told, holds};
 use crate::facts::{self, REASON, node_id};
 use crate::text::{bounded, count};
 use crate::time::length;
@@ -37,7 +38,7 @@ impl Narrator {
         let id = node_id(plan, node);
         let took = state
             .node(node)
-            .and_then(|n| Some(n.finished_at? - n.started_at?))
+            .and_then(|n| facts::took(state, n))
             .unwrap_or(0);
         let long = if took >= 1_000 {
             format!(" ({})", length(took))
@@ -154,30 +155,45 @@ impl Narrator {
         result: &RunResult,
     ) -> Vec<Told> {
         let run = state.run.as_ref().map_or("?", |r| r.as_str());
+        let long = length(at - self.opened_at);
+        if let Some(nodes) = &self.releasing {
+            let (tone, text) = holds::released(state, nodes, run, result);
+            return vec![Told {
+                at,
+                tone,
+                text: format!("{text} ({long})"),
+                more: Vec::new(),
+            }];
+        }
         let (tone, word) = match result {
             RunResult::Succeeded => (Tone::Good, "succeeded"),
             RunResult::AlreadyThere => {
                 (Tone::Good, "has nothing to do: everything is there already")
             }
             RunResult::Failed => (Tone::Bad, "failed"),
-            RunResult::Refused => (Tone::Bad, "was refused"),
+            RunResult::Refused => match state.stopping {
+                Some(StopReason::NotOpen(_) | StopReason::WindowClosed(_)) => {
+                    (Tone::Bad, "stopped outside of its window")
+                }
+                _ => (Tone::Bad, "was refused"),
+            },
             RunResult::Stopped => (Tone::Warn, "stopped"),
         };
-        let words = Tally::of(plan, state, None).words();
-        let words = if words.is_empty() {
-            words
-        } else {
-            format!(": {words}")
+        let words = match Tally::of(plan, state, None).words() {
+            none if none.is_empty() => none,
+            words => format!(": {words}"),
         };
-        let text = format!("run {run} {word}{words} ({})", length(at - self.opened_at));
+        let text = format!("run {run} {word}{words} ({long})");
         // A success with findings is one, and has to be looked at all the same.
-        let more = match result.is_final() {
+        let mut more = match result.is_final() {
             true => facts::findings(plan, state),
             false => Vec::new(),
         };
+        let tone = if more.is_empty() { tone } else { Tone::Warn };
+        more.extend(facts::records(plan, state));
         vec![Told {
             at,
-            tone: if more.is_empty() { tone } else { Tone::Warn },
+            tone,
             text,
             more,
         }]

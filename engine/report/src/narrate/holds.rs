@@ -1,14 +1,39 @@
 //! Holds and undos, in lines.
 
 use runbook_model::event::{HeldHow, ReleasedBy};
-use runbook_model::text::printable;
-use runbook_model::{Event, NodeIx, Plan, RunState};
+use runbook_model::{Event, NodeIx, Plan, RunResult, RunState};
 
-use super::words::failure_text;
+use super::words::{failure_text, on};
 use crate::Tone;
 use crate::facts::{REASON, node_id, released_by};
-use crate::text::{bounded, names};
+use crate::text::{bounded, count, names};
 use crate::time::length;
+
+/// How a release by hand ended. The run itself stays what it was before.
+pub(super) fn released(
+    state: &RunState,
+    nodes: &[NodeIx],
+    run: &str,
+    result: &RunResult,
+) -> (Tone, String) {
+    let held = |node: &&NodeIx| state.held().any(|(held, _)| held == **node);
+    let (all, left) = (nodes.len(), nodes.iter().filter(held).count());
+    let stays = match result {
+        RunResult::Succeeded => "succeeded",
+        RunResult::AlreadyThere => "without anything to do",
+        RunResult::Failed => "failed",
+        RunResult::Refused => "refused",
+        RunResult::Stopped => "stopped",
+    };
+    let (tone, text) = match left {
+        0 => (Tone::Good, format!("{} released", count(all, "hold"))),
+        left => (
+            Tone::Bad,
+            format!("{left} of {} not released", count(all, "hold")),
+        ),
+    };
+    (tone, format!("{text}; run {run} stays {stays}"))
+}
 
 /// What there is to tell of one event.
 pub(super) fn told(plan: &Plan, state: &RunState, event: &Event) -> Option<(Tone, String)> {
@@ -59,14 +84,10 @@ pub(super) fn told(plan: &Plan, state: &RunState, event: &Event) -> Option<(Tone
             );
             (Tone::Head, text)
         }
-        Event::Undoing { node, host, .. } => (
-            Tone::Plain,
-            format!(
-                "{} is being taken back on {}",
-                id(node),
-                printable(host.as_str())
-            ),
-        ),
+        Event::Undoing { node, host, .. } => {
+            let on = on(plan, *node, host);
+            (Tone::Plain, format!("the undo of {} begins{on}", id(node)))
+        }
         Event::Undone {
             node,
             failure: Some(failure),

@@ -2,7 +2,8 @@
 
 use runbook_model::event::StopReason;
 use runbook_model::step_type::TypeKind;
-use runbook_model::{Failure, Millis, NodeIx, Plan, RunState};
+use runbook_model::text::printable;
+use runbook_model::{Failure, HostName, Millis, NodeIx, Plan, RunState};
 
 use crate::facts::{REASON, node_id};
 use crate::text::bounded;
@@ -56,6 +57,29 @@ pub(crate) fn stopping(plan: &Plan, state: &RunState, reason: &StopReason) -> St
             utc(*closes)
         ),
         StopReason::AlreadyThere => "`done_when` is true: everything is there already".into(),
+    }
+}
+
+/// What becomes of a wish to stop that comes when the procedure is over.
+pub(super) fn interrupted(state: &RunState) -> String {
+    let (what, leave) = match state.release.is_some() {
+        true => (
+            "nothing more is released, what runs is waited for",
+            "press Ctrl-C once more to leave it",
+        ),
+        false => (
+            "what follows on every ending goes on",
+            "press Ctrl-C once more to leave it undone",
+        ),
+    };
+    format!("interrupted: {what}; {leave}")
+}
+
+/// Where something acts, if not on the host that its name says.
+pub(super) fn on(plan: &Plan, node: NodeIx, host: &HostName) -> String {
+    match plan.instance(node) {
+        Some((_, own)) if own == host => String::new(),
+        _ => format!(" on {}", printable(host.as_str())),
     }
 }
 

@@ -57,6 +57,7 @@ fn phase(p: &Phase) -> Value {
         "when": p.when.as_ref().map(|when| &when.text),
         "hosts": p.hosts,
         "batches": p.batches,
+        "by": p.by,
         "on_failure": p.on_failure,
         "max_failures": p.max_failures,
         "min_ok": p.min_ok,
@@ -171,6 +172,7 @@ mod tests {
         let drain = &value["steps"].as_array().unwrap()[1];
         assert_eq!(drain["hold"]["release"], json!(["back", "rb_open"]));
         assert_eq!(value["phases"][1]["max_failures"], 1);
+        assert_eq!(value["phases"][1]["by"], "region");
         assert_eq!(value["not_yet"][0]["line"], 20);
     }
 }

@@ -79,6 +79,10 @@ pub(crate) fn order(order: Order) -> &'static str {
 /// What a phase bears, and what it does between batches; nothing where the usual holds.
 pub(crate) fn budgets(phase: &Phase) -> Vec<String> {
     let mut out = Vec::new();
+    if let Some(by) = &phase.by {
+        let by = bounded(by, 80);
+        out.push(format!("no batch mixes values of `{by}`"));
+    }
     if phase.on_failure == OnFailure::Continue {
         out.push("a host that fails leaves the phase, the others finish it".to_owned());
     }

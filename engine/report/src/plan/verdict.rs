@@ -1,10 +1,14 @@
 //! What is known of a step's instances now: once for all of them where they agree.
 
-use runbook_model::preview::Finding;
-use runbook_model::text::printable_lines;
-use runbook_model::{Forecast, Plan, Preview};
+use std::borrow::Cow;
 
-use crate::text::{bounded, names, wrap};
+use runbook_model::plan::Part;
+use runbook_model::preview::Finding;
+use runbook_model::step_type::TypeKind;
+use runbook_model::text::printable_lines;
+use runbook_model::{Forecast, Plan, Preview, Step};
+
+use crate::text::{bounded, count, names, wrap};
 use crate::{Style, Tone};
 
 /// The longest reason.
@@ -39,25 +43,23 @@ pub(super) fn verdicts(out: &mut String, found: &[(String, &Forecast)], style: &
         let first = format!("      {who}{word}");
         match reasons.as_slice() {
             [] => wrap(&mut text, "      ", 8, &format!("{who}{word}"), style.width),
-            [reason] => wrap(
-                &mut text,
-                "      ",
-                8,
-                &format!("{who}{word}: {reason}"),
-                style.width,
-            ),
+            [reason] => {
+                let line = format!("{who}{word}: {}", reason.first);
+                wrap(&mut text, "      ", 8, &line, style.width);
+                reason.push_rest(&mut text);
+            }
             several => {
                 text.push_str(&first);
                 text.push('\n');
                 for reason in several.iter().take(REASONS) {
-                    wrap(&mut text, "        - ", 10, reason, style.width);
+                    wrap(&mut text, "        - ", 10, &reason.first, style.width);
+                    reason.push_rest(&mut text);
                 }
                 if several.len() > REASONS {
                     text.push_str(&format!("        and {} more\n", several.len() - REASONS));
                 }
             }
         }
-        push_diff(&mut text, forecast);
         for line in text.lines() {
             out.push_str(&style.paint(tone, line));
             out.push('\n');
@@ -65,32 +67,46 @@ pub(super) fn verdicts(out: &mut String, found: &[(String, &Forecast)], style: &
     }
 }
 
-/// What stands below the first line of a reason: the change to a file, line by line.
-fn push_diff(text: &mut String, forecast: &Forecast) {
-    let (Forecast::Change(why) | Forecast::Probe(Finding::Differs(why))) = forecast else {
-        return;
-    };
-    for reason in why {
-        let lines: Vec<_> = printable_lines(reason).skip(1).collect();
-        for line in lines.iter().take(DIFF_LINES) {
+/// A reason, by lines: of a change to a file, all of them.
+struct Reason {
+    first: String,
+    rest: Vec<String>,
+}
+
+impl Reason {
+    /// What a check or the engine said.
+    fn lines(text: &str) -> Self {
+        let mut lines = printable_lines(text);
+        Self {
+            first: bounded(&lines.next().unwrap_or_default(), REASON),
+            rest: lines.map(Cow::into_owned).collect(),
+        }
+    }
+
+    /// Text that is made for one line.
+    fn line(text: &str) -> Vec<Self> {
+        let first = bounded(text, REASON);
+        let rest = Vec::new();
+        match first.is_empty() {
+            true => Vec::new(),
+            false => vec![Self { first, rest }],
+        }
+    }
+
+    fn push_rest(&self, text: &mut String) {
+        for line in self.rest.iter().take(DIFF_LINES) {
             text.push_str(&format!("            {line}\n"));
         }
-        if lines.len() > DIFF_LINES {
-            text.push_str(&format!(
-                "            and {} more lines\n",
-                lines.len() - DIFF_LINES
-            ));
+        if self.rest.len() > DIFF_LINES {
+            let more = count(self.rest.len() - DIFF_LINES, "more line");
+            text.push_str(&format!("            and {more}\n"));
         }
     }
 }
 
-fn said(forecast: &Forecast) -> (Tone, &'static str, Vec<String>) {
-    let one = |text: &str| match text.is_empty() {
-        true => Vec::new(),
-        false => vec![bounded(text, REASON)],
-    };
-    let first = |text: &String| bounded(text.lines().next().unwrap_or(""), REASON);
-    let all = |texts: &[String]| texts.iter().map(first).collect();
+fn said(forecast: &Forecast) -> (Tone, &'static str, Vec<Reason>) {
+    let one = Reason::line;
+    let all = |texts: &[String]| texts.iter().map(|text| Reason::lines(text)).collect();
     match forecast {
         Forecast::None => (Tone::Plain, "", Vec::new()),
         Forecast::NoChange => (Tone::Quiet, "no change", Vec::new()),
@@ -109,6 +125,23 @@ fn said(forecast: &Forecast) -> (Tone, &'static str, Vec<String>) {
         Forecast::Error(why) => (Tone::Bad, "the check failed", one(why)),
         Forecast::Unknown => (Tone::Quiet, "not asked", Vec::new()),
     }
+}
+
+/// How many instances change something, or may, on every ending.
+pub(super) fn of_ending(plan: &Plan, preview: &Preview) -> usize {
+    let changes = |step: &Step| {
+        let kind = plan.type_of(step).map(|of| of.kind);
+        !matches!(
+            kind,
+            Some(TypeKind::Probe | TypeKind::Assert | TypeKind::Wait | TypeKind::Gate)
+        )
+    };
+    let nodes = plan.instances().filter(|(node, step, _)| {
+        let skipped = matches!(preview.nodes.get(node.at()), Some(Forecast::Skipped(_)));
+        let step = plan.steps.get(step.at());
+        plan.part_of(*node) == Part::Finally && !skipped && step.is_some_and(changes)
+    });
+    nodes.count()
 }
 
 /// How many instances there are of each kind of verdict.
@@ -138,7 +171,7 @@ pub(super) fn counts(plan: &Plan, preview: &Preview) -> String {
         "known only during the run",
         "only look",
         "decided by a person",
-        "conditions",
+        "assert",
         "skipped",
         "cannot be reached",
         "with a failed check",
@@ -148,7 +181,10 @@ pub(super) fn counts(plan: &Plan, preview: &Preview) -> String {
         .iter()
         .zip(words)
         .filter(|(n, _)| **n > 0)
-        .map(|(n, word)| format!("{n} {word}"))
+        .map(|(n, word)| match word {
+            "assert" => count(*n, word),
+            _ => format!("{n} {word}"),
+        })
         .collect();
     if said.is_empty() {
         "nothing to do: no step has a host".into()
@@ -160,6 +196,15 @@ pub(super) fn counts(plan: &Plan, preview: &Preview) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_difference_keeps_its_lines() {
+        let reasons = ["text differs\n-a\n+b", "the mode is 0644"].map(String::from);
+        let change = Forecast::Change(reasons.to_vec());
+        let mut out = String::new();
+        verdicts(&mut out, &[("quay01".into(), &change)], &Style::plain(80));
+        insta::assert_snapshot!(out);
+    }
 
     #[test]
     fn a_change_to_a_file_is_shown_line_by_line() {

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use runbook_model::transition::Stage;
 use runbook_model::{HostName, Millis, NodeIx, Plan, RunState};
 
-use crate::Tally;
-use crate::facts;
+use crate::facts::{self, Pause};
 use crate::text::cut;
-use crate::time::length;
+use crate::time::{length, moment};
+use crate::{Style, Tally};
 
 /// Columns of the bar of the whole.
 pub(super) const BAR: usize = 20;
@@ -35,10 +35,9 @@ impl Screen {
     pub(super) fn of(
         plan: &Plan,
         state: &RunState,
-        now: Millis,
-        since: Millis,
-        rows: u16,
-        columns: u16,
+        (since, now): (Millis, Millis),
+        (rows, columns): (u16, u16),
+        style: &Style,
     ) -> Self {
         let (rows, columns) = (usize::from(rows), usize::from(columns));
         let all = Tally::of(plan, state, None);
@@ -64,7 +63,9 @@ impl Screen {
                 tally.done, tally.total
             ));
         }
-        let hosts = active(plan, state, now);
+        let between = facts::between(plan, state, now, style);
+        below.extend(between.iter().map(|text| format!("  {text}")));
+        let hosts = active(plan, state, now, style);
         let most = rows.saturating_sub(FREE + 1);
         below.truncate(most);
         // One line of the screen is the whole's; hosts take what is left.
@@ -93,15 +94,18 @@ impl Screen {
 }
 
 /// A line for each host on which something is going on, the longest first.
-fn active(plan: &Plan, state: &RunState, now: Millis) -> Vec<String> {
-    let mut hosts: BTreeMap<&HostName, (Millis, &str, &'static str, usize)> = BTreeMap::new();
+fn active(plan: &Plan, state: &RunState, now: Millis, style: &Style) -> Vec<String> {
+    let mut hosts: BTreeMap<&HostName, (Millis, &str, String, usize)> = BTreeMap::new();
     for (node, step, host, n) in facts::instances(plan, state) {
         let word = match n.stage {
             Stage::Waiting | Stage::Done => continue,
-            Stage::Pausing => "  waits",
-            Stage::Asking | Stage::Answered => "  asks",
-            Stage::InDoubt => "  in doubt",
-            _ => "",
+            Stage::Pausing => match n.pausing_until.filter(|_| is_wait(plan, node)) {
+                Some(until) => format!("  waits until {}", moment(until, now, style)),
+                None => "  waits".to_owned(),
+            },
+            Stage::Asking | Stage::Answered => "  asks".to_owned(),
+            Stage::InDoubt => "  in doubt".to_owned(),
+            _ => String::new(),
         };
         let since = begun(state, node)
             .or(n.looking_since)
@@ -109,7 +113,7 @@ fn active(plan: &Plan, state: &RunState, now: Millis) -> Vec<String> {
             .unwrap_or(now);
         let entry = hosts
             .entry(host)
-            .or_insert((since, step.id.as_str(), word, 0));
+            .or_insert_with(|| (since, step.id.as_str(), word.clone(), 0));
         if since < entry.0 {
             (entry.0, entry.1, entry.2) = (since, step.id.as_str(), word);
         }
@@ -140,6 +144,10 @@ fn active(plan: &Plan, state: &RunState, now: Millis) -> Vec<String> {
         .collect()
 }
 
+fn is_wait(plan: &Plan, node: NodeIx) -> bool {
+    facts::pause_of(plan, node) == Some(Pause::Wait)
+}
+
 fn begun(state: &RunState, node: NodeIx) -> Option<Millis> {
     state
         .open_attempts()
@@ -153,25 +161,28 @@ mod tests {
     use crate::sample;
     use proptest::prelude::*;
 
+    fn screen(plan: &Plan, state: &RunState, after: Millis, size: (u16, u16)) -> Screen {
+        let times = (state.created_at, state.last_at + after);
+        Screen::of(plan, state, times, size, &Style::plain(80))
+    }
+
     #[test]
     fn the_screen_of_a_run() {
         let tape = sample::failed().until_gate_passed();
-        let state = tape.state();
-        let screen = Screen::of(
-            &tape.plan,
-            &state,
-            state.last_at + 4_000,
-            state.created_at,
-            24,
-            80,
-        );
-        insta::assert_debug_snapshot!(screen);
+        insta::assert_debug_snapshot!(screen(&tape.plan, &tape.state(), 4_000, (24, 80)));
+    }
+
+    #[test]
+    fn time_that_has_to_pass_is_shown() {
+        let tape = sample::patient();
+        let screen = screen(&tape.plan, &tape.state(), 4_000, (24, 80));
+        insta::assert_snapshot!(screen.below.join("\n"));
     }
 
     #[test]
     fn many_hosts_are_counted() {
         let (plan, state) = sample::wide(100);
-        let screen = Screen::of(&plan, &state, state.last_at, 0, 10, 80);
+        let screen = screen(&plan, &state, 0, (10, 80));
         assert_eq!(screen.below.len(), 7);
         assert_eq!(
             screen.below.last().map(String::as_str),
@@ -183,7 +194,7 @@ mod tests {
         #[test]
         fn the_screen_is_never_too_small(hosts in 1usize..40, rows in 0u16..30, columns in 0u16..120) {
             let (plan, state) = sample::wide(hosts);
-            let screen = Screen::of(&plan, &state, state.last_at, 0, rows, columns);
+            let screen = screen(&plan, &state, 0, (rows, columns));
             prop_assert!(screen.below.len() < usize::from(rows).max(1));
             for line in &screen.below {
                 prop_assert!(line.chars().count() <= usize::from(columns).max(1));

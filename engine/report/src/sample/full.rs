@@ -22,6 +22,7 @@ pub(crate) fn full() -> Plan {
         },
         Phase {
             batches: vec![quay[..1].to_vec(), quay[1..].to_vec()],
+            by: Some("region".into()),
             hosts: quay.to_vec(),
             on_failure: OnFailure::Continue,
             max_failures: 1,

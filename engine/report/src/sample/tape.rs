@@ -1,6 +1,7 @@
 //! Runs of the sample plan, event by event; every one is legal by the table of transitions.
 
 mod holds;
+mod rests;
 
 use std::collections::BTreeMap;
 
@@ -13,7 +14,8 @@ use runbook_model::{
 };
 use serde_json::json;
 
-pub(crate) use holds::{held, left_behind};
+pub(crate) use holds::{forgotten, held, left_behind, released, urged};
+pub(crate) use rests::{failed_twice, looked_at, patient, reopened, unanswered};
 
 use super::{host, plan};
 
@@ -405,6 +407,34 @@ pub(crate) fn interrupted(detached: bool) -> Tape {
         t.look("dump@db01", Purpose::After, Verdict::Satisfied);
         t.finished("dump@db01", Outcome::Changed);
     }
+    t.close(RunResult::Stopped);
+    t
+}
+
+/// The window closes in the dump.
+pub(crate) fn out_of_window() -> Tape {
+    let mut t = interrupted(false);
+    for record in &mut t.records {
+        match &mut record.event {
+            Event::Stopping { reason } => *reason = StopReason::WindowClosed(record.at),
+            Event::Closed { result } => *result = RunResult::Refused,
+            _ => {}
+        }
+    }
+    t
+}
+
+/// Ctrl-C while a node is not healthy yet.
+pub(crate) fn impatient() -> Tape {
+    let mut t = failed();
+    let last = t
+        .records
+        .iter()
+        .rposition(|r| matches!(r.event, Event::Looking { .. }));
+    t.records.truncate(last.unwrap() + 1);
+    t.add(Event::Stopping {
+        reason: StopReason::Interrupt,
+    });
     t.close(RunResult::Stopped);
     t
 }

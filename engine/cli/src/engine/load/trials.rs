@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use runbook_lang::ast::Runbook;
 use runbook_lang::compile::{Given, Request, compile};
-use runbook_lang::diagnostic::{Code, Diagnostic, Diagnostics, Severity, nearest};
+use runbook_lang::diagnostic::{Code, Diagnostic, Severity, nearest};
 use runbook_lang::inventory::{Inventory, parse_inventory};
-use runbook_lang::source::{Source, Sources};
+use runbook_lang::source::Source;
 use runbook_lang::steptype::{Catalog, ENGINE, SHIPPED};
 use runbook_lang::testfile::{Scenario, Scenarios, TypeTest, parse_scenarios, parse_tests};
 use runbook_lang::value::InputType;
@@ -17,7 +17,9 @@ use runbook_model::plan::SecretSource;
 use runbook_model::text::printable;
 use runbook_model::{Host, Plan, StepType};
 
-use super::{Reader, TYPES, beside, with_paths};
+use super::file::beside;
+use super::reader::Reader;
+use super::types::TYPES;
 use crate::error::Error;
 
 /// The end of the name of a file of scenarios.
@@ -75,31 +77,38 @@ struct Wanted {
     folders: Vec<(PathBuf, Option<String>)>,
     /// Files of scenarios.
     scenarios: Vec<PathBuf>,
+    /// Those that are not there.
+    absent: Vec<PathBuf>,
+}
+
+/// All tests that somebody asked for.
+pub(crate) struct Trials {
+    /// The tests.
+    pub(crate) groups: Vec<Group>,
+    /// Files of scenarios that would stand beside a runbook that was named, and do not.
+    pub(crate) absent: Vec<PathBuf>,
 }
 
 /// Reads the tests of types and files; of everything here, and of the shipped types, if none is named.
-pub(crate) fn trials(what: &[String]) -> Result<Vec<Group>, Error> {
+pub(crate) fn trials(what: &[String]) -> Result<Trials, Error> {
     let wanted = sort_out(what)?;
-    let mut reader = Reader {
-        sources: Sources::new(),
-        diagnostics: Diagnostics::new(),
-    };
+    let mut reader = Reader::new();
     let mut groups = reader.types_of(&wanted)?;
     for file in &wanted.scenarios {
         groups.extend(reader.scenarios(file)?);
     }
     match reader.diagnostics.has_errors() {
         true => Err(reader.mistakes()),
-        false => Ok(groups),
+        false => Ok(Trials {
+            groups,
+            absent: wanted.absent,
+        }),
     }
 }
 
 /// The host of an inventory.
 pub(crate) fn host(file: &Path, name: &str) -> Result<Host, Error> {
-    let mut reader = Reader {
-        sources: Sources::new(),
-        diagnostics: Diagnostics::new(),
-    };
+    let mut reader = Reader::new();
     let inventory = reader.inventory(file)?;
     let Some(inventory) = inventory.filter(|_| !reader.diagnostics.has_errors()) else {
         return Err(reader.mistakes());
@@ -145,7 +154,10 @@ fn sort_out(what: &[String]) -> Result<Wanted, Error> {
         } else if text.ends_with(".yaml") {
             wanted.folders.push((folder.to_owned(), None));
             let beside = PathBuf::from(format!("{stem}{SCENARIOS}"));
-            wanted.scenarios.extend(beside.exists().then_some(beside));
+            match beside.exists() {
+                true => wanted.scenarios.push(beside),
+                false => wanted.absent.push(beside),
+            }
         } else {
             wanted.types.push(text.clone());
         }
@@ -170,14 +182,6 @@ fn scenarios_in(folder: &Path) -> Result<Vec<PathBuf>, Error> {
 }
 
 impl Reader {
-    fn mistakes(self) -> Error {
-        Error::Mistakes {
-            diagnostics: self.diagnostics,
-            sources: self.sources,
-            also: None,
-        }
-    }
-
     fn types_of(&mut self, wanted: &Wanted) -> Result<Vec<Group>, Error> {
         let mut groups = Vec::new();
         if wanted.shipped {
@@ -236,12 +240,6 @@ impl Reader {
             }
         }
         Ok(groups)
-    }
-
-    fn inventory(&mut self, file: &Path) -> Result<Option<Inventory>, Error> {
-        let source = self.read("inventory", file)?;
-        let inventory = source.and_then(|source| self.parse(parse_inventory(&source)));
-        Ok(inventory.map(|inventory| with_paths(inventory, file)))
     }
 
     /// The scenarios of a file, each with its plan.

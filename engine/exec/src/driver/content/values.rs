@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use runbook_lang::evaluate::Argument;
 use runbook_lang::steptype::ParamValue;
 use runbook_model::Value;
-use runbook_model::step_type::{Param, Part, Shape};
+use runbook_model::step_type::{Param, Piece, Shape};
 
 use super::change::composed;
 
@@ -22,10 +22,10 @@ impl Values<'_> {
     ///
     /// # Errors
     /// What is not a map; values are not repeated.
-    pub(super) fn map(&self, parts: &[Part]) -> Result<Value, String> {
+    pub(super) fn map(&self, parts: &[Piece]) -> Result<Value, String> {
         let mut all = Value::Object(serde_json::Map::new());
-        for part in parts {
-            match self.value(part)? {
+        for piece in parts {
+            match self.value(piece)? {
                 None => {}
                 Some(map @ Value::Object(_)) => all = composed(all, map),
                 Some(_) => return Err("the values to be set are a map".to_owned()),
@@ -35,23 +35,23 @@ impl Values<'_> {
     }
 
     /// None for a parameter that is not given, which is the same as an empty one.
-    fn value(&self, part: &Part) -> Result<Option<Value>, String> {
-        Ok(match part {
-            Part::Literal(value) => Some(value.clone()),
-            Part::Param(name) => return self.param(name),
-            Part::Map(map) => {
+    fn value(&self, piece: &Piece) -> Result<Option<Value>, String> {
+        Ok(match piece {
+            Piece::Literal(value) => Some(value.clone()),
+            Piece::Param(name) => return self.param(name),
+            Piece::Map(map) => {
                 let mut values = serde_json::Map::new();
-                for (key, part) in map {
-                    if let Some(value) = self.value(part)? {
+                for (key, piece) in map {
+                    if let Some(value) = self.value(piece)? {
                         values.insert(key.clone(), value);
                     }
                 }
                 Some(Value::Object(values))
             }
-            Part::List(parts) => {
+            Piece::List(parts) => {
                 let mut values = Vec::new();
-                for part in parts {
-                    values.extend(self.value(part)?);
+                for piece in parts {
+                    values.extend(self.value(piece)?);
                 }
                 Some(Value::Array(values))
             }
@@ -88,31 +88,31 @@ pub(super) fn argument<'a>(name: &str, arguments: &'a [Argument]) -> Option<&'a 
     arguments.iter().find(|argument| argument.name == name)
 }
 
-/// A part as text.
-pub(super) fn text(part: &Part, arguments: &[Argument]) -> Option<String> {
-    match part {
-        Part::Literal(Value::String(text)) => Some(text.clone()),
-        Part::Literal(value) => Some(value.to_string()),
-        Part::Param(name) => match &argument(name, arguments)?.value {
+/// A piece as text.
+pub(super) fn text(piece: &Piece, arguments: &[Argument]) -> Option<String> {
+    match piece {
+        Piece::Literal(Value::String(text)) => Some(text.clone()),
+        Piece::Literal(value) => Some(value.to_string()),
+        Piece::Param(name) => match &argument(name, arguments)?.value {
             ParamValue::Text(text) => Some(text.clone()),
             ParamValue::List(_) | ParamValue::Map(_) => None,
         },
-        Part::Map(_) | Part::List(_) => None,
+        Piece::Map(_) | Piece::List(_) => None,
     }
 }
 
-/// A part as words.
-pub(super) fn words(part: &Part, arguments: &[Argument]) -> Vec<String> {
-    match part {
-        Part::Literal(Value::Array(words)) => words
+/// A piece as words.
+pub(super) fn words(piece: &Piece, arguments: &[Argument]) -> Vec<String> {
+    match piece {
+        Piece::Literal(Value::Array(words)) => words
             .iter()
             .filter_map(|word| word.as_str().map(str::to_owned))
             .collect(),
-        Part::Param(name) => match argument(name, arguments).map(|argument| &argument.value) {
+        Piece::Param(name) => match argument(name, arguments).map(|argument| &argument.value) {
             Some(ParamValue::List(words)) => words.clone(),
             _ => Vec::new(),
         },
-        Part::Literal(_) | Part::Map(_) | Part::List(_) => Vec::new(),
+        Piece::Literal(_) | Piece::Map(_) | Piece::List(_) => Vec::new(),
     }
 }
 
@@ -122,7 +122,7 @@ mod tests {
 
     use super::*;
 
-    fn values(part: Value) -> Result<Value, String> {
+    fn values(piece: Value) -> Result<Value, String> {
         let params = [
             ("port", Shape::Int),
             ("on", Shape::Bool),
@@ -149,7 +149,7 @@ mod tests {
             value,
             secret: false,
         });
-        let parts: Vec<Part> = serde_json::from_value(part).unwrap();
+        let parts: Vec<Piece> = serde_json::from_value(piece).unwrap();
         let all = Values {
             params: &params.into_iter().collect(),
             arguments: &arguments,

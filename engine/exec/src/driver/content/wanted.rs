@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use regex::Regex;
 use runbook_lang::evaluate::Argument;
 use runbook_lang::steptype::ParamValue;
-use runbook_model::step_type::{Content, InFile, Param, Part, What};
+use runbook_model::step_type::{Content, InFile, Param, Piece, What};
 use runbook_model::text::printable;
 use runbook_model::{Failure, FailureKind};
 use sha2::{Digest as _, Sha256};
@@ -44,7 +44,7 @@ impl Wanted {
         params: &BTreeMap<String, Param>,
         arguments: &[Argument],
     ) -> Result<Self, Failure> {
-        let word = |part: Option<&Part>| word(part, arguments);
+        let word = |piece: Option<&Piece>| word(piece, arguments);
         let path = text(&content.path, arguments).unwrap_or_default();
         if !path.starts_with('/') || path.ends_with('/') || path.chars().any(char::is_control) {
             return Err(bad(format!(
@@ -64,7 +64,7 @@ impl Wanted {
         let validate = content
             .validate
             .as_ref()
-            .map(|part| words(part, arguments))
+            .map(|piece| words(piece, arguments))
             .unwrap_or_default();
         if !validate.is_empty() && !validate.iter().any(|word| word == "{}") {
             return Err(bad(
@@ -99,8 +99,8 @@ fn bad(message: String) -> Failure {
 }
 
 /// A word that is given, and not empty.
-fn word(part: Option<&Part>, arguments: &[Argument]) -> Option<String> {
-    text(part?, arguments).filter(|word| !word.is_empty())
+fn word(piece: Option<&Piece>, arguments: &[Argument]) -> Option<String> {
+    text(piece?, arguments).filter(|word| !word.is_empty())
 }
 
 /// Whether a value that is written into the file is a secret.
@@ -109,16 +109,16 @@ fn holds_secret(what: &What, arguments: &[Argument]) -> bool {
         What::Text(text) => is_secret(text, arguments),
         What::MergeYaml(parts) | What::MergeJson(parts) | What::SetIni(parts) => {
             // Secrets that nobody gave hide nothing.
-            let mut given = parts.iter().filter(|part| !is_empty(part, arguments));
-            given.any(|part| is_secret(part, arguments))
+            let mut given = parts.iter().filter(|piece| !is_empty(piece, arguments));
+            given.any(|piece| is_secret(piece, arguments))
         }
-        What::Line(line) => line.text.iter().any(|part| is_secret(part, arguments)),
-        What::Block(block) => block.text.iter().any(|part| is_secret(part, arguments)),
+        What::Line(line) => line.text.iter().any(|piece| is_secret(piece, arguments)),
+        What::Block(block) => block.text.iter().any(|piece| is_secret(piece, arguments)),
     }
 }
 
-fn is_empty(part: &Part, arguments: &[Argument]) -> bool {
-    let Part::Param(name) = part else {
+fn is_empty(piece: &Piece, arguments: &[Argument]) -> bool {
+    let Piece::Param(name) = piece else {
         return false;
     };
     argument(name, arguments).is_none_or(|argument| match &argument.value {
@@ -128,19 +128,19 @@ fn is_empty(part: &Part, arguments: &[Argument]) -> bool {
     })
 }
 
-fn is_secret(part: &Part, arguments: &[Argument]) -> bool {
-    match part {
-        Part::Literal(_) => false,
-        Part::Param(name) => argument(name, arguments).is_some_and(|argument| argument.secret),
-        Part::Map(map) => map.values().any(|part| is_secret(part, arguments)),
-        Part::List(parts) => parts.iter().any(|part| is_secret(part, arguments)),
+fn is_secret(piece: &Piece, arguments: &[Argument]) -> bool {
+    match piece {
+        Piece::Literal(_) => false,
+        Piece::Param(name) => argument(name, arguments).is_some_and(|argument| argument.secret),
+        Piece::Map(map) => map.values().any(|piece| is_secret(piece, arguments)),
+        Piece::List(parts) => parts.iter().any(|piece| is_secret(piece, arguments)),
     }
 }
 
 fn goal(what: &What, values: &Values<'_>) -> Result<Goal, Failure> {
     let arguments = values.arguments;
     Ok(Goal::Change(match what {
-        What::Text(part) => return Ok(Goal::Text(text(part, arguments).unwrap_or_default())),
+        What::Text(piece) => return Ok(Goal::Text(text(piece, arguments).unwrap_or_default())),
         What::MergeYaml(parts) => Change::Yaml(values.map(parts).map_err(bad)?),
         What::MergeJson(parts) => Change::Json(values.map(parts).map_err(bad)?),
         What::SetIni(parts) => Change::Ini(values.map(parts).map_err(bad)?),
@@ -174,7 +174,7 @@ fn goal(what: &What, values: &Values<'_>) -> Result<Goal, Failure> {
             let name = word(Some(&block.name), arguments).unwrap_or_default();
             let comment = match &block.comment {
                 None => "#".to_owned(),
-                Some(part) => text(part, arguments).unwrap_or_default(),
+                Some(piece) => text(piece, arguments).unwrap_or_default(),
             };
             if name.trim() != name
                 || name.is_empty()
@@ -212,7 +212,7 @@ fn place(place: &InFile, arguments: &[Argument]) -> Result<(Place, bool), Failur
 
 fn regex(
     what: &str,
-    part: Option<&Part>,
+    piece: Option<&Piece>,
     arguments: &[Argument],
 ) -> Result<Option<Regex>, Failure> {
     let compile = |text: String| {
@@ -223,7 +223,7 @@ fn regex(
             ))
         })
     };
-    word(part, arguments).map(compile).transpose()
+    word(piece, arguments).map(compile).transpose()
 }
 
 /// `chown` takes `name:group` too, and options.

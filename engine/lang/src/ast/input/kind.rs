@@ -87,7 +87,8 @@ fn does_not_belong(cx: &mut Cx<'_>, word: &Spanned<String>, key: &str, span: Spa
         "in" => "only a host can be `in` a group".to_owned(),
         _ => format!("`{key}` does not belong to the type `{}`", word.value),
     };
-    cx.error(Code::Conflict, message, span, "", None);
+    let help = Some(format!("leave `{key}` out, or give another `type`"));
+    cx.error(Code::Conflict, message, span, "", help);
 }
 
 /// Whether the type has what it needs; one that has something else instead was reported.
@@ -171,7 +172,8 @@ fn definition(cx: &mut Cx<'_>, node: &Node, section: Section, what: &str) -> Opt
     for key in ["required", "default"] {
         if let Some(span) = fields.key_span(key) {
             let message = format!("`{key}` has no meaning for {what}");
-            cx.error(Code::Conflict, message, span, "", None);
+            let help = Some(format!("leave `{key}` out"));
+            cx.error(Code::Conflict, message, span, "", help);
         }
     }
     read(cx, &fields, section).map(|kind| kind.value)

@@ -13,7 +13,13 @@ use crate::steptype::MANUAL_TASK;
 
 impl Names<'_> {
     /// An output that the step's type declares.
-    pub(super) fn output(&mut self, step: usize, name: Option<&Segment>, span: Span) {
+    pub(super) fn output(
+        &mut self,
+        step: usize,
+        name: Option<&Segment>,
+        span: Span,
+        reader: &Reader,
+    ) {
         let Some(name) = name.and_then(Segment::name) else {
             return;
         };
@@ -38,7 +44,8 @@ impl Names<'_> {
                 let message = format!(
                     "the secret output `{name}` of `{id}` may go only into a parameter that is secret"
                 );
-                self.error(Code::SecretLeak, message, span, None);
+                let help = self.where_secrets_go(reader);
+                self.error(Code::SecretLeak, message, span, Some(help));
             }
             Some(_) => {}
             None => {
@@ -99,12 +106,12 @@ impl Names<'_> {
         match path.get(2).and_then(Segment::name) {
             Some(word @ ("outputs" | "only")) if keyed => self.needs_item(&id, word, span),
             Some("outputs") => {
-                self.output(step, path.get(3), span);
+                self.output(step, path.get(3), span, reader);
                 self.check_same_host(step, "outputs", span, reader);
                 return true;
             }
             Some("items") if keyed => {
-                self.item_of(step, path.get(3..).unwrap_or_default(), span);
+                self.item_of(step, path.get(3..).unwrap_or_default(), span, reader);
                 self.check_same_host(step, "items", span, reader);
                 return true;
             }
@@ -119,7 +126,7 @@ impl Names<'_> {
                     ));
                     self.error(Code::NotSingle, message, span, help);
                 }
-                self.instance(step, &path[3..], span);
+                self.instance(step, &path[3..], span, reader);
             }
             Some("on") => {
                 if let Some(host) = path.get(3).and_then(Segment::name)
@@ -136,9 +143,9 @@ impl Names<'_> {
                 }
                 let rest = path.get(4..).unwrap_or_default();
                 match rest.first().map(Segment::name) {
-                    Some(Some("items")) if keyed => self.item_of(step, &rest[1..], span),
+                    Some(Some("items")) if keyed => self.item_of(step, &rest[1..], span, reader),
                     Some(Some(word @ "outputs")) if keyed => self.needs_item(&id, word, span),
-                    _ => self.instance(step, rest, span),
+                    _ => self.instance(step, rest, span, reader),
                 }
             }
             Some("host") => {
@@ -178,7 +185,7 @@ impl Names<'_> {
     }
 
     /// An item, and what follows it.
-    fn item_of(&mut self, step: usize, rest: &[Segment], span: Span) {
+    fn item_of(&mut self, step: usize, rest: &[Segment], span: Span, reader: &Reader) {
         let Some(chosen) = self.chosen.steps.get(step) else {
             return;
         };
@@ -198,13 +205,13 @@ impl Names<'_> {
                 self.unknown(what, name, span, known.iter().map(String::as_str));
             }
         }
-        self.instance(step, rest.get(1..).unwrap_or_default(), span);
+        self.instance(step, rest.get(1..).unwrap_or_default(), span, reader);
     }
 
     /// What follows an instance.
-    fn instance(&mut self, step: usize, rest: &[Segment], span: Span) {
+    fn instance(&mut self, step: usize, rest: &[Segment], span: Span, reader: &Reader) {
         match rest.first().map(Segment::name) {
-            Some(Some("outputs")) => self.output(step, rest.get(1), span),
+            Some(Some("outputs")) => self.output(step, rest.get(1), span, reader),
             None | Some(None | Some("host" | "started" | "finished")) => {}
             Some(Some(other)) => {
                 let what = format!("an instance has no `{other}`");
@@ -264,18 +271,20 @@ impl Names<'_> {
     fn check_skipped(&mut self, step: usize, id: &str, span: Span, reader: &Reader) {
         let read = &self.steps[step];
         let when = |info: &StepInfo<'_>| info.step.when.as_ref().map(|when| when.value.clone());
-        let of_phase = self.request.runbook.phases[read.phase].when.is_some();
+        let of_phase = &self.request.runbook.phases[read.phase];
+        // The imports of the reader decide for the read phase, too, and nothing else does.
+        let with_phase = !of_phase.decides() && self.is_under(&of_phase.linked.under, reader);
         let together = match reader {
             Reader::Step { at, .. } => {
                 let own = &self.steps[*at];
                 let same_part = own.part == read.part;
                 !same_part
-                    || (own.phase == read.phase || !of_phase)
+                    || (own.phase == read.phase || with_phase)
                         && (read.step.when.is_none() || when(own) == when(read))
             }
             Reader::Phase { number } if self.part_of(*number) != read.part => true,
-            Reader::Rule | Reader::Place { .. } | Reader::Run | Reader::Phase { .. } => {
-                read.step.when.is_none() && !of_phase
+            Reader::Rule | Reader::Place { .. } | Reader::Run { .. } | Reader::Phase { .. } => {
+                read.step.when.is_none() && with_phase
             }
         };
         if !together {
@@ -287,17 +296,31 @@ impl Names<'_> {
         }
     }
 
+    /// Whether a reader belongs to all of these imports, which have a `when`.
+    pub(super) fn is_under(&self, imports: &[usize], reader: &Reader) -> bool {
+        let runbook = self.request.runbook;
+        let phase = |number: usize| runbook.phases.get(number).map(|phase| &phase.linked.under);
+        let own = match reader {
+            Reader::Step { at, .. } => self.steps.get(*at).and_then(|step| phase(step.phase)),
+            Reader::Phase { number } => phase(*number),
+            Reader::Run { var: Some(at) } => runbook.vars.get(*at).map(|var| &var.under),
+            Reader::Rule | Reader::Place { .. } | Reader::Run { var: None } => None,
+        };
+        let own = own.map(Vec::as_slice).unwrap_or_default();
+        imports.iter().all(|import| own.contains(import))
+    }
+
     fn part_of(&self, phase: usize) -> Part {
         let phases = &self.request.runbook.phases;
         phases.get(phase).map_or(Part::Main, |phase| phase.part)
     }
 
     /// The part of the plan that a reader belongs to.
-    fn part_of_reader(&self, reader: &Reader) -> Part {
+    pub(super) fn part_of_reader(&self, reader: &Reader) -> Part {
         match reader {
             Reader::Step { at, .. } => self.steps[*at].part,
             Reader::Phase { number } => self.part_of(*number),
-            Reader::Rule | Reader::Place { .. } | Reader::Run => Part::Main,
+            Reader::Rule | Reader::Place { .. } | Reader::Run { .. } => Part::Main,
         }
     }
 
@@ -314,7 +337,7 @@ impl Names<'_> {
         let elsewhere = own_part != part && part != Part::Main;
         let too_late = own_part == part
             && match reader {
-                Reader::Rule | Reader::Place { .. } | Reader::Run => false,
+                Reader::Rule | Reader::Place { .. } | Reader::Run { .. } => false,
                 Reader::Phase { number } => read.phase >= *number,
                 Reader::Step { at, .. } => {
                     let own = &self.steps[*at];
