@@ -3,6 +3,7 @@
 
 mod ends;
 mod json;
+mod keys;
 mod values;
 mod waits;
 
@@ -213,8 +214,7 @@ impl Explain<'_> {
             }
             for (word, keys) in [("reads", &t.reads), ("writes", &t.writes)] {
                 if !keys.is_empty() {
-                    let keys: Vec<_> = keys.iter().map(|k| bounded(k, 100)).collect();
-                    lines.push(format!("{word} {}", keys.join(", ")));
+                    lines.push(format!("{word} {}", self.keys(t, keys)));
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! The driver with real shells on this machine: controllers that die, journals that are too old, secrets that scripts
 //! print.
 
+mod keys;
 mod undo;
 
 use runbook_model::{Event, Outcome, RunResult};
@@ -64,8 +65,9 @@ fn an_effect_outlives_its_controller_and_happens_once() {
         let bench = Bench::new(TWO, &[ADD, FILE]);
         assert_eq!(bench.drive_until(moment).result, None, "{at}");
         let left = bench.drive();
-        assert_eq!(left.result, Some(RunResult::Succeeded), "{at}");
-        assert_eq!(bench.read("lines"), "line\n", "{at}");
+        let said = format!("{at}: {:?}", left.events);
+        assert_eq!(left.result, Some(RunResult::Succeeded), "{said}");
+        assert_eq!(bench.read("lines"), "line\n", "{said}");
     }
 }
 

@@ -146,5 +146,88 @@ fn lost_order_is_said() {
     let settle = plan.node("settle@control").unwrap();
     plan.edges.retain(|e| e.to != settle);
     let (step, _) = plan.step("settle").unwrap();
-    assert_eq!(waits::lost(&plan, step, &[settle]), ["`drain`", "`users`"]);
+    let lost = waits::lost(&plan, step, &[settle]);
+    let lost: Vec<String> = lost.iter().map(ToString::to_string).collect();
+    assert_eq!(lost, ["`drain`", "`users`"]);
+}
+
+#[test]
+fn lost_order_is_that_of_other_hosts_where_the_own_one_is_waited_for() {
+    let mut plan = sample::full();
+    let (users, _) = plan.step("users").unwrap();
+    let (drain, _) = plan.step("drain").unwrap();
+    let of = |plan: &Plan, step: StepIx| -> Vec<(NodeIx, String)> {
+        let all = plan.instances_of(step);
+        all.map(|(node, host)| (node, host.to_string())).collect()
+    };
+    let (users_of, drains) = (of(&plan, users), of(&plan, drain));
+    // As with `needs: [drain@host]`, in a phase without batches.
+    let phase = plan.steps[users.at()].phase as usize;
+    plan.phases[phase].batches.clear();
+    plan.phases[phase].order = runbook_model::plan::Order::Steps;
+    for node in &mut plan.nodes {
+        if let runbook_model::NodeKind::Instance { batch, .. } = &mut node.kind {
+            *batch = 0;
+        }
+    }
+    plan.edges
+        .retain(|edge| !users_of.iter().any(|(node, _)| *node == edge.to));
+    for (to, here) in &users_of {
+        for (from, _) in drains.iter().filter(|(_, there)| there == here) {
+            plan.edges.push(runbook_model::Edge {
+                from: *from,
+                to: *to,
+                kind: runbook_model::node::EdgeKind::Requires,
+                origin: runbook_model::node::Origin::Needs,
+            });
+        }
+    }
+    let nodes: Vec<NodeIx> = users_of.iter().map(|(node, _)| *node).collect();
+    let lost = waits::lost(&plan, users, &nodes);
+    let lost: Vec<String> = lost.iter().map(ToString::to_string).collect();
+    assert_eq!(lost, ["`drain` on other hosts"]);
+    let trace = trace(&plan, users);
+    let explained = Explained {
+        plan: &plan,
+        step: users,
+        only: &[],
+        trace: &trace,
+    };
+    let text = explain_text(&explained, &Style::plain(200));
+    let (before, after) = text.split_once("who waits for it").unwrap();
+    let line = "it does not wait for `drain` on other hosts, which stands before it in the phase";
+    assert!(before.contains(line) && !after.contains(line), "{text}");
+}
+
+#[test]
+fn what_a_step_writes_is_said_with_its_values_where_they_are_known() {
+    let mut plan = sample::full();
+    let (step, _) = plan.step("drain").unwrap();
+    let uses = plan.steps[step.at()].uses.clone();
+    let keys = ["a:{{name}}", "b", "c:{{token}}", "d:{{zone}}", "e:{{no}}"];
+    let of_type = plan.types.get_mut(&uses).unwrap();
+    of_type.writes = keys.map(str::to_owned).to_vec();
+    let zone = serde_json::from_value(json!({ "type": "string", "default": "public" }));
+    of_type.params.insert("zone".into(), zone.unwrap());
+    plan.steps[step.at()].with.remove("zone");
+    let mut trace = trace(&plan, step);
+    for text in &mut trace.arguments {
+        let all = text.values.iter().flat_map(|(nodes, _)| nodes.clone());
+        let all: Vec<NodeIx> = all.collect();
+        if text.what == "name" {
+            text.values = vec![
+                (all[..1].to_vec(), Known::Value(json!("x"))),
+                (all[1..].to_vec(), Known::Value(json!("y"))),
+            ];
+        }
+    }
+    let explained = Explained {
+        plan: &plan,
+        step,
+        only: &[],
+        trace: &trace,
+    };
+    let text = explain_text(&explained, &Style::plain(200));
+    let line = "writes a:x, a:y, b, c:{{token}}, d:public, e:{{no}}";
+    assert!(text.contains(line), "{text}");
 }

@@ -104,6 +104,10 @@ impl Explain<'_> {
         if nodes.is_empty() {
             return;
         }
+        let lost: Vec<String> = lost(self.plan, self.of.step, &nodes)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         for (way, title) in [
             (Way::Before, "what it waits for"),
             (Way::After, "who waits for it"),
@@ -125,14 +129,17 @@ impl Explain<'_> {
                 let line = format!("{}{hosts} ({}; {strong})", wait.what, wait.why);
                 self.line(2, &line);
             }
-        }
-        let lost = lost(self.plan, self.of.step, &nodes);
-        if !lost.is_empty() {
-            let line = format!(
-                "it does not wait for {}, which stand before it in the phase: its `needs` replaces that order",
-                listed(lost.iter().map(String::as_str))
-            );
-            self.toned(crate::Tone::Warn, 2, &line);
+            if way == Way::Before && !lost.is_empty() {
+                let stand = match lost.len() {
+                    1 => "stands",
+                    _ => "stand",
+                };
+                let line = format!(
+                    "it does not wait for {}, which {stand} before it in the phase: its `needs` replaces that order",
+                    listed(lost.iter().map(String::as_str))
+                );
+                self.toned(crate::Tone::Warn, 2, &line);
+            }
         }
     }
 }
@@ -306,9 +313,27 @@ fn why(origin: Origin) -> &'static str {
     }
 }
 
+/// An earlier step of the phase that is not waited for, although the order of the phase says so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Lost {
+    /// The step.
+    pub(super) step: String,
+    /// Where, in words, if it is waited for elsewhere.
+    pub(super) hosts: String,
+}
+
+impl std::fmt::Display for Lost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.hosts.as_str() {
+            "" => write!(f, "`{}`", self.step),
+            hosts => write!(f, "`{}` {hosts}", self.step),
+        }
+    }
+}
+
 /// Earlier steps of the phase that the order of the phase would have it wait for, and that it does
 /// not wait for.
-pub(super) fn lost(plan: &Plan, step: StepIx, nodes: &[NodeIx]) -> Vec<String> {
+pub(super) fn lost(plan: &Plan, step: StepIx, nodes: &[NodeIx]) -> Vec<Lost> {
     let Some(own) = plan.steps.get(step.at()) else {
         return Vec::new();
     };
@@ -329,24 +354,45 @@ pub(super) fn lost(plan: &Plan, step: StepIx, nodes: &[NodeIx]) -> Vec<String> {
         if earlier.phase != own.phase {
             continue;
         }
-        let is_lost = ancestors.iter().any(|(node, before)| {
+        // Hosts of pairs of instances: not waited for, and waited for.
+        let (mut lost, mut kept) = (BTreeSet::new(), BTreeSet::new());
+        for (node, before) in &ancestors {
             let Some((host, batch)) = place(*node) else {
-                return false;
+                continue;
             };
-            plan.instances_of(StepIx(at)).any(|(other, _)| {
+            for (other, _) in plan.instances_of(StepIx(at)) {
                 let Some((there, other_batch)) = place(other) else {
-                    return false;
+                    continue;
                 };
                 let implied = match phase.order {
                     Order::PerHost => there == host,
                     _ => batch == other_batch,
                 };
-                implied && !before.contains(&other)
-            })
-        });
-        if is_lost {
-            out.push(format!("`{}`", earlier.id));
+                if implied {
+                    let pairs = match before.contains(&other) {
+                        true => &mut kept,
+                        false => &mut lost,
+                    };
+                    pairs.insert((host, there));
+                }
+            }
         }
+        if lost.is_empty() {
+            continue;
+        }
+        let elsewhere = lost.iter().all(|(host, there)| host != there);
+        let hosts = match (kept.is_empty(), elsewhere) {
+            (true, _) => String::new(),
+            (false, true) => "on other hosts".to_owned(),
+            (false, false) => {
+                let there = lost.iter().map(|(_, there)| there.as_str());
+                format!("on {}", listed(there))
+            }
+        };
+        out.push(Lost {
+            step: earlier.id.to_string(),
+            hosts,
+        });
     }
     out
 }
