@@ -99,7 +99,6 @@ impl<R: Rules> Dispatcher<R> {
         let Some(wanted) = self.ring.wanted.get(&node) else {
             return true;
         };
-        if wanted.written.len() < 9 { return true; }
         let ring = &self.ring;
         let goes_on = |other| self.flights.contains_key(&other) || self.settled(other);
         let mut written = wanted.written.iter();
