@@ -409,7 +409,10 @@ fn a_second_account_shares_the_connection() {
             .as_account(&Account::Sudo("no-such-user".into()))
             .await
             .unwrap_err();
-        assert!(matches!(missing.fault, Fault::SudoDenied(_)), "{missing}");
+        assert!(
+            matches!(&missing.fault, Fault::NoAccount { account, .. } if account == "no-such-user"),
+            "{missing}"
+        );
         std::fs::remove_dir_all(format!(
             "/var/tmp/runbook-{}/runs/{run}",
             nobody.hello().uid
