@@ -67,6 +67,8 @@ fn value_of(arguments: &BTreeMap<&str, Argument<'_>>, name: &str, node: NodeIx) 
         }
     };
     match value {
+        // A key without its value names nothing.
+        Value::String(text) if text.is_empty() => None,
         Value::String(text) => Some(text.clone()),
         Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
         Value::Null | Value::Array(_) | Value::Object(_) => None,
