@@ -48,6 +48,7 @@ use veil::Veil;
 use wipe::Wipes;
 
 pub use aside::Aside;
+pub use look::NOT_KEPT;
 pub use reach::Reach;
 
 /// How often watchers are told that time has passed.

@@ -282,6 +282,12 @@ pub struct Example {
 }
 
 impl StepType {
+    /// Whether it gives secrets: what its scripts print may have them before anybody knows them.
+    #[must_use]
+    pub fn gives_secrets(&self) -> bool {
+        self.outputs.values().any(|output| output.secret)
+    }
+
     /// Whether the engine itself does this, without a script.
     #[must_use]
     pub fn is_engine(&self) -> bool {

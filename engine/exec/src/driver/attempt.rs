@@ -6,10 +6,12 @@ use std::time::Duration;
 use runbook_model::event::AttemptEnd;
 use runbook_model::state::AttemptState;
 use runbook_model::step_type::TypeKind;
-use runbook_model::{Account, AttemptId, Failure, FailureKind, HostName, NodeIx, Plan, Value};
+use runbook_model::{
+    Account, AttemptId, Failure, FailureKind, HostName, NodeIx, Plan, StepType, Value,
+};
 use runbook_remote::{Ended, Fault, Host, Job, JobState, Offsets, RemoteError, Why};
 
-use super::look::{Work, failure, is_of_script};
+use super::look::{NOT_KEPT, Work, failure, is_of_script, kept_back};
 use super::veil::Held;
 use super::{Message, Shared, now};
 use crate::dispatcher::{Input, UnitFound};
@@ -301,10 +303,14 @@ async fn follow(shared: &Shared, followed: &Followed, host: Host, limit: Limit) 
     });
 }
 
+fn type_of(shared: &Shared, node: NodeIx) -> Option<&StepType> {
+    let (step, _) = shared.plan.instance(node)?;
+    shared.plan.type_of(step)
+}
+
 /// An apply may write the secret outputs of its check too; they may be repeated in what it says.
 fn hide_outputs(shared: &Shared, node: NodeIx, ended: &Ended) {
-    let step = shared.plan.instance(node).map(|(step, _)| step);
-    let Some(of) = step.and_then(|step| shared.plan.type_of(step)) else {
+    let Some(of) = type_of(shared, node) else {
         return;
     };
     for (name, text) in &ended.report.outputs {
@@ -320,6 +326,8 @@ struct Log {
     at: Offsets,
     /// What is not written yet of each, because it could be the begin of a secret.
     held: [Held; 2],
+    /// It may have secrets that nobody knows yet: it is not kept.
+    gives_secrets: bool,
 }
 
 impl Log {
@@ -334,6 +342,7 @@ impl Log {
             file,
             at,
             held: Default::default(),
+            gives_secrets: type_of(shared, followed.node).is_some_and(StepType::gives_secrets),
         }
     }
 
@@ -358,6 +367,12 @@ impl Log {
     }
 
     fn take(&mut self, shared: &Shared, followed: &Followed, pieces: [&[u8]; 2], is_last: bool) {
+        if self.gives_secrets {
+            if is_last && self.at.out + self.at.err > 0 {
+                let _ = self.file.append(Stream::Out, NOT_KEPT.as_bytes());
+            }
+            return;
+        }
         for ((stream, held), piece) in [Stream::Out, Stream::Err]
             .into_iter()
             .zip(&mut self.held)
@@ -376,8 +391,15 @@ impl Log {
 
 fn end(plan: &Plan, followed: &Followed, ended: &Ended) -> AttemptEnd {
     let report = &ended.report;
-    let failed =
-        |kind, message: &str| AttemptEnd::Failed(failure(kind, message.to_owned(), report));
+    let of = plan.instance(followed.node);
+    let of = of.and_then(|(step, _)| plan.type_of(step));
+    let failed = |kind, message: &str| {
+        let failure = failure(kind, message.to_owned(), report);
+        AttemptEnd::Failed(match of {
+            Some(of) => kept_back(failure, of),
+            None => failure,
+        })
+    };
     let why = match ended.state {
         JobState::Done { why, .. } => why,
         _ => Why::Exit,
@@ -397,10 +419,7 @@ fn end(plan: &Plan, followed: &Followed, ended: &Ended) -> AttemptEnd {
         (Why::Exit, _) if followed.is_undo() => AttemptEnd::Completed {
             outputs: Default::default(),
         },
-        (Why::Exit, _) => match plan
-            .instance(followed.node)
-            .and_then(|(step, _)| plan.type_of(step))
-        {
+        (Why::Exit, _) => match of {
             Some(step_type) if step_type.kind == TypeKind::Always => {
                 match outputs::typed(step_type, &report.outputs) {
                     Ok(outputs) => AttemptEnd::Completed {

@@ -313,7 +313,10 @@ fn judge(step_type: &StepType, report: Report) -> Finding {
             return Finding {
                 // They may be repeated in what it says.
                 secret: typed.map(|outputs| outputs.secret).unwrap_or_default(),
-                ..Finding::error(failure(FailureKind::Check, message.clone(), &report))
+                ..Finding::error(kept_back(
+                    failure(FailureKind::Check, message.clone(), &report),
+                    step_type,
+                ))
             };
         }
     };
@@ -339,6 +342,26 @@ fn judge(step_type: &StepType, report: Report) -> Finding {
         },
         Err(message) => Finding::error(Failure::new(FailureKind::Check, message)),
     }
+}
+
+/// What stands for output that is not kept.
+pub const NOT_KEPT: &str = "what a step prints that gives secrets is not kept";
+
+/// A failure without what the script has printed, if its type gives secrets: nobody knows them yet.
+pub(super) fn kept_back(mut failure: Failure, of: &StepType) -> Failure {
+    if !of.gives_secrets() {
+        return failure;
+    }
+    if !failure.tail.is_empty() {
+        NOT_KEPT.clone_into(&mut failure.tail);
+    }
+    // Without a `fail`, the message is the status and the last line that was printed.
+    let of_status = ["status ", "killed by signal "];
+    let is_of_status = of_status.iter().any(|how| failure.message.starts_with(how));
+    if let (true, Some((how, _))) = (is_of_status, failure.message.split_once(": ")) {
+        failure.message = how.to_owned();
+    }
+    failure
 }
 
 /// A failure with the status and the end of the output of a script.

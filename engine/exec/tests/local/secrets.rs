@@ -3,9 +3,10 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
+use runbook_exec::driver::NOT_KEPT;
 use runbook_exec::secrets::{Purpose, SecretError};
 use runbook_model::secret::SecretOrigin;
-use runbook_model::{Event, RunResult};
+use runbook_model::{Event, Outcome, RunResult};
 
 use crate::support::Bench;
 
@@ -14,7 +15,7 @@ const LEAK: (&str, &str) = ("test.leak", include_str!("../secrets/leak.yaml"));
 /// Gives a secret, and makes it first.
 const GIVE: (&str, &str) = (
     "test.give",
-    "type: test.give\nsummary: Gives a secret\nparams: { file: { type: path, required: true } }\noutputs: { key: { type: string, secret: true }, all: { type: list, secret: true } }\ncheck: |\n  echo look >>\"$file.looks\"\n  if [ -e \"$file\" ]; then output key \"$(cat \"$file\")\"; output all \"[\\\"other $(echo secret)\\\"]\"; else differs missing; fi\napply: |\n  echo given \"$(echo secret)\" >\"$file\"\n",
+    "type: test.give\nsummary: Gives a secret\nparams: { file: { type: path, required: true } }\noutputs: { key: { type: string, secret: true }, all: { type: list, secret: true } }\ncheck: |\n  echo look >>\"$file.looks\"\n  if [ -e \"$file\" ]; then output key \"$(cat \"$file\")\"; output all \"[\\\"other $(echo secret)\\\"]\"; else differs missing; fi\napply: |\n  echo given \"$(echo secret)\" >\"$file\"\n  cat \"$file\"\n  cat \"$file\" >&2\n  if [ -e \"$file.fails\" ]; then exit 3; fi\n",
 );
 /// Takes a secret, and says what it is.
 const TAKE: (&str, &str) = (
@@ -251,6 +252,29 @@ fn a_secret_output_goes_to_its_reader_and_nowhere_else() {
         stored.contains("it is (secret)") && stored.contains("took ****"),
         "{stored}"
     );
+}
+
+/// What apply prints of a secret is printed before anybody knows that it is one.
+#[test]
+fn what_is_printed_where_a_secret_is_made_is_not_kept() {
+    let bench = Bench::new(OUTPUTS, &[GIVE, TAKE]);
+    std::fs::write(bench.path("key.fails"), "").unwrap();
+    let left = bench.drive();
+    assert_eq!(left.result, Some(RunResult::Failed));
+    let failed = left.events.iter().find_map(|event| match event {
+        Event::Finished {
+            outcome: Outcome::Failed(failure),
+            ..
+        } => Some(failure.clone()),
+        _ => None,
+    });
+    let failed = failed.unwrap();
+    assert_eq!((failed.status, failed.tail.as_str()), (Some(3), NOT_KEPT));
+    for bytes in [format!("{left:?}").into_bytes(), bench.files("store")] {
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(!text.contains("given secret"), "{text}");
+    }
+    assert!(bench.logs().contains(NOT_KEPT), "{}", bench.logs());
 }
 
 #[test]

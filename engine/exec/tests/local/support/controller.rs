@@ -17,6 +17,7 @@ use runbook_model::{Event, NodeIx, Plan, Record, RunId, RunResult, RunState, Wat
 use tokio::sync::{Notify, mpsc};
 
 /// What one controller left.
+#[derive(Debug)]
 pub(crate) struct Left {
     /// None: it was killed.
     pub(crate) result: Option<RunResult>,
