@@ -8,6 +8,7 @@ use std::sync::Arc;
 use runbook_lang::evaluate::{Context, EvaluateError, Evaluator, assert_checks};
 use runbook_lang::steptype::{ParamValue, coerce};
 use runbook_lang::value::{Date, parse_duration};
+use runbook_model::resource;
 use runbook_model::step::Expr;
 use runbook_model::step_type::TypeKind;
 use runbook_model::{
@@ -53,16 +54,10 @@ impl Meaning {
     /// it, so that the key stands for all that it could be.
     fn filled(&self, key: &str, node: NodeIx, step: &Step, state: &RunState) -> Option<String> {
         let params = &self.plan.type_of(step)?.params;
-        let mut out = String::new();
-        let mut rest = key;
-        while let Some((before, after)) = rest.split_once("{{") {
-            let (name, after) = after.split_once("}}")?;
-            out.push_str(before);
-            rest = after;
-            let name = name.trim();
+        resource::filled(key, |name| {
             let param = params.get(name)?;
             if param.secret {
-                continue;
+                return Some(String::new());
             }
             let context = self.evaluator.context(node);
             let value = match step.with.get(name) {
@@ -72,18 +67,23 @@ impl Meaning {
                     .ok()?,
                 None => Value::Null,
             };
-            match coerce(param, &value).ok()? {
-                ParamValue::Text(text) => out.push_str(&text),
-                ParamValue::List(words) => out.push_str(&words.join(",")),
-                ParamValue::Map(_) => return None,
-            }
-        }
-        Some(out + rest)
+            in_key(&coerce(param, &value).ok()?)
+        })
     }
 
     fn shown(&self, id: &str, state: &RunState) -> Option<(String, Value)> {
         let (step, _) = self.plan.step(id)?;
         Some((id.to_owned(), outputs_by_host(&self.plan, step, state)))
+    }
+}
+
+/// A value as a part of a resource key; a key without its value names nothing.
+pub(crate) fn in_key(value: &ParamValue) -> Option<String> {
+    match value {
+        ParamValue::Text(text) if text.is_empty() => None,
+        ParamValue::Text(text) => Some(text.clone()),
+        ParamValue::List(words) => Some(words.join(",")),
+        ParamValue::Map(_) => None,
     }
 }
 

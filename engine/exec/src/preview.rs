@@ -9,10 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use runbook_lang::evaluate::{Argument, Context, Evaluator, assert_checks};
-use runbook_lang::steptype::ParamValue;
 use runbook_model::event::{NodeSummary, Verdict};
 use runbook_model::plan::Part;
 use runbook_model::preview::Finding;
+use runbook_model::resource;
 use runbook_model::step::Expr;
 use runbook_model::step_type::TypeKind;
 use runbook_model::transition::Stage;
@@ -28,6 +28,7 @@ pub use names::RUN_ID;
 use crate::driver::Reach;
 use crate::driver::look::{self, Prepared};
 use crate::driver::veil::Veil;
+use crate::meaning::in_key;
 
 /// How the forecast of an assert begins that is false as things are.
 const NOT_NOW: &str = "does not hold now: ";
@@ -256,7 +257,7 @@ impl<'a> Forecaster<'a> {
             Ok(prepared) => {
                 let fill = |keys: &[String]| {
                     keys.iter()
-                        .map(|key| filled(key, &prepared.arguments))
+                        .filter_map(|key| filled(key, &prepared.arguments))
                         .collect()
                 };
                 let (reads, writes): (BTreeSet<_>, BTreeSet<_>) = (
@@ -422,22 +423,13 @@ impl<'a> Forecaster<'a> {
     }
 }
 
-/// A resource key with its parameters filled in.
-fn filled(key: &str, arguments: &[Argument]) -> String {
-    let mut out = String::new();
-    let mut rest = key;
-    while let Some((before, after)) = rest.split_once("{{") {
-        let Some((name, after)) = after.split_once("}}") else {
-            break;
-        };
-        out.push_str(before);
-        let found = arguments
-            .iter()
-            .find(|argument| argument.name == name.trim() && !argument.secret);
-        if let Some(ParamValue::Text(text)) = found.map(|argument| &argument.value) {
-            out.push_str(text);
+/// A resource key with its parameters filled in, as a run fills it in.
+fn filled(key: &str, arguments: &[Argument]) -> Option<String> {
+    resource::filled(key, |name| {
+        let found = arguments.iter().find(|argument| argument.name == name)?;
+        match found.secret {
+            true => Some(String::new()),
+            false => in_key(&found.value),
         }
-        rest = after;
-    }
-    out + rest
+    })
 }

@@ -5,16 +5,10 @@
     reason = "a test that cannot read its files fails"
 )]
 
-use runbook_model::Plan;
 use runbook_model::plan::Var;
-use support::imported::compiled;
+use support::imported::{compiled, plan};
 
 mod support;
-
-fn plan(main: &'static str, others: &[(&'static str, &'static str)]) -> Plan {
-    let (plan, found) = compiled(main, others);
-    plan.unwrap_or_else(|| panic!("{found}"))
-}
 
 /// What is wrong where `main` imports `leaf`; nothing, if there is a plan.
 fn found(main: &'static str, leaf: &'static str) -> String {

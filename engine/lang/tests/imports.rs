@@ -9,14 +9,9 @@ use std::collections::BTreeSet;
 
 use runbook_model::Plan;
 use runbook_model::plan::{Part, Var};
-use support::imported::compiled;
+use support::imported::{compiled, plan};
 
 mod support;
-
-fn plan(main: &'static str, others: &[(&'static str, &'static str)]) -> Plan {
-    let (plan, found) = compiled(main, others);
-    plan.unwrap_or_else(|| panic!("{found}"))
-}
 
 fn instances(plan: &Plan) -> BTreeSet<&str> {
     plan.instances()

@@ -13,6 +13,7 @@ pub mod node;
 pub mod outcome;
 pub mod plan;
 pub mod preview;
+pub mod resource;
 pub mod secret;
 pub mod state;
 pub mod step;

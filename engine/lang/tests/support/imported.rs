@@ -37,6 +37,12 @@ const TYPES: [(&str, &str); 2] = [
     ),
 ];
 
+/// The plan of a runbook with those that it imports, which is right.
+pub(crate) fn plan(main: &'static str, others: &[(&'static str, &'static str)]) -> Plan {
+    let (plan, found) = compiled(main, others);
+    plan.unwrap_or_else(|| panic!("{found}"))
+}
+
 /// Compiles a runbook with those that it imports: the plan, or what is wrong.
 pub(crate) fn compiled(
     main: &'static str,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use runbook_model::resource::filled;
 use runbook_model::trace::Known;
 use runbook_model::{NodeIx, StepType, Value};
 
@@ -73,18 +74,4 @@ fn value_of(arguments: &BTreeMap<&str, Argument<'_>>, name: &str, node: NodeIx) 
         Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
         Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
-}
-
-/// A key with its parameters filled in; none, if a value is missing.
-fn filled(key: &str, value: impl Fn(&str) -> Option<String>) -> Option<String> {
-    let mut out = String::new();
-    let mut rest = key;
-    while let Some((before, after)) = rest.split_once("{{") {
-        let (name, after) = after.split_once("}}")?;
-        out.push_str(before);
-        out.push_str(&value(name.trim())?);
-        rest = after;
-    }
-    out.push_str(rest);
-    Some(out)
 }
