@@ -81,6 +81,19 @@ impl Operator {
         self
     }
 
+    /// Somebody else, with a copy of all that this operator has written.
+    #[must_use]
+    pub fn copied(&self) -> Self {
+        let mut other = Self::new(&self.runbook, &self.inventory);
+        other.inputs.clone_from(&self.inputs);
+        let copied = Command::new("cp")
+            .arg("-a")
+            .args([self.state(), other.state()])
+            .status();
+        assert!(copied.is_ok_and(|status| status.success()), "no copy");
+        other
+    }
+
     /// `runbook run` at a terminal.
     #[must_use]
     pub fn run(&self) -> Session {

@@ -1,7 +1,10 @@
 //! What can be typed.
 
+mod night;
+mod rehearse;
 mod secret;
 mod show;
+mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -11,8 +14,17 @@ use runbook_model::text::printable;
 
 use crate::error::Error;
 
+pub(crate) use night::{
+    AbandonArgs, AttachArgs, CancelArgs, DecideArgs, ExcludeArgs, NoteArgs, PauseArgs, RerunArgs,
+    RollbackArgs, StepArgs,
+};
+pub(crate) use rehearse::{ProbeArgs, RehearseArgs, RemainingArgs};
 pub(crate) use secret::{SecretArg, SecretArgs};
 pub(crate) use show::{ExplainArgs, GraphArgs, GraphFormat, GraphPart};
+pub(crate) use store::{
+    ExportArgs, HandoverArgs, ImportArgs, JournalArgs, JournalCommand, RunsArgs, RunsCommand,
+    TakeoverArgs,
+};
 
 /// Runs YAML runbooks as graphs of idempotent steps over SSH, with a journal, and resumes them
 /// truthfully.
@@ -63,16 +75,48 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Draw the order of the steps; no host is asked
     Graph(GraphArgs),
+    /// Run it on simulated hosts, with a failure if wanted: what that leaves, what resume would do
+    Rehearse(RehearseArgs),
     /// Run a runbook
     Run(RunArgs),
     /// Go on with a run that stopped, was left, or lost its controller
     Resume(ResumeArgs),
+    /// Follow what another controller does; Ctrl-C ends the look, not the run
+    Attach(AttachArgs),
+    /// Have a run stop, at once or before a step; `resume` goes on
+    Pause(PauseArgs),
+    /// Keep a step from starting until it is unblocked
+    Block(StepArgs),
+    /// Let a blocked step start
+    Unblock(StepArgs),
+    /// Have something that has ended done once more
+    Rerun(RerunArgs),
+    /// Write something down in a run's journal
+    Note(NoteArgs),
+    /// Have nothing new start; with --kill, end what runs
+    Cancel(CancelArgs),
+    /// Go on without a host
+    Exclude(ExcludeArgs),
+    /// Take back what a run did
+    Rollback(RollbackArgs),
+    /// End a run as it stands
+    Abandon(AbandonArgs),
     /// Take back what a run that has ended still holds
     Release(ReleaseArgs),
-    /// List runs, the newest first
-    Runs,
+    /// Go on with a run of another controller, from a copy
+    Takeover(TakeoverArgs),
+    /// Stop a run and write it into a file, for a colleague to take over
+    Handover(HandoverArgs),
+    /// List runs, the newest first; or take one elsewhere
+    Runs(RunsArgs),
+    /// Look at a run's journal
+    Journal(JournalArgs),
     /// Show how a run stands
     Status(StatusArgs),
+    /// Show what is left of a run, in order; or as text that a person can type
+    Remaining(RemainingArgs),
+    /// Look at how a step of a run is now; nothing is changed, and nothing written down
+    Probe(ProbeArgs),
     /// Show what attempts printed
     Logs(LogsArgs),
     /// List step types, or show everything about one
@@ -151,6 +195,15 @@ pub(crate) struct RunArgs {
     /// Change nothing: the same as `plan`
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// End the run when this phase is done; `resume` may still go on
+    #[arg(long, value_name = "PHASE")]
+    pub(crate) until: Option<String>,
+    /// Leave the run to a controller in the background; `attach` shows it
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) detach: bool,
+    /// Keep a second copy of plan and journal there; HOST of the inventory, or `local`
+    #[arg(long, value_name = "HOST:DIR")]
+    pub(crate) mirror: Option<String>,
 }
 
 /// Arguments of `resume`.
@@ -159,6 +212,12 @@ pub(crate) struct ResumeArgs {
     /// The run, or the beginning of its id [default: the newest that can go on]
     #[arg(value_name = "RUN")]
     pub(crate) run: Option<String>,
+    /// Keep a second copy of plan and journal there; HOST of the run's inventory, or `local`
+    #[arg(long, value_name = "HOST:DIR")]
+    pub(crate) mirror: Option<String>,
+    /// Decisions.
+    #[command(flatten)]
+    pub(crate) decide: DecideArgs,
     /// Where secrets are read from, if no longer where the run began.
     #[command(flatten)]
     pub(crate) secrets: SecretArgs,

@@ -1,15 +1,27 @@
 //! The commands, a file each.
 
+pub(crate) mod abandon;
+pub(crate) mod attach;
 pub(crate) mod check;
+pub(crate) mod detach;
 pub(crate) mod explain;
+pub(crate) mod export;
 pub(crate) mod graph;
+pub(crate) mod journal;
 pub(crate) mod logs;
+pub(crate) mod mirror;
+pub(crate) mod order;
 pub(crate) mod plan;
+pub(crate) mod probe;
+pub(crate) mod rehearse;
 pub(crate) mod release;
+pub(crate) mod remaining;
+pub(crate) mod rollback;
 pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod status;
 pub(crate) mod steps;
+pub(crate) mod takeover;
 pub(crate) mod test;
 
 use crate::args::CompileArgs;

@@ -3,12 +3,13 @@
 use std::io;
 use std::path::PathBuf;
 
-use runbook_exec::driver::DriveError;
+use runbook_exec::driver::{DriveError, MirrorError};
 use runbook_exec::secrets::SecretError;
-use runbook_exec::store::{RunStatus, StoreError};
+use runbook_exec::store::{ArchiveError, RunStatus, StoreError};
 use runbook_lang::diagnostic::{Diagnostics, Severity};
 use runbook_lang::source::Sources;
 use runbook_model::text::printable;
+use runbook_model::{HostName, RunId};
 use runbook_report::count;
 
 use crate::exit::Exit;
@@ -66,6 +67,24 @@ pub(crate) enum Error {
     /// The store refuses.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A run cannot be exported or imported.
+    #[error(transparent)]
+    Archive(ArchiveError),
+    /// A copy of a run cannot be fetched.
+    #[error("the copy cannot be fetched: {0}")]
+    Mirror(MirrorError),
+    /// A host knows a later controller of the run.
+    #[error(
+        "{host} knows a controller of epoch {epoch} of run {run}: somebody has taken it over after this copy was made"
+    )]
+    Fenced {
+        /// The run.
+        run: RunId,
+        /// The host.
+        host: HostName,
+        /// The epoch of that controller.
+        epoch: u32,
+    },
     /// A run could not go on.
     #[error(transparent)]
     Drive(#[from] DriveError),
@@ -86,6 +105,16 @@ fn mistakes(diagnostics: &Diagnostics) -> String {
     format!("{}; nothing was started", count(errors, "mistake"))
 }
 
+impl From<ArchiveError> for Error {
+    /// What the store says is the store's.
+    fn from(error: ArchiveError) -> Self {
+        match error {
+            ArchiveError::Store(error) => Self::Store(error),
+            other => Self::Archive(other),
+        }
+    }
+}
+
 impl Error {
     /// The exit code.
     pub(crate) fn exit(&self) -> Exit {
@@ -98,6 +127,10 @@ impl Error {
             Self::Generated(error) => of_secret(error),
             Self::Unanswered(_) => Exit::Stopped,
             Self::Store(error) => of_store(error),
+            Self::Archive(error) => of_archive(error),
+            Self::Mirror(MirrorError::File { .. }) => Exit::Engine,
+            Self::Mirror(_) => Exit::Host,
+            Self::Fenced { .. } => Exit::Busy,
             Self::Drive(_) | Self::Engine(_) | Self::Output(_) => Exit::Engine,
         }
     }
@@ -117,6 +150,9 @@ impl Error {
                 StoreError::NoRun { .. } | StoreError::NoRuns | StoreError::Ambiguous { .. },
             ) => "store::no_run",
             Self::Store(_) => "store::damaged",
+            Self::Archive(_) => "store::archive",
+            Self::Mirror(_) => "store::mirror",
+            Self::Fenced { .. } => "store::fenced",
             Self::Drive(_) => "engine::stopped",
             Self::Engine(_) => "engine::not_started",
             Self::Output(_) => "cli::output",
@@ -151,6 +187,18 @@ impl Error {
             Self::Store(StoreError::NoRun { .. } | StoreError::Ambiguous { .. }) => {
                 vec!["list them: runbook runs".into()]
             }
+            Self::Archive(ArchiveError::Parted { run, .. }) => vec![
+                format!("see what each has: runbook status {run}, runbook journal dump {run}"),
+                "to give up the one that is here, move its directory out of the state directory"
+                    .into(),
+            ],
+            Self::Fenced { run, epoch, .. } => vec![
+                "go on with the newest journal: the other controller's".into(),
+                format!(
+                    "only if that controller is gone for good: runbook takeover {run} --from … --epoch {}",
+                    epoch.saturating_add(1)
+                ),
+            ],
             Self::Drive(_) => {
                 vec!["what runs on hosts runs on; when the cause is gone: runbook resume".into()]
             }
@@ -166,6 +214,14 @@ fn of_secret(error: &SecretError) -> Exit {
             Exit::Mistake
         }
         SecretError::Vault(_) | SecretError::Entropy { .. } => Exit::Engine,
+    }
+}
+
+fn of_archive(error: &ArchiveError) -> Exit {
+    match error {
+        ArchiveError::Store(error) => of_store(error),
+        ArchiveError::Bad(_) | ArchiveError::Parted { .. } => Exit::Mistake,
+        ArchiveError::Io { .. } | ArchiveError::TooLarge(_) => Exit::Engine,
     }
 }
 

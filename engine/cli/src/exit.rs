@@ -71,11 +71,19 @@ impl Exit {
         }
     }
 
+    /// What a program ended with that is this one.
+    pub(crate) fn of_code(code: Option<i32>) -> Self {
+        let known = Self::ALL.into_iter();
+        let mut known = known.filter(|exit| Some(i32::from(exit.code())) == code);
+        known.next().unwrap_or(Self::Engine)
+    }
+
     /// The code of a run that ended so.
     pub(crate) fn of_run(state: &RunState) -> Self {
         match (&state.result, &state.stopping) {
             _ if state.detached => Self::Stopped,
-            (Some(RunResult::Succeeded | RunResult::AlreadyThere), _) => Self::Done,
+            (Some(result), _) if result.is_final() => Self::Done,
+            (Some(RunResult::SteppedBack), _) => Self::Done,
             (Some(RunResult::Refused), _) => Self::Refused,
             (Some(RunResult::Stopped), _) => Self::Stopped,
             (_, Some(StopReason::Host(_))) => Self::Host,

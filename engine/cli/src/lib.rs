@@ -3,6 +3,7 @@
 
 mod args;
 mod commands;
+mod confirm;
 mod desk;
 mod engine;
 mod error;
@@ -18,7 +19,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use args::{Cli, Command};
+use args::{Cli, Command, RunsCommand};
 use error::Error;
 use exit::Exit;
 use output::Output;
@@ -62,14 +63,34 @@ fn dispatch(cli: &Cli, output: &Output) -> Result<Exit, Error> {
         Command::Plan(args) => commands::plan::plan(cli, &args.compile, args.offline, output),
         Command::Explain(args) => commands::explain::explain(args, output),
         Command::Graph(args) => commands::graph::graph(args, output),
+        Command::Rehearse(args) => commands::rehearse::rehearse(args, output),
         Command::Run(args) if args.dry_run => {
             commands::plan::plan(cli, &args.compile, false, output)
         }
         Command::Run(args) => commands::run::run(cli, args, output),
         Command::Resume(args) => commands::run::resume(cli, args, output),
+        Command::Attach(args) => commands::attach::attach(cli, args, output),
+        Command::Pause(args) => commands::order::pause(cli, args, output),
+        Command::Block(args) => commands::order::block(cli, args, output),
+        Command::Unblock(args) => commands::order::unblock(cli, args, output),
+        Command::Rerun(args) => commands::order::rerun(cli, args, output),
+        Command::Note(args) => commands::order::note(cli, args, output),
+        Command::Cancel(args) => commands::order::cancel(cli, args, output),
+        Command::Exclude(args) => commands::order::exclude(cli, args, output),
+        Command::Rollback(args) => commands::rollback::rollback(cli, args, output),
+        Command::Abandon(args) => commands::abandon::abandon(cli, args, output),
         Command::Release(args) => commands::release::release(cli, args, output),
-        Command::Runs => commands::runs::runs(cli, output),
+        Command::Takeover(args) => commands::takeover::takeover(cli, args, output),
+        Command::Handover(args) => commands::takeover::handover(cli, args, output),
+        Command::Runs(args) => match &args.command {
+            None => commands::runs::runs(cli, output),
+            Some(RunsCommand::Export(args)) => commands::export::export(cli, args, output),
+            Some(RunsCommand::Import(args)) => commands::export::import(cli, args, output),
+        },
+        Command::Journal(args) => commands::journal::journal(cli, args, output),
         Command::Status(args) => commands::status::status(cli, args, output),
+        Command::Remaining(args) => commands::remaining::remaining(cli, args, output),
+        Command::Probe(args) => commands::probe::probe(cli, args, output),
         Command::Logs(args) => commands::logs::logs(cli, args, output),
         Command::Steps(args) => commands::steps::steps(args, output),
         Command::Test(args) => commands::test::test(args, output),

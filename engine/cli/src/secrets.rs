@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 
 use crate::error::Error;
 
-pub(crate) use place::{PLACES, parse};
+pub(crate) use place::{PLACES, parse, words};
 
 /// The values of a plan's secrets by name.
 #[derive(Clone, Default)]

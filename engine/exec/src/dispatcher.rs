@@ -7,6 +7,7 @@
 //! decides as the first one would have.
 
 mod attempt;
+mod back;
 mod derive;
 mod fresh;
 mod hold;
@@ -16,6 +17,7 @@ mod keys;
 mod leave;
 mod message;
 mod node;
+mod order;
 mod queue;
 mod resume;
 mod role;
@@ -35,7 +37,7 @@ use runbook_model::{
     AttemptId, Epoch, Event, Failure, HostName, Millis, NodeIx, Plan, Record, RunId, RunState, Step,
 };
 
-pub use message::{Action, Ask, AttemptIds, Input, Options, UnitFound};
+pub use message::{Action, Ask, AttemptIds, Errand, Input, Options, UnitFound};
 
 use crate::graph::{Frozen, GraphError};
 use crate::rules::Rules;
@@ -85,6 +87,8 @@ pub struct Dispatcher<R> {
     ends: BTreeMap<(u32, Option<u32>), NodeIx>,
     /// Hosts that have left a phase, each with what failed there first.
     left: BTreeMap<(u32, HostName), NodeIx>,
+    /// How far a rollback by undos is.
+    back: back::Back,
     /// Instances whose undo is wanted and has not ended.
     undoing: BTreeSet<NodeIx>,
     /// Holds that have a limit, by the time when it is over.
@@ -104,6 +108,8 @@ enum Act {
     Releasing,
     /// Then comes what follows on every ending.
     Finally,
+    /// What it did is taken back.
+    Back,
     /// Only holds, after the end of the run, because somebody asked for it.
     ByHand,
 }
@@ -231,6 +237,7 @@ impl<R: Rules> Dispatcher<R> {
             begins,
             ends,
             left: BTreeMap::new(),
+            back: back::Back::default(),
             undoing: BTreeSet::new(),
             hold_ends: BTreeSet::new(),
             derived: BTreeMap::new(),
@@ -242,6 +249,23 @@ impl<R: Rules> Dispatcher<R> {
     #[must_use]
     pub fn state(&self) -> &RunState {
         &self.state
+    }
+
+    /// Begins, whatever for. `epoch` must be above that of every earlier controller.
+    pub fn take_up(
+        &mut self,
+        now: Millis,
+        run: RunId,
+        controller: Controller,
+        epoch: Epoch,
+        errand: Errand,
+    ) -> Vec<Action> {
+        match errand {
+            Errand::Run => self.open(now, run, controller, epoch),
+            Errand::Release(ask) => self.release(now, controller, epoch, ask),
+            Errand::RollBack(order) => self.roll_back(now, controller, epoch, order),
+            Errand::Abandon(order) => self.abandon(now, controller, epoch, order),
+        }
     }
 
     /// Begins: the run is created if it does not exist, this controller takes it, and every host is
@@ -323,6 +347,8 @@ impl<R: Rules> Dispatcher<R> {
     fn prepare(&mut self) {
         if self.state.release.is_some() {
             self.act = Act::ByHand;
+        } else if self.state.rollback.is_some() && self.state.ending.is_none() {
+            self.act = Act::Back;
         }
         self.count_missing();
         self.find_left();
@@ -364,6 +390,7 @@ impl<R: Rules> Dispatcher<R> {
             Input::Performed { attempt, end, .. } => self.ended(&attempt, end),
             Input::OverTime { unit } => self.over_time(&unit),
             Input::Answered { node, approved, by } => self.answered(node, approved, by),
+            Input::Ordered(order) => self.ordered(order),
             Input::Tick => self.woken = None,
             Input::Interrupt => self.interrupt(),
             Input::Detach => self.detach(),

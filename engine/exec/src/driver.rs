@@ -15,14 +15,16 @@ mod aside;
 mod attempt;
 mod content;
 mod discard;
+mod locks;
 pub(crate) mod look;
+mod mirror;
 mod reach;
 mod record;
 mod transfer;
 pub(crate) mod veil;
 mod wipe;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,23 +34,27 @@ use runbook_model::event::{AttemptEnd, Controller};
 use runbook_model::secret::SecretOrigin;
 use runbook_model::step_type::TypeKind;
 use runbook_model::{
-    AttemptId, Epoch, HostName, Millis, NodeIx, NodeKind, Plan, Record, RunId, RunResult, RunState,
-    Value, Watcher,
+    AttemptId, Epoch, HostName, Millis, NodeIx, NodeKind, Order, Plan, Record, RunId, RunResult,
+    RunState, Value, Watcher,
 };
 use tokio::sync::mpsc;
 
 use crate::desk::{Desk, GateQuestion, Signal};
-use crate::dispatcher::{Action, Ask, AttemptIds, Dispatcher, Input, Options};
+use crate::dispatcher::{Action, AttemptIds, Dispatcher, Errand, Input, Options};
 use crate::graph::GraphError;
 use crate::journal::{Journal, JournalError};
 use crate::meaning::Meaning;
-use crate::store::Home;
+use crate::store::{Home, Inbox};
 use attempt::Followed;
+use locks::Locks;
+use mirror::Mirroring;
 use veil::Veil;
 use wipe::Wipes;
 
 pub use aside::Aside;
+pub use locks::release_locks;
 pub use look::NOT_KEPT;
+pub use mirror::{Mirror, MirrorError, MirrorPlace, fetch};
 pub use reach::Reach;
 
 /// How often watchers are told that time has passed.
@@ -86,8 +92,12 @@ pub struct Drive<'a> {
     pub signals: mpsc::UnboundedReceiver<Signal>,
     /// Where generated secrets came from.
     pub settled: BTreeMap<String, SecretOrigin>,
-    /// Holds of a run that has ended, to be released; nothing else is done then.
-    pub release: Option<Ask>,
+    /// What it is opened for.
+    pub errand: Errand,
+    /// Orders that are taken in before anything starts; those in the inbox follow.
+    pub orders: Vec<Order>,
+    /// Where a second copy of plan and journal is kept.
+    pub mirror: Option<Mirror>,
 }
 
 /// How a controller's part ended.
@@ -97,6 +107,8 @@ pub struct Ending {
     pub result: RunResult,
     /// What was reached.
     pub state: RunState,
+    /// Hosts whose lock could not be given back, each with why, for people: the next run is refused there.
+    pub still_locked: Vec<(HostName, String)>,
 }
 
 /// Why a run could not go on, other than by a failure of a step.
@@ -126,6 +138,7 @@ struct Shared {
     run: RunId,
     epoch: Epoch,
     reach: Rc<Reach>,
+    locks: Rc<Locks>,
     home: Home,
     veil: Rc<Veil>,
     evaluator: Rc<Evaluator>,
@@ -193,6 +206,7 @@ impl Drive<'_> {
             run: self.run.clone(),
             epoch: self.epoch,
             reach: Rc::clone(&self.reach),
+            locks: Locks::new(&self.controller),
             home: self.home.clone(),
             veil: Rc::new(Veil::new(self.evaluator.secrets())),
             evaluator: Rc::clone(&self.evaluator),
@@ -207,12 +221,23 @@ impl Drive<'_> {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let controller = self.controller.clone();
-        let mut actions = match self.release.take() {
-            Some(ask) => dispatcher.release(now(), controller, self.epoch, ask),
-            None => dispatcher.open(now(), self.run.clone(), controller, self.epoch),
-        };
+        let errand = std::mem::take(&mut self.errand);
+        let mut actions =
+            dispatcher.take_up(now(), self.run.clone(), controller, self.epoch, errand);
+        let mirror = self.mirror.take();
+        let mut mirroring =
+            mirror.map(|mirror| Mirroring::begin(mirror, &self.home, &self.run, self.epoch));
+        let mut inbox_of_run = Inbox::new(&self.home);
+        let mut orders: VecDeque<Order> = std::mem::take(&mut self.orders).into();
+        orders.extend(inbox_of_run.look());
         loop {
             for action in actions {
+                if let Some(mirroring) = &mut mirroring
+                    && mirroring.is_point(&action, &self.plan)
+                {
+                    self.journal.sync()?;
+                    mirroring.current().await;
+                }
                 match action {
                     Action::Record(record) => {
                         self.record(&record, dispatcher.state())?;
@@ -220,7 +245,8 @@ impl Drive<'_> {
                     }
                     Action::Ready { host } => {
                         let known = dispatcher.state().attempts.keys().cloned().collect();
-                        tasks.spawn_local(reach::ready(shared.clone(), host, known));
+                        let place = shared.locks.enter(&host);
+                        tasks.spawn_local(reach::ready(shared.clone(), host, known, place));
                     }
                     Action::Look { look, node, .. } => {
                         let work =
@@ -248,11 +274,16 @@ impl Drive<'_> {
                             before.abort();
                         }
                     }
+                    Action::Kill { unit, node, host } => {
+                        let followed = followed(&self.plan, dispatcher.state(), unit, node, host);
+                        tasks.spawn_local(attempt::kill(shared.clone(), followed));
+                    }
                     Action::Perform { node, attempt } => {
                         self.journal.sync()?;
                         self.perform(&shared, dispatcher.state(), &mut tasks, node, attempt);
                     }
                     Action::Ask { node } => {
+                        self.keep_remaining(dispatcher.state());
                         if let Some(question) = asked(&self.plan, dispatcher.state(), node) {
                             for watcher in &mut self.watchers {
                                 watcher.settle(BEFORE_QUESTION);
@@ -277,22 +308,36 @@ impl Drive<'_> {
                     }
                     Action::End(result) => {
                         self.journal.sync()?;
+                        self.keep_remaining(dispatcher.state());
+                        inbox_of_run.clear(&dispatcher.state().orders);
                         for question in questions.values() {
                             question.abort();
                         }
                         tasks.shutdown().await;
+                        if let Some(mirroring) = mirroring.take() {
+                            mirroring.end().await;
+                        }
                         wiping.spawn_local(wipes.start(&shared, dispatcher.state()));
                         let closed = discard::closed(&self.plan, dispatcher.state(), &result);
                         wiping.spawn_local(discard::discard(shared.clone(), closed));
-                        while wiping.join_next().await.is_some() {}
+                        let state = dispatcher.state();
+                        let free = shared.locks.to_free(&self.plan, state, &result);
+                        let (still_locked, ()) =
+                            tokio::join!(shared.locks.free(&shared, state, free), async {
+                                while wiping.join_next().await.is_some() {}
+                            });
                         return Ok(Ending {
                             result,
-                            state: dispatcher.state().clone(),
+                            state: state.clone(),
+                            still_locked,
                         });
                     }
                 }
             }
             actions = loop {
+                if let Some(order) = orders.pop_front() {
+                    break dispatcher.handle(now(), Input::Ordered(order));
+                }
                 let sleep =
                     wake.map(|at| Duration::from_millis(u64::try_from(at - now()).unwrap_or(0)));
                 tokio::select! {
@@ -323,7 +368,9 @@ impl Drive<'_> {
                         if dispatcher.state().seq > synced {
                             self.journal.sync()?;
                             synced = dispatcher.state().seq;
+                            inbox_of_run.clear(&dispatcher.state().orders);
                         }
+                        orders.extend(inbox_of_run.look());
                         if wipes.any() {
                             wiping.spawn_local(wipes.start(&shared, dispatcher.state()));
                         }
@@ -341,6 +388,11 @@ impl Drive<'_> {
                 }
             };
         }
+    }
+
+    /// What is left, for people without a controller. A run does not depend on it.
+    fn keep_remaining(&self, state: &RunState) {
+        let _ = crate::remaining::keep(&self.plan, state, &self.home);
     }
 
     /// What the engine itself does.

@@ -12,6 +12,7 @@
 
 mod error;
 mod files;
+mod inspect;
 mod line;
 mod memory;
 mod reader;
@@ -19,6 +20,7 @@ mod writer;
 
 pub use error::JournalError;
 pub use files::{Disk, Files, RealFiles};
+pub use inspect::{Condition, Inspection, inspect, lines};
 pub use memory::MemoryJournal;
 pub use reader::{Entry, Loaded, Opaque, Tail, Torn, read, read_from, scan};
 pub use writer::FileJournal;

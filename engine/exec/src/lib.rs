@@ -1,5 +1,6 @@
 //! Dispatcher, journal, resume: what runs a plan.
 
+pub mod abandon;
 pub mod journal;
 pub mod store;
 
@@ -10,6 +11,10 @@ pub mod graph;
 pub mod meaning;
 mod outputs;
 pub mod preview;
+pub mod probe;
+pub mod rehearse;
+pub mod remaining;
+pub mod rollback;
 pub mod rules;
 pub mod secrets;
 pub mod trial;

@@ -11,20 +11,30 @@
 //! Directories are 0700 and files 0600. A run appears whole, by one rename. Reading needs no lock
 //! and never writes; there is one writer, and a second one is told who the first is.
 
+mod archive;
 pub(crate) mod disk;
 mod error;
+mod inbox;
 mod lock;
 mod log;
 mod plan_file;
+mod receive;
 mod run;
 mod summary;
+mod takeover;
 
+pub use archive::{ArchiveError, Exported, MAX_ARCHIVE, MAX_FILES, export, run_in};
 pub use error::StoreError;
+pub use inbox::{Inbox, MAX_ORDER};
 pub use lock::Lock;
 pub use log::{AttemptLog, MAX_LOG, Stream};
 pub use plan_file::MAX_PLAN;
+pub(crate) use plan_file::{PLAN, SUM};
+pub use receive::Received;
+pub(crate) use run::JOURNAL;
 pub use run::{Home, Run, Seen};
 pub use summary::{RunStatus, RunSummary};
+pub use takeover::{MAX_EPOCH, leap, take_over};
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -75,9 +85,7 @@ impl Store {
     pub fn create(&self, plan: &Plan, controller: &Controller) -> Result<Run, StoreError> {
         disk::create_dirs(&self.runs)?;
         // Two runs that begin at once must not both find that no other is there.
-        let door = self.runs.join(".lock");
-        Lock::create(&door)?;
-        let _alone = Lock::take(&door, PATIENCE)?.map_err(|_| StoreError::Busy { path: door })?;
+        let _alone = self.alone()?;
         self.sweep()?;
         let hosts = plan
             .hosts
@@ -183,6 +191,13 @@ impl Store {
                 }),
             },
         }
+    }
+
+    /// Nobody else creates a run while this is held.
+    fn alone(&self) -> Result<Lock, StoreError> {
+        let door = self.runs.join(".lock");
+        Lock::create(&door)?;
+        Lock::take(&door, PATIENCE)?.map_err(|_| StoreError::Busy { path: door })
     }
 
     /// Names in the directory of runs, of runs and others.

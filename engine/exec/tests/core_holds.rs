@@ -398,3 +398,25 @@ fn a_release_whose_controller_died_is_finished_by_the_next_one() {
         (Some(RunResult::Failed), None)
     );
 }
+
+#[test]
+fn what_was_taken_back_is_not_taken_back_again_by_the_next_controller() {
+    let (mut bench, [freeze, work, _]) = opened(HoldOnFailure::Release, true);
+    do_it(&mut bench, freeze);
+    fail(&mut bench, work);
+    let unit = bench.undoing(freeze);
+    bench.undo_ended(
+        &unit,
+        AttemptEnd::Completed {
+            outputs: Default::default(),
+        },
+    );
+    bench.undo_looked(freeze, differs());
+    let mut bench = bench.crash_after("undone");
+    assert_eq!(released(&bench, freeze), None);
+    bench.ready("h1");
+    assert_eq!(released(&bench, freeze), Some(ReleasedBy::Undo));
+    let undos = bench.words().iter().filter(|w| **w == "undoing").count();
+    assert_eq!(undos, 1);
+    assert_eq!(bench.end(), Some(RunResult::Failed));
+}

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::order::Order;
 use crate::secret::SecretOrigin;
 use crate::{AttemptId, Epoch, HostName, Millis, NodeIx, Outcome, RunId, RunResult, Value};
 
@@ -237,6 +238,21 @@ pub enum Event {
         /// How the procedure ended.
         result: RunResult,
     },
+    /// Somebody has ordered something from outside. What it changes in the state, it changes at once.
+    Ordered {
+        /// What, by whom, and why.
+        order: Order,
+        /// The nodes that it is about.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        nodes: Vec<NodeIx>,
+    },
+    /// An order cannot be followed.
+    OrderRefused {
+        /// The order's own name.
+        order: String,
+        /// Why not, for people.
+        problem: String,
+    },
     /// Nothing new starts from here on.
     Stopping {
         /// Why.
@@ -389,4 +405,10 @@ pub enum StopReason {
     NotOpen(Millis),
     /// The window has closed at this time.
     WindowClosed(Millis),
+    /// A person has the run pause, perhaps before this step.
+    Paused(Option<String>),
+    /// It was to run up to the end of this phase.
+    Until(u32),
+    /// The undo of this node has failed.
+    Undo(NodeIx),
 }

@@ -25,6 +25,18 @@ pub enum Outcome {
     Recorded(Failure),
     /// It failed, and its host has left the phase; the others go on.
     Left(Failure),
+    /// A person has done it, or has seen that it is done.
+    ByHand {
+        /// Who; not verified.
+        by: String,
+        /// What shows it.
+        evidence: String,
+    },
+    /// A person has taken its host out of the rest of the run.
+    Excluded {
+        /// By whom, and why.
+        reason: String,
+    },
     /// It was left out: its host has left the phase, or something that it needs has failed.
     LeftOut {
         /// Why.
@@ -55,6 +67,8 @@ impl Outcome {
             | Self::Looked
             | Self::Passed
             | Self::Skipped { .. }
+            | Self::ByHand { .. }
+            | Self::Excluded { .. }
             | Self::LeftOut { .. } => None,
         }
     }
@@ -70,6 +84,8 @@ impl Outcome {
             Self::Skipped { .. } => "skipped",
             Self::Failed(_) | Self::Left(_) => "failed",
             Self::Recorded(_) => "recorded",
+            Self::ByHand { .. } => "done by hand",
+            Self::Excluded { .. } => "excluded",
             Self::LeftOut { .. } => "left out",
         }
     }
@@ -155,12 +171,33 @@ pub enum RunResult {
     Refused,
     /// Asked to stop; `resume` goes on.
     Stopped,
+    /// It was to run up to a phase, and has.
+    Reached,
+    /// What it did is taken back, as far as that can be.
+    RolledBack,
+    /// What later phases did is taken back; `resume` goes forward from there.
+    SteppedBack,
+    /// A person has ended it as it stood.
+    Abandoned,
 }
 
 impl RunResult {
-    /// Whether nothing is left to resume.
+    /// Whether `resume` goes on with it.
+    #[must_use]
+    pub fn goes_on(&self) -> bool {
+        !self.is_final() || *self == Self::Reached
+    }
+
+    /// Whether another run may begin: nothing is left that has to be gone on with.
     #[must_use]
     pub fn is_final(&self) -> bool {
-        matches!(self, Self::Succeeded | Self::AlreadyThere)
+        matches!(
+            self,
+            Self::Succeeded
+                | Self::AlreadyThere
+                | Self::Reached
+                | Self::RolledBack
+                | Self::Abandoned
+        )
     }
 }

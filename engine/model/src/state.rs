@@ -3,8 +3,9 @@
 mod attempt;
 mod fault;
 mod hold;
+mod order;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::event::{AttemptEnd, Controller, NodeSummary, Purpose, StopReason, Verdict};
 use crate::secret::SecretOrigin;
@@ -16,6 +17,7 @@ use crate::{
 pub use attempt::AttemptState;
 pub use fault::FoldError;
 pub use hold::{HoldState, Release, UndoState};
+pub use order::{Noted, Rollback};
 
 /// The state of a run.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -52,6 +54,18 @@ pub struct RunState {
     pub undos: BTreeMap<NodeIx, UndoState>,
     /// What somebody has released by hand, while it is under way.
     pub release: Option<Release>,
+    /// A rollback, while it is under way.
+    pub rollback: Option<Rollback>,
+    /// Orders that were taken in.
+    pub orders: BTreeSet<String>,
+    /// Steps that do not start until somebody unblocks them; each with who wants it, and why.
+    pub blocked: BTreeMap<String, String>,
+    /// Steps that do not start under this controller.
+    pub pause_before: BTreeSet<String>,
+    /// Hosts that were left out of the rest of the run; each with who wants it, and why.
+    pub excluded: BTreeMap<HostName, String>,
+    /// What people have noted.
+    pub noted: Vec<Noted>,
     /// How the procedure ended, and under which controller, while what follows is under way.
     pub ending: Option<(RunResult, Epoch)>,
     /// Variables that have their value.
@@ -390,16 +404,7 @@ impl RunState {
             }
             Event::Reopened { node, .. } => {
                 let n = self.step(seq, *node, Trigger::Reopened)?;
-                let before = std::mem::take(&mut n.before);
-                let captured_by = n.captured_by.take();
-                let fresh = NodeState::new(n.summary.clone());
-                *n = NodeState {
-                    generation: n.generation + 1,
-                    decided: n.decided,
-                    before,
-                    captured_by,
-                    ..fresh
-                };
+                n.reopen();
             }
             Event::Held { .. }
             | Event::HoldOver { .. }
@@ -408,6 +413,10 @@ impl RunState {
             | Event::Undoing { .. }
             | Event::UndoLooked { .. }
             | Event::Undone { .. } => self.hold(record)?,
+            Event::Ordered { order, nodes } => self.order(record, order, nodes)?,
+            Event::OrderRefused { order, .. } => {
+                self.orders.insert(order.clone());
+            }
             Event::Ending { result } => self.ending = Some((result.clone(), record.epoch)),
             Event::Stopping { reason } => {
                 self.stopping.get_or_insert_with(|| reason.clone());
@@ -418,6 +427,9 @@ impl RunState {
                 self.result = Some(result.clone());
                 self.ending = None;
                 self.release = None;
+                if matches!(result, RunResult::RolledBack | RunResult::SteppedBack) {
+                    self.rollback = None;
+                }
             }
         }
         Ok(())
@@ -426,6 +438,7 @@ impl RunState {
     fn open(&mut self, controller: &Controller) {
         self.controller = Some(controller.clone());
         self.stopping = None;
+        self.pause_before.clear();
         self.interrupted = false;
         self.result = None;
         self.detached = false;

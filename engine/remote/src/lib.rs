@@ -8,6 +8,8 @@
 //!   └── file channels   one per transfer
 //! ```
 //!
+//! A run takes the lock of each host before it changes anything there; of two runs, one is refused and told who has it.
+//!
 //! An attempt is detached: it outlives the shell, the connection and the controller. It is claimed by hard link,
 //! so it runs once however often it is launched, and its result appears whole or not at all. The status of an
 //! `ssh` command is never anybody's result.
@@ -38,7 +40,7 @@ pub use error::{Fault, RemoteError};
 pub use excerpt::Excerpt;
 pub use file::Copied;
 pub use hello::Hello;
-pub use host::Host;
+pub use host::{Holder, Host, Says};
 pub use job::{Ended, Job, JobState, Offsets, Poll, Why};
 pub use kept::{InvalidKept, Kept};
 pub use report::{Report, Verdict};

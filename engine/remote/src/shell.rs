@@ -19,6 +19,7 @@ pub(crate) const LIBRARY: &str = concat!(
     include_str!("sh/common.sh"),
     include_str!("sh/job.sh"),
     include_str!("sh/wrap.sh"),
+    include_str!("sh/lock.sh"),
     include_str!("sh/shell.sh")
 );
 

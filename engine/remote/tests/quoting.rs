@@ -112,7 +112,7 @@ in_every_shell!(
 fn the_shell_sources_are_clean() {
     let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/sh");
     let read = |name: &str| std::fs::read_to_string(dir.join(name)).unwrap();
-    let library: String = ["common.sh", "job.sh", "wrap.sh", "shell.sh"]
+    let library: String = ["common.sh", "job.sh", "wrap.sh", "lock.sh", "shell.sh"]
         .iter()
         .map(|name| read(name))
         .collect();

@@ -213,10 +213,12 @@ impl Card<'_> {
         let run = run_id(state);
         let in_doubt = failures
             .iter()
-            .any(|(_, _, f)| f.kind == FailureKind::InDoubt);
+            .find(|(_, _, f)| f.kind == FailureKind::InDoubt);
         let refused = state.result == Some(RunResult::Refused);
         let resume = match () {
-            () if in_doubt => "does not repeat what is in doubt: see on the host what happened",
+            () if in_doubt.is_some() => {
+                "does not repeat what is in doubt: see on the host what happened"
+            }
             () if refused && matches!(state.stopping, Some(StopReason::NotOpen(_))) => {
                 "goes on, when the window is open"
             }
@@ -230,6 +232,9 @@ impl Card<'_> {
             () => "goes on from here, when the cause is gone",
         };
         let mut all = vec![(next::resume(state), resume)];
+        if let Some((node, ..)) = in_doubt {
+            all.extend(next::decisions(state, &facts::node_id(plan, *node)));
+        }
         let logged = failures
             .iter()
             .find(|(_, n, _)| !n.attempts.is_empty())

@@ -2,6 +2,7 @@
 
 mod ending;
 mod holds;
+mod orders;
 mod words;
 
 use std::collections::{HashMap, HashSet};
@@ -307,6 +308,14 @@ impl Narrator {
                     false => "the procedure has stopped; what follows on every ending".to_owned(),
                 },
             ),
+            Event::Ordered { order, nodes } => {
+                let (tone, text) = orders::told(plan, order, nodes);
+                one(tone, text)
+            }
+            Event::OrderRefused { problem, .. } => {
+                let (tone, text) = orders::refused(problem);
+                one(tone, text)
+            }
             Event::Stopping { reason } => one(Tone::Warn, stopping(plan, state, reason)),
             Event::Interrupted => one(Tone::Warn, words::interrupted(state)),
             Event::Detached { running } => {

@@ -30,6 +30,21 @@ pub(crate) fn resume(state: &RunState) -> String {
     format!("runbook resume {}", run_id(state))
 }
 
+/// Decides about what nobody knows the effect of.
+pub(crate) fn decisions(state: &RunState, instance: &str) -> [(String, &'static str); 2] {
+    let resume = resume(state);
+    [
+        (
+            format!("{resume} --retry {instance} --reason '…'"),
+            "has it done again, if it was not",
+        ),
+        (
+            format!("{resume} --done {instance} --evidence '…' --reason '…'"),
+            "goes on, if it was",
+        ),
+    ]
+}
+
 /// Takes back what is held, where the type is able to: a step at once, however many hosts it holds
 /// something on.
 pub(crate) fn releases(plan: &Plan, state: &RunState) -> Vec<String> {

@@ -54,6 +54,10 @@ impl RunStanding {
             Self::Ended(RunResult::Failed) => "failed",
             Self::Ended(RunResult::Refused) => "refused",
             Self::Ended(RunResult::Stopped) => "stopped",
+            Self::Ended(RunResult::Reached) => "reached",
+            Self::Ended(RunResult::RolledBack) => "rolled back",
+            Self::Ended(RunResult::SteppedBack) => "stepped back",
+            Self::Ended(RunResult::Abandoned) => "abandoned",
             Self::Damaged(_) => "damaged",
         }
     }
@@ -72,7 +76,7 @@ impl RunStanding {
     pub fn can_resume(&self) -> bool {
         match self {
             Self::Unfinished => true,
-            Self::Ended(result) => !result.is_final(),
+            Self::Ended(result) => result.goes_on(),
             Self::Running | Self::NeverBegan | Self::Damaged(_) => false,
         }
     }

@@ -151,6 +151,9 @@ fn standing(plan: &Plan, state: &RunState, running: bool, style: &Style) -> Stri
         (None, true) if state.release.is_some() => {
             (Tone::Change, "holds are being released".into())
         }
+        (None, true) if state.rollback.is_some() && state.ending.is_none() => {
+            (Tone::Change, "rolling back".into())
+        }
         (None, true) if state.ending.is_some() => (
             Tone::Change,
             "the procedure is over; what follows on every ending".into(),
@@ -173,7 +176,17 @@ fn standing(plan: &Plan, state: &RunState, running: bool, style: &Style) -> Stri
             (Tone::Warn, "detached: what runs on hosts runs on".into())
         }
         (Some(RunResult::Stopped), _) => (Tone::Warn, "stopped by a person".into()),
-        (Some(RunResult::Failed), _) => (Tone::Bad, "failed".into()),
+        (Some(RunResult::Failed), _) => match &state.rollback {
+            Some(_) => (Tone::Bad, "its rollback failed".into()),
+            None => (Tone::Bad, "failed".into()),
+        },
+        (Some(RunResult::Reached), _) => (Tone::Good, "ended where it was to end".into()),
+        (Some(RunResult::RolledBack), _) => (Tone::Good, "rolled back".into()),
+        (Some(RunResult::SteppedBack), _) => (
+            Tone::Warn,
+            "rolled back to an earlier phase; a resume goes forward".into(),
+        ),
+        (Some(RunResult::Abandoned), _) => (Tone::Warn, "abandoned".into()),
     };
     style.paint(tone, &text)
 }
@@ -183,7 +196,7 @@ fn phases(out: &mut String, plan: &Plan, state: &RunState, style: &Style) {
     out.push('\n');
     for (phase, at) in plan.phases.iter().zip(0u32..) {
         // A procedure of going back has not begun, and is not about to.
-        if phase.part == Part::Rollback {
+        if phase.part == Part::Rollback && state.rollback.is_none() {
             continue;
         }
         let tally = Tally::of(plan, state, Some(at));

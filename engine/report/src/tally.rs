@@ -73,9 +73,9 @@ impl Tally {
         self.done += 1;
         match outcome {
             Outcome::Satisfied => self.no_change += 1,
-            Outcome::Changed => self.changed += 1,
+            Outcome::Changed | Outcome::ByHand { .. } => self.changed += 1,
             Outcome::Looked | Outcome::Passed => self.ok += 1,
-            Outcome::Skipped { .. } => self.skipped += 1,
+            Outcome::Skipped { .. } | Outcome::Excluded { .. } => self.skipped += 1,
             Outcome::Failed(_) | Outcome::Left(_) => self.failed += 1,
             Outcome::Recorded(_) => self.recorded += 1,
             Outcome::LeftOut { .. } => self.left_out += 1,

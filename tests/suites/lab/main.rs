@@ -7,6 +7,7 @@ mod canary;
 mod faults;
 mod features;
 mod kills;
+mod once;
 mod refusals;
 mod signals;
 mod trials;

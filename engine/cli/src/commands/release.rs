@@ -1,7 +1,7 @@
 //! `runbook release`: what an ended run still holds is taken back by hand, under its lock and in its
 //! journal.
 
-use runbook_exec::dispatcher::Ask;
+use runbook_exec::dispatcher::{Ask, Errand};
 use runbook_exec::store::Seen;
 use runbook_model::NodeIx;
 use runbook_model::event::HeldHow;
@@ -38,7 +38,7 @@ pub(crate) fn release(cli: &Cli, args: &ReleaseArgs, output: &Output) -> Result<
     let nodes = held(&seen, &args.what)?;
     let other = SecretArg::all(&args.secrets.secret)?;
     let mut live = live(cli, &seen.plan, &other, &args.secrets, output)?;
-    live.release = Some(Ask {
+    live.errand = Errand::Release(Ask {
         nodes: nodes.clone(),
         by: format!("{} on {}", live.controller.user, live.controller.host),
         reason: reason.to_owned(),

@@ -2,15 +2,18 @@
 
 use std::io;
 
+use runbook_exec::dispatcher::Errand;
 use runbook_exec::driver::Aside;
 use runbook_exec::secrets::Vault;
-use runbook_model::plan::SecretSource;
+use runbook_exec::store::Seen;
+use runbook_model::plan::{Part, SecretSource};
 use runbook_model::text::printable;
-use runbook_model::{Plan, Watcher};
+use runbook_model::{Command, HostName, Order, Plan, RunResult, Watcher};
 use runbook_report::{Curtain, JsonLines, Lines, Progress, failure_card};
 
-use crate::args::{Cli, ResumeArgs, RunArgs, SecretArg, SecretArgs};
-use crate::commands::compile;
+use crate::args::{Cli, DecideArgs, ResumeArgs, RunArgs, SecretArg, SecretArgs};
+use crate::commands::order::{known, order, typed};
+use crate::commands::{compile, detach, mirror};
 use crate::desk::TerminalDesk;
 use crate::engine::live::{self, Ended, Live};
 use crate::engine::runs;
@@ -27,7 +30,18 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs, output: &Output) -> Result<Exit, Er
     let store = runs::store(cli)?;
     // A run that could not begin anyway asks nobody for a secret.
     live::may_begin(&store, &plan)?;
-    let live = live(cli, &plan, &[], &args.compile.secrets, output)?;
+    let until = args
+        .until
+        .as_deref()
+        .map(|id| phase(&plan, id))
+        .transpose()?;
+    let place = mirror::of_run(args.mirror.as_deref(), &plan)?;
+    if args.detach {
+        return detach::detach(&store, &plan, output);
+    }
+    let mut live = live(cli, &plan, &[], &args.compile.secrets, output)?;
+    live.until = until;
+    live.mirror = place.map(|place| mirror::keep(place, live.desk.curtain.clone()));
     finish(&live::run(&store, &plan, live)?, output)
 }
 
@@ -39,10 +53,12 @@ pub(crate) fn resume(cli: &Cli, args: &ResumeArgs, output: &Output) -> Result<Ex
         .state
         .result
         .as_ref()
-        .filter(|result| result.is_final())
+        .filter(|result| !result.goes_on())
     {
         let word = match result {
-            runbook_model::RunResult::AlreadyThere => "had nothing to do",
+            RunResult::AlreadyThere => "had nothing to do",
+            RunResult::RolledBack => "is rolled back",
+            RunResult::Abandoned => "is abandoned",
             _ => "has succeeded",
         };
         output.put(&format!(
@@ -50,9 +66,56 @@ pub(crate) fn resume(cli: &Cli, args: &ResumeArgs, output: &Output) -> Result<Ex
         ))?;
         return Ok(Exit::Done);
     }
+    let orders = decisions(&seen, &args.decide)?;
+    let place = mirror::of_run(args.mirror.as_deref(), &seen.plan)?;
     let other = SecretArg::all(&args.secrets.secret)?;
-    let live = live(cli, &seen.plan, &other, &args.secrets, output)?;
+    let mut live = live(cli, &seen.plan, &other, &args.secrets, output)?;
+    live.orders = orders;
+    live.mirror = place.map(|place| mirror::keep(place, live.desk.curtain.clone()));
     finish(&live::resume(&store, &id, live)?, output)
+}
+
+/// The position of a phase of the procedure.
+fn phase(plan: &Plan, id: &str) -> Result<u32, Error> {
+    let mut main = (0u32..)
+        .zip(&plan.phases)
+        .filter(|(_, phase)| phase.part == Part::Main);
+    main.clone()
+        .find(|(_, phase)| phase.id == id)
+        .map(|(at, _)| at)
+        .ok_or_else(|| {
+            let all: Vec<_> = main
+                .by_ref()
+                .map(|(_, phase)| printable(&phase.id))
+                .collect();
+            typed(
+                format!("the runbook has no phase `{}`", printable(id)),
+                format!("its phases are {}", all.join(", ")),
+            )
+        })
+}
+
+/// What a person has decided about what failed.
+fn decisions(seen: &Seen, args: &DecideArgs) -> Result<Vec<Order>, Error> {
+    let reason = args.reason.as_deref().unwrap_or_default();
+    let retry = args
+        .retry
+        .iter()
+        .map(|what| Command::Retry { what: what.clone() });
+    let skip = args
+        .skip
+        .iter()
+        .map(|what| Command::Skip { what: what.clone() });
+    let done = args.done.iter().map(|what| Command::Done {
+        what: what.clone(),
+        evidence: args.evidence.clone().unwrap_or_default(),
+    });
+    let all = retry.chain(skip).chain(done);
+    all.map(|command| {
+        known(seen, &command)?;
+        order(command, reason)
+    })
+    .collect()
 }
 
 /// What can be planned and not run is refused before anything is reached, all of it at once.
@@ -98,7 +161,10 @@ pub(crate) fn live(
     };
     Ok(Live {
         watchers: vec![Box::new(watcher)],
-        release: None,
+        errand: Errand::Run,
+        orders: Vec::new(),
+        until: None,
+        mirror: None,
         desk,
         secrets,
         vault: Vault::new(&cli.state_dir()?),
@@ -107,7 +173,7 @@ pub(crate) fn live(
 }
 
 /// Who shows the run, aside of it: a terminal that takes nothing must not hold it up.
-fn watcher(output: &Output) -> Result<(Aside, Option<Curtain>), Error> {
+pub(crate) fn watcher(output: &Output) -> Result<(Aside, Option<Curtain>), Error> {
     let mut curtain = None;
     let watcher: Box<dyn Watcher + Send> = if output.json {
         Box::new(JsonLines::new(io::stdout()))
@@ -124,8 +190,20 @@ fn watcher(output: &Output) -> Result<(Aside, Option<Curtain>), Error> {
     Ok((aside, curtain))
 }
 
-fn finish(ended: &Ended, output: &Output) -> Result<Exit, Error> {
+/// Hosts that nobody else can run anything on yet.
+pub(crate) fn keep_locks(hosts: &[(HostName, String)], output: &Output) {
+    for (host, problem) in hosts {
+        output.note(&format!(
+            "{} keeps the lock of this run: {}\n",
+            printable(host.as_str()),
+            printable(problem)
+        ));
+    }
+}
+
+pub(crate) fn finish(ended: &Ended, output: &Output) -> Result<Exit, Error> {
     let exit = Exit::of_run(&ended.state);
+    keep_locks(&ended.still_locked, output);
     if exit != Exit::Done {
         let style = if output.json {
             output.stderr_style()

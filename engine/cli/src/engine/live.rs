@@ -7,20 +7,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use runbook_exec::desk::Signal;
-use runbook_exec::dispatcher::{Ask, Options};
-use runbook_exec::driver::{Drive, Reach};
+use runbook_exec::dispatcher::{Errand, Options};
+use runbook_exec::driver::{self, Drive, Mirror, Reach};
 use runbook_exec::preview;
 use runbook_exec::secrets::{Purpose, Vault, settle};
 use runbook_exec::store::{Run, Store, StoreError};
 use runbook_lang::evaluate::Evaluator;
 use runbook_model::event::Controller;
-use runbook_model::{Plan, Preview, RunId, RunState, Watcher};
+use runbook_model::{HostName, Order, Plan, Preview, RunId, RunState, Watcher};
 use tokio::task::LocalSet;
 
 use crate::desk::TerminalDesk;
 use crate::error::Error;
 use crate::secrets::Secrets;
-use crate::signals;
+use crate::{signals, who};
 
 /// How long connections may take to close at the end.
 const CLOSING: Duration = Duration::from_secs(5);
@@ -37,8 +37,14 @@ pub(crate) struct Live {
     pub(crate) vault: Vault,
     /// Who this is.
     pub(crate) controller: Controller,
-    /// Holds of the ended run that are to be released; then nothing else is done.
-    pub(crate) release: Option<Ask>,
+    /// What the run is opened for.
+    pub(crate) errand: Errand,
+    /// What a person has decided about it.
+    pub(crate) orders: Vec<Order>,
+    /// The last phase that is run, by its position.
+    pub(crate) until: Option<u32>,
+    /// Where a second copy of plan and journal is kept.
+    pub(crate) mirror: Option<Mirror>,
 }
 
 /// How this controller's part of a run ended.
@@ -47,6 +53,8 @@ pub(crate) struct Ended {
     pub(crate) plan: Arc<Plan>,
     /// What was reached.
     pub(crate) state: RunState,
+    /// Hosts that keep the run's lock although it is over, and why.
+    pub(crate) still_locked: Vec<(HostName, String)>,
 }
 
 /// What can be said of a plan without asking a host.
@@ -91,10 +99,32 @@ pub(crate) fn resume(store: &Store, id: &RunId, live: Live) -> Result<Ended, Err
     drive(run, live)
 }
 
+/// How a run was abandoned.
+pub(crate) struct Abandoned {
+    /// What was reached.
+    pub(crate) state: RunState,
+    /// Hosts that keep their lock, and why.
+    pub(crate) unreleased: Vec<(HostName, String)>,
+}
+
+/// Ends a run as it stands, and frees its hosts as far as they can be reached.
+pub(crate) fn abandon(store: &Store, id: &RunId, order: Order) -> Result<Abandoned, Error> {
+    let mut run = store.take(id, &who::controller())?;
+    let state = runbook_exec::abandon::abandon(&mut run, who::controller(), order, driver::now())?;
+    let plan = run.plan.clone();
+    let unreleased = block_on(async {
+        let reach = Rc::new(Reach::new(&plan, remote()));
+        let unreleased = driver::release_locks(&plan, id, run.epoch, &reach).await;
+        close(&reach).await;
+        Ok(unreleased)
+    })?;
+    Ok(Abandoned { state, unreleased })
+}
+
 /// The lock of the run is held until this controller's part is over.
 fn drive(mut run: Run, mut live: Live) -> Result<Ended, Error> {
     let plan = Arc::new(run.plan);
-    let state = block_on(async {
+    let ending = block_on(async {
         // Before anything is started: from here on Ctrl-C is a wish, not the end.
         let signals = signals::listen(Signal::Stop, Signal::Detach)
             .map_err(|e| Error::Engine(format!("signals cannot be received: {e}")))?;
@@ -125,14 +155,24 @@ fn drive(mut run: Run, mut live: Live) -> Result<Ended, Error> {
             desk: Box::new(live.desk),
             signals,
             settled: settled.origins,
-            release: live.release,
+            errand: live.errand,
+            orders: live.orders,
+            mirror: live.mirror,
         };
-        let ending = drive.drive(Options::default()).await;
+        let options = Options {
+            until: live.until,
+            ..Options::default()
+        };
+        let ending = drive.drive(options).await;
         close(&reach).await;
-        Ok(ending?.state)
+        Ok(ending?)
     })?;
     drop(run.lock);
-    Ok(Ended { plan, state })
+    Ok(Ended {
+        plan,
+        state: ending.state,
+        still_locked: ending.still_locked,
+    })
 }
 
 /// Neither id nor directory of a run exists yet, and no verdict depends on them.

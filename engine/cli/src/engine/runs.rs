@@ -40,6 +40,22 @@ pub(crate) fn to_resume(store: &Store, wanted: Option<&str>) -> Result<RunId, Er
         })
 }
 
+/// The run that an order is for where none is named: the newest that runs or can go on.
+pub(crate) fn under_way(store: &Store) -> Result<RunId, Error> {
+    let runs = store.list()?;
+    let is = |run: &&RunSummary| {
+        let standing = standing(&run.status);
+        standing == RunStanding::Running || standing.can_resume()
+    };
+    runs.iter()
+        .find(is)
+        .map(|run| run.id.clone())
+        .ok_or_else(|| Error::Typed {
+            message: "no run is under way".into(),
+            hint: Some("name one with --run; list them: runbook runs".into()),
+        })
+}
+
 /// What an event that this engine does not know means for those who look.
 pub(crate) fn opaque(seen: &Seen) -> Option<String> {
     let opaque = seen.opaque()?;

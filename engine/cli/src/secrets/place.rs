@@ -33,7 +33,7 @@ fn absolute(path: &str) -> Option<String> {
 }
 
 /// The place of a secret, for a message.
-pub(super) fn words(source: &SecretSource) -> String {
+pub(crate) fn words(source: &SecretSource) -> String {
     match source {
         SecretSource::Env(name) => format!("the variable {}", printable(name)),
         SecretSource::File(path) => format!("the file {}", printable(path)),

@@ -288,7 +288,7 @@ impl<R: Rules> Dispatcher<R> {
         }
         self.unanswered.remove(unit);
         self.land(attempt.node);
-        if self.act == Act::Main {
+        if matches!(self.act, Act::Main | Act::Back) {
             self.stop(StopReason::OverTime(unit.clone()));
         }
     }

@@ -124,6 +124,16 @@ impl<R: Rules> Dispatcher<R> {
         }
     }
 
+    /// What was taken back under a controller that did not come to say so is not held any more.
+    pub(super) fn release_undone(&mut self) {
+        for node in self.held_nodes() {
+            if self.state.nodes[node.at()].taken_back {
+                let by = ReleasedBy::Undo;
+                self.record(Event::Released { node, by });
+            }
+        }
+    }
+
     fn watch_hold(&mut self, node: NodeIx) {
         let max = self.hold_of(node).and_then(|hold| hold.max_ms);
         let since = self.state.holds.get(&node).filter(|hold| !hold.over);
@@ -157,9 +167,7 @@ impl<R: Rules> Dispatcher<R> {
         let ends = |node: NodeIx| {
             self.hold_of(node).is_some_and(|hold| match result {
                 RunResult::Succeeded | RunResult::AlreadyThere => hold.release.is_empty(),
-                RunResult::Failed | RunResult::Refused | RunResult::Stopped => {
-                    hold.on_failure == HoldOnFailure::Release
-                }
+                _ => hold.on_failure == HoldOnFailure::Release,
             })
         };
         let held = self.state.held();

@@ -8,6 +8,7 @@ use runbook_model::{Event, Failure, FailureKind, HostName, NodeIx, Outcome};
 use super::leave::Fate;
 use super::queue::Flight;
 use super::{Act, Action, Dispatcher, Mode, Role};
+use crate::rollback::Scope;
 use crate::rules::Rules;
 
 /// A host, as this controller sees it.
@@ -44,8 +45,12 @@ impl HostRow {
 
 impl<R: Rules> Dispatcher<R> {
     pub(super) fn ready_all(&mut self) {
+        let scope = match self.act {
+            Act::Back => self.scope(),
+            _ => Scope::default(),
+        };
         let wanted: Vec<usize> = (0..self.hosts.len())
-            .filter(|at| self.is_wanted(*at))
+            .filter(|at| self.is_wanted(*at, &scope))
             .collect();
         for (at, row) in self.hosts.iter_mut().enumerate() {
             if !wanted.contains(&at) {
@@ -60,7 +65,10 @@ impl<R: Rules> Dispatcher<R> {
     }
 
     /// Whether this controller uses a host. A procedure of going back is not run here.
-    fn is_wanted(&self, at: usize) -> bool {
+    fn is_wanted(&self, at: usize, scope: &Scope) -> bool {
+        if self.state.excluded.contains_key(&self.hosts[at].name) {
+            return false;
+        }
         let nodes = (0u32..).map(NodeIx).zip(&self.roles);
         let mut there = nodes
             .filter(|(_, role)| matches!(role, Role::Instance { host, .. } if *host == at))
@@ -68,6 +76,9 @@ impl<R: Rules> Dispatcher<R> {
             .peekable();
         if let Some(release) = &self.state.release {
             return there.any(|node| release.nodes.contains(&node));
+        }
+        if self.act == Act::Back {
+            return there.any(|node| self.is_open(node) || self.goes_back_on(scope, node));
         }
         there.peek().is_none() || there.any(|node| self.parts[node.at()] != Part::Rollback)
     }
@@ -226,7 +237,7 @@ impl<R: Rules> Dispatcher<R> {
             .position(|row| row.name == *name && row.link == Link::Asked)
     }
 
-    fn flying(&self, host: usize) -> Vec<NodeIx> {
+    pub(super) fn flying(&self, host: usize) -> Vec<NodeIx> {
         let there = |node: &&NodeIx| matches!(self.roles[node.at()], Role::Instance { host: h, .. } if h == host);
         self.flights.keys().filter(there).copied().collect()
     }
@@ -277,13 +288,15 @@ impl<R: Rules> Dispatcher<R> {
             Act::Releasing | Act::ByHand => {}
             Act::Finally => self.unreachable(at, looks),
             // What an attempt does there is not known: nothing goes on beside it.
-            Act::Main if open || self.mode != Mode::Going => self.stop(StopReason::Host(host)),
-            Act::Main if looks.is_empty() => {
+            Act::Main | Act::Back if open || self.mode != Mode::Going => {
+                self.stop(StopReason::Host(host))
+            }
+            Act::Main | Act::Back if looks.is_empty() => {
                 if !self.is_borne(at) {
                     self.stop(StopReason::Host(host));
                 }
             }
-            Act::Main => self.unreachable(at, looks),
+            Act::Main | Act::Back => self.unreachable(at, looks),
         }
     }
 
@@ -310,7 +323,7 @@ impl<R: Rules> Dispatcher<R> {
     }
 
     /// Goes on when every host has answered.
-    fn readied(&mut self) {
+    pub(super) fn readied(&mut self) {
         if self.mode == Mode::Readying && self.hosts.iter().all(|row| row.link != Link::Asked) {
             self.account();
         }

@@ -170,7 +170,7 @@ impl<R: Rules> Dispatcher<R> {
         let stage = |node: NodeIx| self.state.nodes[node.at()].stage;
         let turn = match self.state.ending {
             Some(_) => Part::Finally,
-            None => Part::Main,
+            None => self.course(),
         };
         let all = (0u32..).map(NodeIx).take(self.plan.nodes.len());
         let (open, others): (Vec<NodeIx>, Vec<NodeIx>) = all

@@ -113,7 +113,10 @@ impl<R: Rules> Dispatcher<R> {
         let of_steps = self.plan.instances().filter_map(|(_, step, host)| {
             (self.plan.steps.get(step.at())?.phase == phase).then_some(host)
         });
-        said.chain(of_steps).filter(|h| !h.is_control()).collect()
+        let out = &self.state.excluded;
+        let all = said.chain(of_steps);
+        all.filter(|h| !h.is_control() && !out.contains_key(*h))
+            .collect()
     }
 
     /// The host that a node belongs to.
@@ -131,9 +134,8 @@ impl<R: Rules> Dispatcher<R> {
 
     pub(super) fn note_left(&mut self, node: NodeIx) {
         let is_left = matches!(self.state.nodes[node.at()].outcome, Some(Outcome::Left(_)));
-        if let (true, Some((step, host)), Part::Main) =
-            (is_left, self.plan.instance(node), self.parts[node.at()])
-        {
+        let follows = self.parts[node.at()] == Part::Finally;
+        if let (true, Some((step, host)), false) = (is_left, self.plan.instance(node), follows) {
             self.left.entry((step.phase, host.clone())).or_insert(node);
         }
     }
@@ -145,7 +147,7 @@ impl<R: Rules> Dispatcher<R> {
         // A look that is taken again for somebody else is not a part of the phase any more.
         let again =
             self.notes[node.at()].since.is_some() && self.state.nodes[node.at()].generation > 1;
-        if needed.is_some() || again || self.parts[node.at()] != Part::Main {
+        if needed.is_some() || again || self.parts[node.at()] == Part::Finally {
             return needed;
         }
         let (step, host) = self.plan.instance(node)?;
@@ -189,7 +191,7 @@ impl<R: Rules> Dispatcher<R> {
             }
             Role::PhaseBegin(_) | Role::Barrier { .. } | Role::DoneWhen => true,
         };
-        let outcome = if for_all && self.parts[node.at()] == Part::Main {
+        let outcome = if for_all && self.parts[node.at()] != Part::Finally {
             Outcome::Failed(Failure::new(FailureKind::Requires, reason))
         } else {
             Outcome::LeftOut { reason }
@@ -225,7 +227,7 @@ impl<R: Rules> Dispatcher<R> {
     pub(super) fn come_back(&mut self, mut again: BTreeSet<NodeIx>) {
         self.find_left();
         for node in self.graph.order().to_vec() {
-            if self.parts[node.at()] != Part::Main {
+            if self.parts[node.at()] != self.course() {
                 continue;
             }
             let n = &self.state.nodes[node.at()];

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use runbook_model::event::{AttemptEnd, Purpose, Verdict};
-use runbook_model::{AttemptId, Failure, HostName, Millis, NodeIx, Record, RunResult, Value};
+use runbook_model::{
+    AttemptId, Failure, HostName, Millis, NodeIx, Order, Record, RunResult, Value,
+};
 
 /// What happened outside.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,6 +95,8 @@ pub enum Input {
         /// How it ended.
         end: AttemptEnd,
     },
+    /// Somebody has left an order.
+    Ordered(Order),
     /// Time has passed.
     Tick,
     /// Nothing new is to start.
@@ -164,6 +168,15 @@ pub enum Action {
         /// Where.
         host: HostName,
     },
+    /// End a unit that runs; [`Input::Ended`] follows as for any other.
+    Kill {
+        /// The unit.
+        unit: AttemptId,
+        /// Of which instance.
+        node: NodeIx,
+        /// Where.
+        host: HostName,
+    },
     /// Do what the engine itself does, after everything recorded so far is durable.
     Perform {
         /// Of which instance.
@@ -199,6 +212,20 @@ pub struct Ask {
     pub reason: String,
 }
 
+/// What a controller opens a run for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Errand {
+    /// To run it, or to go on with what is under way.
+    #[default]
+    Run,
+    /// To release holds of a run that has ended.
+    Release(Ask),
+    /// To take back what it did: [`runbook_model::Command::RollBack`].
+    RollBack(Order),
+    /// To end it as it stands: [`runbook_model::Command::Abandon`].
+    Abandon(Order),
+}
+
 /// Limits of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
@@ -206,6 +233,8 @@ pub struct Options {
     pub per_host: usize,
     /// Looks and attempts at a time in all.
     pub global: usize,
+    /// The last phase that is run, by its position.
+    pub until: Option<u32>,
 }
 
 impl Default for Options {
@@ -213,6 +242,7 @@ impl Default for Options {
         Self {
             per_host: 4,
             global: 64,
+            until: None,
         }
     }
 }

@@ -191,10 +191,10 @@ impl<R: Rules> Dispatcher<R> {
 
     /// The pause may be over: the next look, or the next attempt.
     pub(super) fn unpause(&mut self, node: NodeIx, slot: bool) -> Move {
-        if self.state.nodes[node.at()]
-            .pausing_until
-            .is_some_and(|until| until > self.now)
-        {
+        let until = self.state.nodes[node.at()].pausing_until;
+        if let Some(until) = until.filter(|until| *until > self.now) {
+            // It was woken before, had to wait for something else, and the clock was set back.
+            self.pauses.insert((until, node));
             return Move::Made;
         }
         let kind = match self.roles[node.at()] {
@@ -217,8 +217,8 @@ impl<R: Rules> Dispatcher<R> {
 
     /// Everybody has reached a point. Batches may lie apart, by the clock on the wall.
     fn pass(&mut self, node: NodeIx, phase: u32, batch: Option<u32>) {
-        let main = self.parts[node.at()] == Part::Main;
-        if main && self.ends.get(&(phase, batch)) == Some(&node) && self.over_budget(phase) {
+        let follows = self.parts[node.at()] == Part::Finally;
+        if !follows && self.ends.get(&(phase, batch)) == Some(&node) && self.over_budget(phase) {
             return self.stop(StopReason::Budget(phase));
         }
         let of = self.plan.phases.get(phase as usize);

@@ -111,13 +111,16 @@ impl<R: Rules> Dispatcher<R> {
 
     /// Decides the next move of a node from its stage; with `slot` it may use one on its host.
     fn attend(&mut self, node: NodeIx, slot: bool) -> Move {
-        if self.flights.contains_key(&node) {
+        // Orders come before hosts are there: all is queued again when they are.
+        if self.flights.contains_key(&node) || self.mode == Mode::Readying {
             return Move::Made;
         }
         let stage = self.state.nodes[node.at()].stage;
         let going = self.mode == Mode::Going && !self.halted();
         let able = match stage {
-            Stage::Waiting => going && self.notes[node.at()].missing == 0,
+            Stage::Waiting => {
+                going && self.notes[node.at()].missing == 0 && !self.is_kept_back(node)
+            }
             Stage::Looking | Stage::Judging | Stage::Applied => self.settled(node),
             Stage::Pausing => going && self.settled(node),
             _ => false,
@@ -145,6 +148,7 @@ impl<R: Rules> Dispatcher<R> {
     pub(super) fn is_acting(&self, node: NodeIx) -> bool {
         match self.act {
             Act::Main => self.parts[node.at()] == Part::Main,
+            Act::Back => self.parts[node.at()] == Part::Rollback,
             Act::Finally => self.parts[node.at()] == Part::Finally,
             Act::Releasing | Act::ByHand => false,
         }

@@ -17,7 +17,11 @@ impl<R: Rules> Dispatcher<R> {
     pub(super) fn account(&mut self) {
         self.mode = Mode::Accounting;
         let main = self.act == Act::Main && self.state.ending.is_none();
-        if let Some(host) = self.missed().filter(|_| main) {
+        let down = match self.act {
+            Act::Back => self.needed_back_and_down(),
+            _ => self.missed().filter(|_| main),
+        };
+        if let Some(host) = down {
             return self.stop(StopReason::Host(self.hosts[host].name.clone()));
         }
         self.take_over_keys();
@@ -48,6 +52,20 @@ impl<R: Rules> Dispatcher<R> {
         self.enqueue_all();
     }
 
+    /// A host that is needed to go back, and cannot be used.
+    fn needed_back_and_down(&self) -> Option<usize> {
+        let scope = self.scope();
+        let nodes = (0u32..).map(NodeIx).zip(&self.roles);
+        let hosts = nodes.filter_map(|(node, role)| match role {
+            Role::Instance { host, .. } if self.goes_back_on(&scope, node) => Some((node, *host)),
+            _ => None,
+        });
+        hosts
+            .filter(|(node, _)| !scope.procedure || !self.state.nodes[node.at()].lets_pass())
+            .map(|(_, host)| host)
+            .find(|host| self.hosts[*host].link == Link::Down)
+    }
+
     /// A host that cannot be used, and without which nothing goes on. Before the first effect that is
     /// any one that is needed.
     fn missed(&self) -> Option<usize> {
@@ -70,6 +88,7 @@ impl<R: Rules> Dispatcher<R> {
         needed
             .chain(idle)
             .filter(|host| self.hosts[*host].link == Link::Down)
+            .filter(|host| !self.state.excluded.contains_key(&self.hosts[*host].name))
             .filter(|host| !(begun && self.is_borne(*host)))
             .min()
     }
@@ -94,6 +113,7 @@ impl<R: Rules> Dispatcher<R> {
     /// From here on nodes start: what failed under an earlier controller is tried again.
     pub(super) fn go(&mut self) {
         self.mode = Mode::Going;
+        self.release_undone();
         if let Some(release) = &self.state.release {
             let held = self.state.held().map(|(node, _)| node);
             let held: BTreeSet<NodeIx> = held.collect();
@@ -105,9 +125,12 @@ impl<R: Rules> Dispatcher<R> {
         if let Some((result, _)) = self.state.ending.clone() {
             return self.follow(&result);
         }
+        if self.act == Act::Back {
+            self.begin_back();
+        }
         let mut again = BTreeSet::new();
         for node in (0u32..).map(NodeIx).take(self.plan.nodes.len()) {
-            if self.parts[node.at()] != Part::Main {
+            if self.parts[node.at()] != self.course() {
                 continue;
             }
             match &self.state.nodes[node.at()].outcome {

@@ -6,6 +6,7 @@ use runbook_model::transition::Stage;
 use runbook_model::{Event, Failure, FailureKind, NodeIx, Outcome, RunResult};
 
 use super::hosts::Link;
+use super::order::Kept;
 use super::queue::Flight;
 use super::{Act, Action, Dispatcher, Mode, Role};
 use crate::rules::Rules;
@@ -18,6 +19,15 @@ impl<R: Rules> Dispatcher<R> {
         }
         self.pauses.clear();
         self.flights.retain(|_, flight| *flight != Flight::Ask);
+        if self.act == Act::Back {
+            let begun: Vec<NodeIx> = self
+                .undoing
+                .iter()
+                .copied()
+                .filter(|n| self.undo_begun(*n))
+                .collect();
+            self.undoing = begun.into_iter().collect();
+        }
     }
 
     pub(super) fn failed(&mut self, node: NodeIx) {
@@ -27,7 +37,7 @@ impl<R: Rules> Dispatcher<R> {
 
     /// What follows on every ending goes on: whoever does not want to wait for it leaves.
     pub(super) fn interrupt(&mut self) {
-        if self.act == Act::Main {
+        if matches!(self.act, Act::Main | Act::Back) {
             return self.stop(StopReason::Interrupt);
         }
         if self.act == Act::ByHand {
@@ -40,7 +50,7 @@ impl<R: Rules> Dispatcher<R> {
     }
 
     pub(super) fn detach(&mut self) {
-        if self.act == Act::Main {
+        if matches!(self.act, Act::Main | Act::Back) {
             self.stop(StopReason::Interrupt);
         }
         let running = self
@@ -71,14 +81,13 @@ impl<R: Rules> Dispatcher<R> {
             return false;
         }
         match self.act {
-            Act::Main if stopping => self.is_over(self.result()),
-            Act::Main => match self.unmoved() {
-                None => self.is_over(RunResult::Succeeded),
-                Some(text) => {
-                    self.fault(text);
-                    false
-                }
-            },
+            Act::Main | Act::Back if stopping => self.is_over(self.result()),
+            Act::Back if self.unmoved().is_none() => {
+                let result = self.is_back();
+                self.is_over(result)
+            }
+            Act::Main if self.unmoved().is_none() => self.is_over(RunResult::Succeeded),
+            Act::Main | Act::Back => self.stand_still(),
             Act::Releasing => self.begin_finally(),
             Act::Finally | Act::ByHand => {
                 let ending = self.state.ending.as_ref().map(|(result, _)| result);
@@ -90,10 +99,26 @@ impl<R: Rules> Dispatcher<R> {
         }
     }
 
+    /// Nothing moves, and the procedure is not over: somebody wants that, or the plan is wrong.
+    fn stand_still(&mut self) -> bool {
+        match self.kept_back() {
+            Kept::Wait => false,
+            Kept::Stop(reason) => {
+                self.stop(reason);
+                true
+            }
+            Kept::No => {
+                let text = self.unmoved().unwrap_or_default();
+                self.fault(text);
+                false
+            }
+        }
+    }
+
     /// A node of the procedure that has not ended.
     fn unmoved(&self) -> Option<String> {
         let nodes = self.parts.iter().zip(&self.state.nodes);
-        let mut main = nodes.filter(|(part, _)| **part == Part::Main);
+        let mut main = nodes.filter(|(part, _)| **part == self.course());
         let (_, n) = main.find(|(_, n)| !n.lets_pass())?;
         Some(format!("`{}` cannot move from {:?}", n.summary.id, n.stage))
     }
@@ -163,8 +188,15 @@ impl<R: Rules> Dispatcher<R> {
     }
 
     fn result(&self) -> RunResult {
+        // What follows on an earlier ending has not been gone on with: whoever comes next does it.
+        if self.act == Act::Main && self.state.ending.is_some() {
+            return match &self.state.stopping {
+                Some(StopReason::Interrupt | StopReason::Paused(_)) => RunResult::Stopped,
+                _ => RunResult::Failed,
+            };
+        }
         let already = self.state.stopping == Some(StopReason::AlreadyThere);
-        if !already && self.unmoved().is_none() {
+        if self.act == Act::Main && !already && self.unmoved().is_none() {
             return RunResult::Succeeded;
         }
         match &self.state.stopping {
@@ -178,14 +210,17 @@ impl<R: Rules> Dispatcher<R> {
             Some(StopReason::NotOpen(_) | StopReason::WindowClosed(_)) if !self.failed_here => {
                 RunResult::Refused
             }
-            Some(StopReason::Interrupt) if !self.failed_here => RunResult::Stopped,
+            Some(StopReason::Interrupt | StopReason::Paused(_)) if !self.failed_here => {
+                RunResult::Stopped
+            }
+            Some(StopReason::Until(_)) if !self.failed_here => RunResult::Reached,
             Some(StopReason::AlreadyThere) if !self.failed_here => RunResult::AlreadyThere,
             Some(_) => RunResult::Failed,
             None => RunResult::Succeeded,
         }
     }
 
-    fn close(&mut self, result: RunResult) {
+    pub(super) fn close(&mut self, result: RunResult) {
         self.record(Event::Closed {
             result: result.clone(),
         });

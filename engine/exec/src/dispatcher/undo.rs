@@ -7,7 +7,7 @@ use runbook_model::{Event, Failure, FailureKind, NodeIx};
 
 use super::hosts::Link;
 use super::queue::Flight;
-use super::{Action, Dispatcher, Mode, Role};
+use super::{Act, Action, Dispatcher, Mode, Role};
 use crate::rules::Rules;
 
 /// So many attempts an undo has, if the first ones were lost or never began.
@@ -18,6 +18,12 @@ impl<R: Rules> Dispatcher<R> {
     pub(super) fn undo(&mut self) -> bool {
         if self.mode != Mode::Going {
             return false;
+        }
+        if self.act == Act::Back {
+            return self
+                .ready_back()
+                .into_iter()
+                .any(|node| self.undo_one(node));
         }
         let nodes: Vec<NodeIx> = self.undoing.iter().rev().copied().collect();
         // What was done last on a host is taken back first: it may build on what was done before it.
@@ -41,9 +47,9 @@ impl<R: Rules> Dispatcher<R> {
         let undo = self.state.undos.get(&node).cloned().unwrap_or_default();
         match undo.stage {
             // Its host is gone while it runs: what becomes of it is seen by whoever comes next.
-            Stage::Intended | Stage::Running | Stage::InDoubt => self.undoing.remove(&node),
+            Stage::Intended | Stage::Running | Stage::InDoubt => self.give_up_undo(node),
             // How an earlier one failed stays on record.
-            Stage::Done if self.link_of(node) == Some(Link::Down) => self.undoing.remove(&node),
+            Stage::Done if self.link_of(node) == Some(Link::Down) => self.give_up_undo(node),
             _ if self.link_of(node) == Some(Link::Down) => {
                 let failure = Failure::new(FailureKind::Unreachable, "its host cannot be used");
                 self.undone(node, Some(failure))
@@ -52,6 +58,15 @@ impl<R: Rules> Dispatcher<R> {
             Stage::Done => self.dispatch_undo(node, 1),
             _ => self.go_on_undoing(node, &undo),
         }
+    }
+
+    /// Whoever comes next sees what becomes of it.
+    fn give_up_undo(&mut self, node: NodeIx) -> bool {
+        if self.act == Act::Back {
+            self.went_back(node, false);
+            return true;
+        }
+        self.undoing.remove(&node)
     }
 
     fn go_on_undoing(&mut self, node: NodeIx, undo: &UndoState) -> bool {
@@ -76,6 +91,9 @@ impl<R: Rules> Dispatcher<R> {
     }
 
     fn dispatch_undo(&mut self, node: NodeIx, number: u32) -> bool {
+        if self.act == Act::Back && self.halted() {
+            return self.give_up_undo(node);
+        }
         let Role::Instance { host, .. } = self.roles[node.at()] else {
             return self.undoing.remove(&node);
         };
@@ -152,6 +170,9 @@ impl<R: Rules> Dispatcher<R> {
         if well && held.is_some_and(|hold| hold.released.is_none()) {
             let by = ReleasedBy::Undo;
             self.record(Event::Released { node, by });
+        }
+        if self.act == Act::Back {
+            self.went_back(node, well);
         }
         true
     }

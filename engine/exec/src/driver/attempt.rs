@@ -24,6 +24,8 @@ const NEWS: Duration = Duration::from_secs(1);
 const CHUNK: u64 = 256 * 1024;
 /// How long something launched may take to be claimed.
 const CLAIM: Duration = Duration::from_secs(20);
+/// What an attempt that is killed is given to end by itself.
+const GRACE: Duration = Duration::from_secs(10);
 /// Between two looks for a claim.
 const LOOK: Duration = Duration::from_millis(100);
 /// What an attempt that never began is given to end.
@@ -162,6 +164,26 @@ pub(super) async fn attend(shared: Shared, followed: Followed) {
             host: followed.host,
             problem: error.fault.to_string(),
         }),
+    }
+}
+
+/// Ends a unit that runs. Whoever follows it sees its end.
+pub(super) async fn kill(shared: Shared, followed: Followed) {
+    let reached = shared
+        .reach
+        .host_as(&followed.host, followed.account.as_ref());
+    let killed = match reached.await {
+        Ok(host) => host
+            .cancel(&shared.run, &followed.unit, GRACE)
+            .await
+            .map(drop),
+        Err(error) => Err(error),
+    };
+    if let Err(error) = killed {
+        shared.send(Input::HostLost {
+            host: followed.host,
+            problem: error.fault.to_string(),
+        });
     }
 }
 

@@ -13,6 +13,7 @@ use runbook_model::{
 use runbook_remote::{Fault, Host, HostSpec, Options, RemoteError};
 use tokio::sync::Mutex;
 
+use super::locks::Place;
 use super::{Shared, attempt_prefix};
 use crate::dispatcher::Input;
 
@@ -145,8 +146,13 @@ fn account_of(plan: &Plan, node: NodeIx) -> Option<Account> {
 }
 
 /// Reaches a host and makes sure that it may be used. One that was usable before is waited for. `known` are the
-/// attempts of the journal.
-pub(super) async fn ready(shared: Shared, name: HostName, known: BTreeSet<AttemptId>) {
+/// attempts of the journal. The lock comes last: whoever waits for it waits for every host before this one.
+pub(super) async fn ready(
+    shared: Shared,
+    name: HostName,
+    known: BTreeSet<AttemptId>,
+    place: Place,
+) {
     let again = shared.reach.is_known(&name);
     let known = Known {
         attempts: known,
@@ -156,7 +162,7 @@ pub(super) async fn ready(shared: Shared, name: HostName, known: BTreeSet<Attemp
     let end = tokio::time::Instant::now() + patience;
     let mut pause = Duration::from_millis(500);
     loop {
-        match try_ready(&shared, &name, &known).await {
+        match try_ready(&shared, &name, &known, &place).await {
             Ok(input) => return shared.send(input),
             Err(error) if !error.fault.is_transient() || tokio::time::Instant::now() >= end => {
                 return shared.send(Input::HostUnusable {
@@ -188,7 +194,12 @@ impl Known {
     }
 }
 
-async fn try_ready(shared: &Shared, name: &HostName, known: &Known) -> Result<Input, RemoteError> {
+async fn try_ready(
+    shared: &Shared,
+    name: &HostName,
+    known: &Known,
+    place: &Place,
+) -> Result<Input, RemoteError> {
     let mut hello = None;
     let mut there = Vec::new();
     for account in shared.reach.accounts(name) {
@@ -208,6 +219,12 @@ async fn try_ready(shared: &Shared, name: &HostName, known: &Known) -> Result<In
             "the attempt `{attempt}` of this run is there, and the journal does not know it: the journal is an older \
              copy, or its end is lost; resume with the newest one"
         );
+        return Ok(Input::HostUnusable {
+            host: name.clone(),
+            problem,
+        });
+    }
+    if let Err(problem) = place.lock(shared).await? {
         return Ok(Input::HostUnusable {
             host: name.clone(),
             problem,

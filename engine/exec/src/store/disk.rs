@@ -64,6 +64,14 @@ pub(crate) fn write_new(path: &Path, content: &[u8]) -> Result<(), StoreError> {
     write().map_err(StoreError::io("write", path))
 }
 
+/// Creates a file under this name, whole from the moment it has the name, and durable.
+pub(crate) fn write_whole(dir: &Path, name: &str, content: &[u8]) -> Result<(), StoreError> {
+    let (unborn, path) = (dir.join(format!(".{name}")), dir.join(name));
+    write_new(&unborn, content)?;
+    fs::rename(&unborn, &path).map_err(StoreError::io("write", &path))?;
+    sync_dir(dir)
+}
+
 /// The content of a file of at most `max` bytes; nothing if it is longer.
 pub(crate) fn read(path: &Path, max: u64) -> io::Result<Option<Vec<u8>>> {
     let mut content = Vec::new();

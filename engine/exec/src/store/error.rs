@@ -118,6 +118,12 @@ pub enum StoreError {
         /// What differs.
         problem: String,
     },
+    /// An order has too many words.
+    #[error("an order has at most {limit} bytes")]
+    LargeOrder {
+        /// Bytes.
+        limit: u64,
+    },
     /// The system gives no random numbers.
     #[error("the system gives no random numbers: {problem}")]
     Entropy {

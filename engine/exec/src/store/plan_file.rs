@@ -15,9 +15,9 @@ use crate::journal::{MAX_NESTING, nesting};
 /// The largest plan, in bytes; writing and reading alike.
 pub const MAX_PLAN: u64 = 64 << 20;
 /// The plan, as JSON.
-const PLAN: &str = "plan.json";
+pub(crate) const PLAN: &str = "plan.json";
 /// Its SHA-256, as `sha256sum` writes and checks it.
-const SUM: &str = "plan.json.sha256";
+pub(crate) const SUM: &str = "plan.json.sha256";
 
 /// Writes the plan into a directory that has none. Durable once the directory is.
 pub(super) fn write(dir: &Path, plan: &Plan) -> Result<(), StoreError> {

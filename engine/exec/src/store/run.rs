@@ -13,10 +13,10 @@ use crate::journal::{self, FileJournal, Loaded, Opaque, RealFiles, Torn};
 
 /// What the name of a run that is being created begins with; no run id does.
 pub(super) const UNBORN: &str = ".new-";
-pub(super) const JOURNAL: &str = "journal.jsonl";
+pub(crate) const JOURNAL: &str = "journal.jsonl";
 pub(super) const LOCK: &str = "lock";
-const LOGS: &str = "logs";
-const INBOX: &str = "inbox";
+pub(super) const LOGS: &str = "logs";
+pub(super) const INBOX: &str = "inbox";
 
 /// A run that this controller has taken.
 #[derive(Debug)]
@@ -166,6 +166,12 @@ impl Home {
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// The file of the journal.
+    #[must_use]
+    pub fn journal(&self) -> PathBuf {
+        self.dir.join(JOURNAL)
     }
 
     /// Where others leave what they ask of the controller.

@@ -191,7 +191,8 @@ fn compare(
     let state = &course.state;
     let how = match ending {
         Ending::Closed(result) => Ok(how(result)),
-        Ending::Crashed => Err("the controller died".to_owned()),
+        Ending::Crashed | Ending::TakenOver => Err("the controller died".to_owned()),
+        Ending::Unwritten(text) | Ending::Damaged(text) => Err(text.clone()),
         Ending::Fault(text) => Err(format!("the engine contradicted itself: {text}")),
         Ending::Stuck => Err("nothing is under way, and it has not ended".to_owned()),
         Ending::Unreadable(error) => Err(error.to_string()),
@@ -290,7 +291,12 @@ fn how(result: &RunResult) -> How {
         RunResult::AlreadyThere => How::AlreadyThere,
         RunResult::Failed => How::Failed,
         RunResult::Refused => How::Refused,
-        RunResult::Stopped => How::Stopped,
+        // A scenario gives no orders: only `Stopped` is met.
+        RunResult::Stopped
+        | RunResult::Reached
+        | RunResult::RolledBack
+        | RunResult::SteppedBack
+        | RunResult::Abandoned => How::Stopped,
     }
 }
 

@@ -1,21 +1,23 @@
-//! The world itself: it carries the dispatcher's actions out in virtual time.
+//! The world itself, and the controllers that follow each other in it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use runbook_model::event::Controller;
 use runbook_model::state::FoldError;
 use runbook_model::{
-    AttemptId, Epoch, HostName, Millis, NodeIx, Outcome, Plan, Record, RunId, RunResult, RunState,
+    AttemptId, Command, Epoch, Event, Failure, FailureKind, HostName, Millis, NodeIx, Order,
+    Outcome, Plan, Record, RunResult, RunState,
 };
 
-use super::fault::Faults;
-use super::host::{Behaviour, Happening, SimHost, Truth};
+use super::fault::{Fault, Faults, Struck};
+use super::ghost::Ghost;
+use super::host::{Behaviour, Happening, SimHost, Truth, View};
+use super::ledger::Ledger;
 use super::nature::Coming;
 use super::random::Random;
 use super::tables::Tables;
-use crate::dispatcher::{Action, Ask, AttemptIds, Dispatcher, Input, Options};
+use super::wrong::Wrong;
+use crate::dispatcher::{Ask, Errand, Options};
 use crate::graph::GraphError;
 use crate::rules::Rules;
 
@@ -26,14 +28,36 @@ pub enum Ending {
     Closed(RunResult),
     /// It died.
     Crashed,
+    /// It sleeps, and another one takes over.
+    TakenOver,
+    /// The journal could not be written, and it ended for that.
+    Unwritten(String),
+    /// The journal is not what it was.
+    Damaged(String),
     /// The dispatcher found itself wrong.
     Fault(String),
-    /// Nothing is under way, and it has not ended.
+    /// Nothing is under way, and it has not ended; or it goes round for ever.
     Stuck,
     /// The journal does not fold.
     Unreadable(FoldError),
     /// The plan is not consistent.
     BadPlan(GraphError),
+}
+
+impl Ending {
+    /// Whether another controller goes on, whatever the state says.
+    pub(super) fn goes_on(&self) -> bool {
+        matches!(self, Self::Crashed | Self::TakenOver | Self::Unwritten(_))
+    }
+}
+
+/// An order that was left, and who has seen it.
+#[derive(Debug, Clone)]
+pub(super) struct Left {
+    /// After so many inputs.
+    pub(super) after: usize,
+    pub(super) order: Order,
+    pub(super) seen_by: u32,
 }
 
 /// A world with one plan.
@@ -46,22 +70,37 @@ pub struct World<R = Tables> {
     pub options: Options,
     /// What goes wrong.
     pub faults: Faults,
+    /// What the engine does wrong.
+    pub wrong: Option<Wrong>,
     /// The journal, as far as it survived.
     pub journal: Vec<Record>,
     /// What really happened on the hosts.
     pub happenings: Vec<Happening>,
+    /// What went wrong.
+    pub struck: Vec<Struck>,
     /// The time.
     pub now: Millis,
     pub(super) random: Random,
-    pub(super) behaviours: Vec<Behaviour>,
+    pub(super) behaviours: Arc<Vec<Behaviour>>,
     pub(super) truths: Vec<Truth>,
     pub(super) hosts: BTreeMap<HostName, SimHost>,
     pub(super) events: BTreeMap<(Millis, u64), Coming>,
     pub(super) sequence: u64,
-    durable: usize,
+    pub(super) ledger: Ledger,
+    /// Records that are acknowledged as durable.
+    pub(super) durable: usize,
     pub(super) undos: BTreeSet<AttemptId>,
+    /// The controller, counted from 1.
     pub(super) incarnation: u32,
-    ids: Arc<AtomicU64>,
+    pub(super) epoch: Epoch,
+    /// What the controller's clock is ahead.
+    pub(super) offset: Millis,
+    pub(super) asleep_until: Millis,
+    pub(super) inbox: Vec<Left>,
+    given: u32,
+    pub(super) ghost: Option<Ghost<R>>,
+    /// What checks said before an apply.
+    pub(super) said: BTreeMap<NodeIx, View>,
 }
 
 impl World {
@@ -76,25 +115,104 @@ impl<R: Rules + Clone> World<R> {
     /// A world where nothing has happened.
     #[must_use]
     pub fn with(plan: Arc<Plan>, behaviours: Vec<Behaviour>, rules: R, seed: u64) -> Self {
+        let nothing = RunState::default();
+        let of = |node| plan.runs_on(node).cloned();
+        let hosts = plan
+            .instances()
+            .flat_map(|(node, ..)| of(node).into_iter().chain(rules.reaches(node, &nothing)))
+            .map(|host| (host, SimHost::new()))
+            .collect();
         Self {
             truths: behaviours.iter().map(Truth::new).collect(),
             plan,
             tables: rules,
             options: Options::default(),
             faults: Faults::default(),
+            wrong: None,
             journal: Vec::new(),
             happenings: Vec::new(),
+            struck: Vec::new(),
             now: 1_000_000,
             random: Random::new(seed),
-            behaviours,
-            hosts: BTreeMap::new(),
+            behaviours: Arc::new(behaviours),
+            hosts,
             events: BTreeMap::new(),
             sequence: 0,
+            ledger: Ledger::default(),
             durable: 0,
             undos: BTreeSet::new(),
             incarnation: 0,
-            ids: Arc::new(AtomicU64::new(0)),
+            epoch: Epoch(0),
+            offset: 0,
+            asleep_until: 0,
+            inbox: Vec::new(),
+            given: 0,
+            ghost: None,
+            said: BTreeMap::new(),
         }
+    }
+
+    /// The world as it would be if the controller died now, with what chance leaves of the part of
+    /// the journal that is not durable.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        self.fork_with(false)
+    }
+
+    /// The same with the whole journal.
+    #[must_use]
+    pub fn fork_whole(&self) -> Self {
+        self.fork_with(true)
+    }
+
+    fn fork_with(&self, whole: bool) -> Self {
+        let mut fork = Self {
+            plan: Arc::clone(&self.plan),
+            tables: self.tables.clone(),
+            options: self.options,
+            faults: self.faults,
+            wrong: self.wrong,
+            journal: self.journal.clone(),
+            happenings: self.happenings.clone(),
+            struck: self.struck.clone(),
+            now: self.now,
+            random: self.random.clone(),
+            behaviours: Arc::clone(&self.behaviours),
+            truths: self.truths.clone(),
+            hosts: self.hosts.clone(),
+            events: self.events.clone(),
+            sequence: self.sequence,
+            ledger: self.ledger.left_behind(),
+            durable: self.durable,
+            undos: self.undos.clone(),
+            incarnation: self.incarnation,
+            epoch: self.epoch,
+            offset: self.offset,
+            asleep_until: self.asleep_until,
+            inbox: self.inbox.clone(),
+            given: self.given,
+            ghost: None,
+            said: self.said.clone(),
+        };
+        fork.note(Fault::Crash, None);
+        if whole {
+            fork.durable = fork.journal.len();
+        }
+        fork.lose_journal();
+        fork.leave_all();
+        fork
+    }
+
+    /// Whether a loss of power would lose nothing of the journal.
+    #[must_use]
+    pub fn all_durable(&self) -> bool {
+        self.durable == self.journal.len()
+    }
+
+    /// How many controllers there were.
+    #[must_use]
+    pub fn controllers(&self) -> u32 {
+        self.incarnation
     }
 
     /// Whether wanted state is there.
@@ -124,28 +242,69 @@ impl<R: Rules + Clone> World<R> {
     /// Controllers follow each other until the run is over, or as many as given. A run that no
     /// resume can move on ends it too.
     pub fn run_to_end(&mut self, controllers: usize) -> Vec<Ending> {
+        self.follow_up(controllers, Vec::new(), &mut |_| {})
+    }
+
+    /// The same; the world is shown before each action.
+    pub fn run_to_end_watched(
+        &mut self,
+        controllers: usize,
+        each: &mut dyn FnMut(&Self),
+    ) -> Vec<Ending> {
+        self.follow_up(controllers, Vec::new(), each)
+    }
+
+    /// The same for a run that is taken back. Whoever wants that says so again until it is written.
+    pub fn roll_back_to_end(
+        &mut self,
+        to: Option<&str>,
+        controllers: usize,
+        each: &mut dyn FnMut(&Self),
+    ) -> Vec<Ending> {
+        let written = |record: &Record| {
+            matches!(&record.event, Event::Ordered { order, .. }
+                if matches!(order.command, Command::RollBack { .. }))
+        };
         let mut endings = Vec::new();
-        while endings.len() < controllers {
-            let ending = self.run();
-            let over = match &ending {
-                Ending::Closed(RunResult::Failed) => self.needs_a_person(),
-                Ending::Closed(result) => result.is_final(),
-                Ending::Crashed => false,
-                Ending::Fault(_) | Ending::Stuck | Ending::Unreadable(_) | Ending::BadPlan(_) => {
-                    true
-                }
-            };
+        while endings.len() < controllers && !self.journal.iter().any(written) {
+            let to = to.map(str::to_owned);
+            let order = self.order(Command::RollBack { to });
+            let ending = self.control(Errand::RollBack(order), each);
             endings.push(ending);
-            if over {
+        }
+        self.follow_up(controllers, endings, each)
+    }
+
+    fn follow_up(
+        &mut self,
+        controllers: usize,
+        mut endings: Vec<Ending>,
+        each: &mut dyn FnMut(&Self),
+    ) -> Vec<Ending> {
+        let over = |world: &Self, ending: &Ending| match ending {
+            Ending::Closed(RunResult::Failed) => world.needs_a_person(),
+            Ending::Closed(result) => result.is_final(),
+            ending => !ending.goes_on(),
+        };
+        while endings.len() < controllers && !endings.last().is_some_and(|e| over(self, e)) {
+            // Whoever died may have said before that all is over.
+            let last = self.journal.last().map(|record| &record.event);
+            if let Some(Event::Closed { result }) = last.filter(|_| !endings.is_empty())
+                && result.is_final()
+            {
+                endings.push(Ending::Closed(result.clone()));
                 break;
             }
-            self.now += 1 + i64::try_from(self.random.below(2000)).unwrap_or(0);
+            if !endings.is_empty() {
+                self.now += 1 + i64::try_from(self.random.below(2000)).unwrap_or(0);
+            }
+            let ending = self.control(Errand::Run, each);
+            endings.push(ending);
         }
         endings
     }
 
     fn needs_a_person(&self) -> bool {
-        use runbook_model::{Failure, FailureKind};
         let in_doubt = |o: &Option<Outcome>| {
             matches!(
                 o,
@@ -161,193 +320,79 @@ impl<R: Rules + Clone> World<R> {
 
     /// One controller's part: opens the run, or takes it over from the journal.
     pub fn run(&mut self) -> Ending {
-        self.control(None)
+        self.control(Errand::Run, &mut |_| {})
+    }
+
+    /// The same; the world is shown before each action.
+    pub fn run_watched(&mut self, each: &mut dyn FnMut(&Self)) -> Ending {
+        self.control(Errand::Run, each)
     }
 
     /// One controller's part: releases what the ended run holds.
     pub fn release(&mut self, nodes: Vec<NodeIx>) -> Ending {
         let (by, reason) = ("somebody".to_owned(), "because".to_owned());
-        self.control(Some(Ask { nodes, by, reason }))
+        let ask = Ask { nodes, by, reason };
+        self.control(Errand::Release(ask), &mut |_| {})
     }
 
-    fn control(&mut self, ask: Option<Ask>) -> Ending {
-        let state = match self.state() {
-            Ok(state) => state,
-            Err(error) => return Ending::Unreadable(error),
-        };
-        self.incarnation += 1;
-        let epoch = Epoch(state.epoch.0 + 1);
-        let ids = Arc::clone(&self.ids);
-        let next = move || {
-            let number = ids.fetch_add(1, Ordering::Relaxed);
-            AttemptId::new(format!("a{number}")).expect("a valid attempt id")
-        };
-        let ids: AttemptIds = Box::new(next);
-        let plan = Arc::clone(&self.plan);
-        let mut dispatcher =
-            match Dispatcher::resume(plan, self.tables.clone(), self.options, ids, state) {
-                Ok(dispatcher) => dispatcher,
-                Err(error) => return Ending::BadPlan(error),
-            };
-        let run = RunId::new("sim").expect("a valid run id");
-        let controller = Controller {
-            host: "sim".into(),
-            pid: self.incarnation,
-            user: "sim".into(),
-            engine: "sim".into(),
-        };
-        let mut wake = None;
-        let mut actions = match ask {
-            Some(ask) => dispatcher.release(self.now, controller, epoch, ask),
-            None => dispatcher.open(self.now, run, controller, epoch),
-        };
-        loop {
-            match self.carry_out(actions, &mut wake) {
-                Some(Ending::Crashed) => return self.crash(),
-                Some(ending) => {
-                    self.durable = self.journal.len();
-                    self.abandon();
-                    return ending;
-                }
-                None => {}
-            }
-            if self.faults.strikes(self.faults.interrupt, &mut self.random) {
-                let input = if self.random.chance(300) {
-                    Input::Detach
-                } else {
-                    Input::Interrupt
-                };
-                actions = dispatcher.handle(self.now, input);
-                continue;
-            }
-            let next = self.events.first_key_value().map(|((at, _), _)| *at);
-            actions = match (next, wake) {
-                (at, Some(tick)) if at.is_none_or(|at| tick < at) => {
-                    wake = None;
-                    self.now = self.now.max(tick);
-                    dispatcher.handle(self.now, Input::Tick)
-                }
-                (Some(_), _) => match self.next_input() {
-                    Some(input) => dispatcher.handle(self.now, input),
-                    None => Vec::new(),
-                },
-                (None, _) => return Ending::Stuck,
-            };
-        }
+    /// One controller's part: takes back what the run did.
+    pub fn roll_back(&mut self, to: Option<String>) -> Ending {
+        let order = self.order(Command::RollBack { to });
+        self.control(Errand::RollBack(order), &mut |_| {})
     }
 
-    fn crash(&mut self) -> Ending {
-        let volatile = self.journal.len() - self.durable;
-        let kept = usize::try_from(self.random.below(volatile as u64 + 1)).unwrap_or(0);
-        self.journal.truncate(self.durable + kept);
-        self.durable = self.journal.len();
-        self.abandon();
-        Ending::Crashed
+    /// One controller's part: ends the run as it stands.
+    pub fn abandon(&mut self) -> Ending {
+        let order = self.order(Command::Abandon);
+        self.control(Errand::Abandon(order), &mut |_| {})
     }
 
-    /// What the controller did itself ends with it, before or after its effect; a launch that has
-    /// left it may still arrive, however late.
-    fn abandon(&mut self) {
-        let performing = self.events.iter().filter_map(|(key, coming)| match coming {
-            Coming::Perform { node, attempt, .. } => Some((*key, *node, attempt.clone())),
-            _ => None,
+    /// Leaves an order for the controller that is there, or comes, after that many of its inputs.
+    pub fn leave(&mut self, after: usize, command: Command) {
+        let order = self.order(command);
+        self.inbox.push(Left {
+            after,
+            order,
+            seen_by: 0,
         });
-        let performing: Vec<_> = performing.collect();
-        for (key, node, attempt) in performing {
-            self.events.remove(&key);
-            if self.random.chance(500) {
-                self.effect(node, attempt);
-            }
+    }
+
+    fn order(&mut self, command: Command) -> Order {
+        self.given += 1;
+        Order {
+            id: format!("o{}", self.given),
+            by: "somebody".into(),
+            reason: "because".into(),
+            command,
         }
     }
 
-    /// Does as told, in order; the controller may die between any two.
-    fn carry_out(&mut self, actions: Vec<Action>, wake: &mut Option<Millis>) -> Option<Ending> {
-        for action in actions {
-            if self.faults.strikes(self.faults.crash, &mut self.random) {
-                return Some(Ending::Crashed);
-            }
-            match action {
-                Action::Record(record) => self.journal.push(record),
-                Action::Wake { at } => *wake = Some(at),
-                Action::End(result) => return Some(Ending::Closed(result)),
-                Action::Fault(text) => return Some(Ending::Fault(text)),
-                Action::Ready { host } => self.ready(&host),
-                Action::Ask { node } => {
-                    let approved = self.truths[node.at()].answer(&self.behaviours[node.at()]);
-                    self.later(
-                        50,
-                        Coming::Input(
-                            self.incarnation,
-                            None,
-                            Input::Answered {
-                                node,
-                                approved,
-                                by: "somebody".into(),
-                            },
-                        ),
-                    );
-                }
-                Action::Perform { node, attempt } => {
-                    self.durable = self.journal.len();
-                    self.began(node, attempt.clone());
-                    let takes = self.behaviours[node.at()].takes;
-                    self.later(
-                        takes,
-                        Coming::Perform {
-                            node,
-                            attempt,
-                            incarnation: self.incarnation,
-                        },
-                    );
-                }
-                Action::Look {
-                    look,
-                    node,
-                    purpose,
-                } => {
-                    let host = self.host_of(node);
-                    let from = self.link(&host);
-                    let takes = self.behaviours[node.at()].looks;
-                    self.later(
-                        takes,
-                        Coming::Look {
-                            host: host.clone(),
-                            look,
-                            node,
-                            purpose,
-                            from,
-                        },
-                    );
-                    self.misfortune(&host);
-                }
-                Action::Undo { unit, node, host } => {
-                    self.durable = self.journal.len();
-                    self.undos.insert(unit.clone());
-                    self.launch(unit, node, &host);
-                }
-                Action::Attend { unit, node, host } => {
-                    let from = self.link(&host);
-                    self.later(
-                        2,
-                        Coming::Attend {
-                            host: host.clone(),
-                            unit,
-                            node,
-                            from,
-                        },
-                    );
-                    self.misfortune(&host);
-                }
-                Action::Launch {
-                    unit, node, host, ..
-                } => {
-                    self.durable = self.journal.len();
-                    self.launch(unit, node, &host);
-                }
-            }
+    /// What the controller's clock says.
+    pub(super) fn clock(&self) -> Millis {
+        self.now.saturating_add(self.offset)
+    }
+
+    /// Whether a fault happens now; if so, that is written down.
+    pub(super) fn strikes(
+        &mut self,
+        per_mille: u32,
+        fault: Fault,
+        host: Option<&HostName>,
+    ) -> bool {
+        let strikes = self.faults.strikes(per_mille, &mut self.random);
+        if strikes {
+            self.note(fault, host);
         }
-        None
+        strikes
+    }
+
+    pub(super) fn note(&mut self, fault: Fault, host: Option<&HostName>) {
+        self.struck.push(Struck {
+            fault,
+            host: host.cloned(),
+            during: self.incarnation,
+            seq: self.journal.len() as u64,
+        });
     }
 }
 

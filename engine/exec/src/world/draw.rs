@@ -11,16 +11,48 @@ use super::host::Behaviour;
 use super::random::Random;
 use super::sketch::{Sketch, some_expr};
 
+/// How large a plan may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    /// Phases.
+    pub layers: u64,
+    /// Rows of instances in a phase.
+    pub rows: u64,
+    /// Instances in a row.
+    pub parts: u64,
+}
+
+impl Size {
+    /// A handful of instances: most mistakes show in small plans.
+    pub const SMALL: Self = Self {
+        layers: 2,
+        rows: 2,
+        parts: 1,
+    };
+    /// A few dozen.
+    pub const LARGE: Self = Self {
+        layers: 4,
+        rows: 4,
+        parts: 3,
+    };
+}
+
+/// A large plan: see [`plan_of`].
+#[must_use]
+pub fn plan(random: &mut Random) -> (Plan, Vec<Behaviour>) {
+    plan_of(random, Size::LARGE)
+}
+
 /// A plan in layers, one phase a layer, with everything that a step may have, and how each of its
 /// instances behaves; all from the seed.
 #[must_use]
-pub fn plan(random: &mut Random) -> (Plan, Vec<Behaviour>) {
+pub fn plan_of(random: &mut Random, size: Size) -> (Plan, Vec<Behaviour>) {
     let mut sketch = Sketch::new();
     let mut behaviours = Vec::new();
     let hosts = ["h1", "h2", "h3", "control"];
     let mut earlier: Vec<NodeIx> = Vec::new();
     let mut barrier = None;
-    for layer in 0..1 + random.below(4) {
+    for layer in 0..1 + random.below(size.layers) {
         let begin = sketch.phase(&format!("p{layer}"), random.chance(200));
         behaviours.push(Behaviour::default());
         random_policy(&mut sketch, random);
@@ -28,9 +60,9 @@ pub fn plan(random: &mut Random) -> (Plan, Vec<Behaviour>) {
             sketch.order(barrier, begin);
         }
         let mut mine = Vec::new();
-        for at in 0..1 + random.below(4) {
+        for at in 0..1 + random.below(size.rows) {
             let mut last: BTreeMap<&str, NodeIx> = BTreeMap::new();
-            for part in 0..1 + random.below(3) {
+            for part in 0..1 + random.below(size.parts) {
                 let host = *random.pick(&hosts);
                 let node =
                     random_instance(&mut sketch, random, &format!("s{layer}_{at}_{part}"), host);
@@ -71,6 +103,9 @@ pub fn plan(random: &mut Random) -> (Plan, Vec<Behaviour>) {
     }
     if random.chance(400) {
         end_with(&mut sketch, random, &mut behaviours, &earlier);
+    }
+    if random.chance(150) {
+        back_by_procedure(&mut sketch, random, &mut behaviours);
     }
     (sketch.done(), behaviours)
 }
@@ -177,6 +212,24 @@ fn roll(
     end
 }
 
+/// A procedure of its own to go back with.
+fn back_by_procedure(sketch: &mut Sketch, random: &mut Random, behaviours: &mut Vec<Behaviour>) {
+    let begin = sketch.phase("back", false);
+    behaviours.push(Behaviour::default());
+    sketch.last_phase().part = Part::Rollback;
+    let mut last = begin;
+    for (at, host) in ["h2", "h1"].into_iter().enumerate() {
+        let node = sketch.ordinary(&format!("b{at}"), host);
+        behaviours.push(Behaviour {
+            fails_first: if random.chance(200) { 1 } else { 0 },
+            takes: 1 + i64::try_from(random.below(100)).expect("small"),
+            ..Behaviour::default()
+        });
+        sketch.requires(last, node);
+        last = node;
+    }
+}
+
 /// What follows on every ending; it may release what an earlier step holds.
 fn end_with(
     sketch: &mut Sketch,
@@ -239,6 +292,7 @@ fn random_instance(sketch: &mut Sketch, random: &mut Random, id: &str, host: &st
     step.critical = random.chance(150);
     step.when = random.chance(150).then(some_expr);
     step.expect = random.chance(200).then(some_expr);
+    step.undo_none = random.chance(100);
     let looks = matches!(kind, K::Probe | K::Assert);
     step.fresh_ms = (looks && random.chance(500)).then(|| *random.pick(&[0, 5, 100, 60_000]));
     step.once = kind == K::Probe && step.fresh_ms.is_none() && random.chance(300);
@@ -246,7 +300,7 @@ fn random_instance(sketch: &mut Sketch, random: &mut Random, id: &str, host: &st
         step.until = Some(runbook_model::step::Until {
             every_ms: 5 + random.below(50),
             passes: 1 + u32::try_from(random.below(3)).expect("small"),
-            within_ms: 20_000,
+            within_ms: 1_000,
             fatal: random.chance(300).then(some_expr),
         });
     }

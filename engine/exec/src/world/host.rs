@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use runbook_model::event::{AttemptEnd, Purpose, Verdict};
 use runbook_model::step_type::TypeKind;
-use runbook_model::{AttemptId, Failure, FailureKind, Millis, NodeIx, Value};
+use runbook_model::{AttemptId, Epoch, Failure, FailureKind, Millis, NodeIx, Value};
 
 use super::tables::{FATAL, OK};
 use crate::dispatcher::UnitFound;
@@ -82,6 +82,10 @@ pub struct Happening {
     pub at: Millis,
     /// To which instance.
     pub node: NodeIx,
+    /// Under which controller, counted from 1.
+    pub during: u32,
+    /// The last event that was in its journal.
+    pub seq: u64,
     /// What.
     pub what: What,
 }
@@ -220,6 +224,12 @@ pub(super) struct SimHost {
     /// Raised whenever a link is lost: what was under way on an older one never arrives.
     pub(super) link: u32,
     pub(super) reachable_from: Millis,
+    /// Until then nothing comes back, and what is sent may be lost.
+    pub(super) deaf_until: Millis,
+    /// Until then what is sent may be late.
+    pub(super) slow_until: Millis,
+    /// The highest epoch of a controller that was here.
+    pub(super) epoch: Epoch,
     pub(super) units: BTreeMap<AttemptId, Unit>,
 }
 
@@ -238,7 +248,7 @@ pub(super) enum UnitNow {
     Cancelled,
     Running,
     Done(AttemptEnd),
-    Lost,
+    Lost(&'static str),
 }
 
 impl SimHost {
@@ -247,6 +257,9 @@ impl SimHost {
             boot: 1,
             link: 0,
             reachable_from: 0,
+            deaf_until: 0,
+            slow_until: 0,
+            epoch: Epoch(0),
             units: BTreeMap::new(),
         }
     }
@@ -272,7 +285,7 @@ impl SimHost {
         match &unit.now {
             UnitNow::Cancelled => UnitFound::NoTrace,
             UnitNow::Done(end) => UnitFound::Ended(end.clone()),
-            UnitNow::Lost => UnitFound::Lost("the host has booted since".into()),
+            UnitNow::Lost(found) => UnitFound::Lost((*found).to_owned()),
             UnitNow::Running => {
                 unit.watch = Some(watch);
                 UnitFound::Running

@@ -5,25 +5,35 @@ use std::collections::BTreeMap;
 
 use runbook_model::event::{AttemptEnd, Purpose};
 use runbook_model::step_type::TypeKind;
-use runbook_model::{AttemptId, HostName, Millis, NodeIx};
+use runbook_model::{AttemptId, Epoch, HostName, Millis, NodeIx};
 
 use super::controller::World;
-use super::host::{Happening, SimHost, Unit, UnitNow, What};
-use crate::dispatcher::Input;
+use super::fault::Fault;
+use super::host::{Happening, SimHost, Unit, UnitNow, View, What};
+use super::wrong::Wrong;
+use crate::dispatcher::{Input, UnitFound};
 use crate::rules::Rules;
 
 /// Something under way.
+#[derive(Debug, Clone)]
 pub(super) enum Coming {
     /// To the controller of this incarnation, on this link if it comes from a host.
     Input(u32, Option<(HostName, u32)>, Input),
-    /// A launch, from the controller of this incarnation over this link.
+    /// A launch, from the controller of this incarnation and epoch over this link; only under this
+    /// boot.
     Launch {
         host: HostName,
         unit: AttemptId,
         node: NodeIx,
         from: (u32, u32),
+        epoch: Epoch,
+        boot: String,
         answered: bool,
     },
+    /// A host answers whether it may be used.
+    Ready { host: HostName, incarnation: u32 },
+    /// A controller notices that a link is dead.
+    Noticed { host: HostName, incarnation: u32 },
     /// A running attempt reaches its end, under this boot.
     End {
         host: HostName,
@@ -35,6 +45,12 @@ pub(super) enum Coming {
         host: HostName,
         unit: AttemptId,
         node: NodeIx,
+        from: (u32, u32),
+    },
+    /// A unit is to be ended.
+    Kill {
+        host: HostName,
+        unit: AttemptId,
         from: (u32, u32),
     },
     /// A check ends.
@@ -54,169 +70,114 @@ pub(super) enum Coming {
 }
 
 impl<R: Rules + Clone> World<R> {
-    pub(super) fn launch(&mut self, unit: AttemptId, node: NodeIx, host: &HostName) {
-        let from = self.link(host);
-        let silent = self.faults.strikes(self.faults.silence, &mut self.random);
-        if let Some(limit) = self.behaviours[node.at()].limit {
-            self.later_from(host, limit, Input::OverTime { unit: unit.clone() });
-        }
-        let arrives = !silent || self.random.chance(600);
-        if arrives {
-            let delay = if silent {
-                1 + i64::try_from(self.random.below(300)).unwrap_or(0)
-            } else {
-                2
-            };
-            let launch = Coming::Launch {
-                host: host.clone(),
-                unit: unit.clone(),
-                node,
-                from,
-                answered: !silent,
-            };
-            self.later(delay, launch);
-        }
-        if silent {
-            self.later_from(host, 20, Input::LaunchUnknown { unit });
-        }
-        self.misfortune(host);
-    }
-
-    /// A host is there from the first time that it is asked for: nothing goes to it before that.
+    /// The controller wants to use a host. It is there from the first time that it is asked for.
     pub(super) fn ready(&mut self, host: &HostName) {
         if !self.hosts.contains_key(host) {
             self.hosts.insert(host.clone(), SimHost::new());
         }
-        if self
-            .faults
-            .strikes(self.faults.unreachable, &mut self.random)
-        {
+        let unreachable = self.faults.unreachable;
+        let incarnation = self.incarnation;
+        if self.strikes(unreachable, Fault::Unreachable, Some(host)) {
             let problem = "no route to host".to_owned();
-            return self.later_from(
-                host,
-                30,
-                Input::HostUnusable {
-                    host: host.clone(),
-                    problem,
-                },
-            );
+            let host = host.clone();
+            let answer = Input::HostUnusable { host, problem };
+            return self.later(30, Coming::Input(incarnation, None, answer));
         }
-        let there = &self.hosts[host];
-        let delay = (there.reachable_from - self.now).max(0) + 5;
-        let boot = there.boot_id();
-        let machine = format!("machine-{host}");
-        self.later_from(
-            host,
-            delay,
-            Input::HostReady {
-                host: host.clone(),
-                boot,
-                machine,
-                clock_offset_ms: 0,
-            },
-        );
-    }
-
-    /// The link breaks, or the host reboots, now or a little later than what was just sent.
-    pub(super) fn misfortune(&mut self, host: &HostName) {
-        let reboots = self.faults.strikes(self.faults.reboot, &mut self.random);
-        if !reboots && !self.faults.strikes(self.faults.cut, &mut self.random) {
-            return;
-        }
-        if reboots {
-            self.reboot(host);
-        }
-        let lost = Input::HostLost {
-            host: host.clone(),
-            problem: "connection reset".into(),
-        };
-        let down = i64::try_from(self.random.below(200)).unwrap_or(0);
-        let there = self.hosts.get_mut(host).expect("a host of the plan");
-        there.link += 1;
-        there.reachable_from = self.now + down;
-        self.later(0, Coming::Input(self.incarnation, None, lost));
-    }
-
-    /// What ran is cut off, before or after its effect; the trace of it may be gone as well.
-    fn reboot(&mut self, host: &HostName) {
-        let there = self.hosts.get_mut(host).expect("a host of the plan");
-        there.boot += 1;
-        let running = there
-            .units
-            .iter()
-            .filter(|(_, unit)| matches!(unit.now, UnitNow::Running));
-        let running: Vec<_> = running.map(|(id, unit)| (id.clone(), unit.node)).collect();
-        for (id, node) in running {
-            let (effect, forgotten) = (self.random.chance(500), self.random.chance(300));
-            if effect {
-                self.effect(node, id.clone());
-            }
-            let units = &mut self.hosts.get_mut(host).expect("a host of the plan").units;
-            if forgotten {
-                units.remove(&id);
-            } else if let Some(unit) = units.get_mut(&id) {
-                unit.now = UnitNow::Lost;
-            }
-        }
+        let delay = (self.hosts[host].reachable_from - self.now).max(0) + 5;
+        let host = host.clone();
+        self.later(delay, Coming::Ready { host, incarnation });
     }
 
     /// The next thing happens; what it tells the controller, if anything.
     pub(super) fn next_input(&mut self) -> Option<Input> {
         let ((at, _), coming) = self.events.pop_first()?;
         self.now = self.now.max(at);
+        let (host, input) = self.happen(coming)?;
+        let incarnation = self.incarnation;
+        let from = host.map(|host| (self.hosts[&host].link, host));
+        if self.now < self.asleep_until {
+            let from = from.map(|(link, host)| (host, link));
+            let later = self.asleep_until - self.now;
+            self.later(later, Coming::Input(incarnation, from, input));
+            return None;
+        }
+        let Some((link, host)) = from else {
+            return Some(input);
+        };
+        match self.lag(&host) {
+            0 => Some(input),
+            lag => {
+                let from = Some((host, link));
+                self.later(lag, Coming::Input(incarnation, from, input));
+                None
+            }
+        }
+    }
+
+    /// Something happens; what a host, or who else, tells the controller.
+    fn happen(&mut self, coming: Coming) -> Option<(Option<HostName>, Input)> {
+        let answers = |host: HostName, input| Some((Some(host), input));
         match coming {
             Coming::Input(incarnation, link, input) => {
-                let current = link.is_none_or(|(host, link)| self.hosts[&host].link == link);
-                (incarnation == self.incarnation && current).then_some(input)
+                let current = match &link {
+                    Some((host, link)) => self.hears(host, (incarnation, *link)),
+                    None => incarnation == self.incarnation,
+                };
+                current.then_some((None, input))
+            }
+            Coming::Ready { host, incarnation } => self.answer_ready(host, incarnation),
+            Coming::Noticed { host, incarnation } => {
+                if incarnation != self.incarnation {
+                    return None;
+                }
+                self.hosts.get_mut(&host)?.link += 1;
+                let problem = "the connection timed out".to_owned();
+                let lost = Input::HostLost { host, problem };
+                Some((None, lost))
             }
             Coming::Launch {
                 host,
                 unit,
                 node,
                 from,
+                epoch,
+                boot,
                 answered,
             } => {
-                let boot = self.hosts[&host].boot;
-                let there = self.hosts.get_mut(&host).expect("a host of the plan");
-                if !there.units.contains_key(&unit) {
-                    let watch = answered.then_some(from);
-                    there.units.insert(
-                        unit.clone(),
-                        Unit {
-                            node,
-                            now: UnitNow::Running,
-                            watch,
-                        },
-                    );
-                    self.began(node, unit.clone());
-                    let takes = self.behaviours[node.at()].takes;
-                    self.later(
-                        takes,
-                        Coming::End {
-                            host: host.clone(),
-                            unit: unit.clone(),
-                            boot,
-                        },
-                    );
+                if !self.arrives(&host) || !self.lets_launch(&host, epoch, &boot) {
+                    return None;
                 }
-                (answered && from == self.link(&host)).then_some(Input::Launched { unit })
+                self.claim(&host, &unit, node, answered.then_some(from));
+                let hears = answered && self.hears(&host, from);
+                hears.then_some((Some(host), Input::Launched { unit }))
             }
-            Coming::End { host, unit, boot } => self.end(&host, unit, boot),
+            Coming::End { host, unit, boot } => {
+                let input = self.end(&host, unit, boot)?;
+                answers(host, input)
+            }
+            Coming::Kill { host, unit, from } => {
+                let goes = self.arrives(&host) && from.0 == self.incarnation;
+                let input = goes.then(|| self.kill(&host, unit)).flatten()?;
+                answers(host, input)
+            }
             Coming::Attend {
                 host,
                 unit,
                 node,
                 from,
             } => {
-                if from != self.link(&host) {
+                if !self.arrives(&host) || from.0 != self.incarnation {
                     return None;
                 }
-                let found = self
-                    .hosts
-                    .get_mut(&host)
-                    .expect("a host of the plan")
-                    .attend(&unit, node, from);
-                Some(Input::UnitState { unit, found })
+                let there = self.hosts.get_mut(&host)?;
+                let mut found = there.attend(&unit, node, from);
+                if self.wrong == Some(Wrong::NoDoubt) && matches!(found, UnitFound::Lost(_)) {
+                    found = UnitFound::Ended(AttemptEnd::NeverBegan);
+                }
+                if !self.hears(&host, from) {
+                    return None;
+                }
+                answers(host, Input::UnitState { unit, found })
             }
             Coming::Look {
                 host,
@@ -225,24 +186,19 @@ impl<R: Rules + Clone> World<R> {
                 purpose,
                 from,
             } => {
-                if from != self.link(&host) {
+                if !self.arrives(&host) || !self.hears(&host, from) {
                     return None;
                 }
-                self.happenings.push(Happening {
-                    at: self.now,
-                    node,
-                    what: What::Look,
-                });
-                let kind = self.kind_of(node);
-                let view = self.truths[node.at()].look(&self.behaviours[node.at()], kind, purpose);
+                let view = self.take_a_look(node, purpose);
                 let before = BTreeMap::from([("was".to_owned(), "old".to_owned())]);
-                Some(Input::Looked {
+                let looked = Input::Looked {
                     look,
                     node,
                     verdict: view.verdict,
                     outputs: view.outputs,
                     before,
-                })
+                };
+                answers(host, looked)
             }
             Coming::Perform {
                 node,
@@ -250,13 +206,124 @@ impl<R: Rules + Clone> World<R> {
                 incarnation,
             } => {
                 let end = self.effect(node, attempt.clone());
-                (incarnation == self.incarnation).then_some(Input::Performed { node, attempt, end })
+                let performed = Input::Performed { node, attempt, end };
+                (incarnation == self.incarnation).then_some((None, performed))
             }
         }
     }
 
+    /// Whether what was sent to a host arrives.
+    fn arrives(&mut self, host: &HostName) -> bool {
+        self.hosts[host].deaf_until <= self.now || self.random.chance(500)
+    }
+
+    /// Whether the controller that is there hears what a host says over this link.
+    fn hears(&self, host: &HostName, from: (u32, u32)) -> bool {
+        let there = &self.hosts[host];
+        from == (self.incarnation, there.link) && there.deaf_until <= self.now
+    }
+
+    fn answer_ready(
+        &mut self,
+        host: HostName,
+        incarnation: u32,
+    ) -> Option<(Option<HostName>, Input)> {
+        if incarnation != self.incarnation {
+            return None;
+        }
+        let (now, epoch) = (self.now, self.epoch);
+        let there = self.hosts.get_mut(&host)?;
+        if there.reachable_from > now {
+            let later = there.reachable_from - now;
+            self.later(later, Coming::Ready { host, incarnation });
+            return None;
+        }
+        there.deaf_until = 0;
+        there.epoch = there.epoch.max(epoch);
+        let boot = there.boot_id();
+        let machine = format!("machine-{host}");
+        let ready = Input::HostReady {
+            host,
+            boot,
+            machine,
+            clock_offset_ms: 0,
+        };
+        Some((None, ready))
+    }
+
+    /// Whether a host takes a launch: not under another boot, and hardly ever from a controller that
+    /// was followed by another one. Between that question and the claim there is a moment.
+    fn lets_launch(&mut self, host: &HostName, epoch: Epoch, boot: &str) -> bool {
+        let there = &self.hosts[host];
+        let fenced = there.epoch > epoch && self.wrong != Some(Wrong::NoFence);
+        there.boot_id() == boot && (!fenced || self.in_the_gap(host, epoch))
+    }
+
+    /// A launch that was asked about before its controller's follower was there is claimed after.
+    fn in_the_gap(&mut self, host: &HostName, epoch: Epoch) -> bool {
+        let next = self.hosts[host].epoch.0 == epoch.0 + 1;
+        next && self.ghost.is_none() && self.random.chance(300)
+    }
+
+    fn claim(
+        &mut self,
+        host: &HostName,
+        unit: &AttemptId,
+        node: NodeIx,
+        watch: Option<(u32, u32)>,
+    ) {
+        let Some(there) = self.hosts.get_mut(host) else {
+            return;
+        };
+        if let Some(known) = there
+            .units
+            .get_mut(unit)
+            .filter(|_| self.wrong != Some(Wrong::NoClaim))
+        {
+            // Whoever launches follows what is there already.
+            known.watch = watch.or(known.watch);
+            let found = match &known.now {
+                UnitNow::Running => return,
+                UnitNow::Cancelled => UnitFound::NoTrace,
+                UnitNow::Done(end) => UnitFound::Ended(end.clone()),
+                UnitNow::Lost(found) => UnitFound::Lost((*found).to_owned()),
+            };
+            if let Some((incarnation, link)) = watch {
+                let (unit, from) = (unit.clone(), Some((host.clone(), link)));
+                let input = Input::UnitState { unit, found };
+                self.later(1, Coming::Input(incarnation, from, input));
+            }
+            return;
+        }
+        let boot = there.boot;
+        let now = UnitNow::Running;
+        there.units.insert(unit.clone(), Unit { node, now, watch });
+        self.began(node, unit.clone());
+        let end = Coming::End {
+            host: host.clone(),
+            unit: unit.clone(),
+            boot,
+        };
+        self.later(self.behaviours[node.at()].takes, end);
+    }
+
+    fn take_a_look(&mut self, node: NodeIx, purpose: Purpose) -> View {
+        let old = self.said.get(&node);
+        if let (Some(Wrong::OldVerdict), Purpose::After | Purpose::Doubt, Some(view)) =
+            (self.wrong, purpose, old)
+        {
+            return view.clone();
+        }
+        self.happened(node, What::Look);
+        let kind = self.kind_of(node);
+        let view = self.truths[node.at()].look(&self.behaviours[node.at()], kind, purpose);
+        if purpose == Purpose::Before {
+            self.said.insert(node, view.clone());
+        }
+        view
+    }
+
     fn end(&mut self, host: &HostName, unit: AttemptId, boot: u32) -> Option<Input> {
-        let current = self.link(host);
         let there = &self.hosts[host];
         let found = there
             .units
@@ -264,14 +331,25 @@ impl<R: Rules + Clone> World<R> {
             .filter(|u| there.boot == boot && matches!(u.now, UnitNow::Running))?;
         let (node, watch) = (found.node, found.watch);
         let end = self.effect(node, unit.clone());
-        if let Some(found) = self
-            .hosts
-            .get_mut(host)
-            .and_then(|h| h.units.get_mut(&unit))
-        {
-            found.now = UnitNow::Done(end.clone());
+        let there = self.hosts.get_mut(host)?.units.get_mut(&unit)?;
+        there.now = UnitNow::Done(end.clone());
+        let hears = watch.is_some_and(|from| self.hears(host, from));
+        hears.then_some(Input::Ended { unit, end })
+    }
+
+    /// What runs is ended: perhaps after its effect.
+    fn kill(&mut self, host: &HostName, unit: AttemptId) -> Option<Input> {
+        let found = self.hosts[host].units.get(&unit);
+        let found = found.filter(|u| matches!(u.now, UnitNow::Running))?;
+        let (node, watch) = (found.node, found.watch);
+        if self.random.chance(300) {
+            self.effect(node, unit.clone());
         }
-        (watch == Some(current)).then_some(Input::Ended { unit, end })
+        let end = Self::cancelled();
+        let there = self.hosts.get_mut(host)?.units.get_mut(&unit)?;
+        there.now = UnitNow::Done(end.clone());
+        let hears = watch.is_some_and(|from| self.hears(host, from));
+        hears.then_some(Input::Ended { unit, end })
     }
 
     pub(super) fn effect(&mut self, node: NodeIx, attempt: AttemptId) -> AttemptEnd {
@@ -281,40 +359,33 @@ impl<R: Rules + Clone> World<R> {
             false => self.truths[node.at()].apply(&self.behaviours[node.at()]),
         };
         if matches!(end, AttemptEnd::Completed { .. }) {
-            self.happenings.push(Happening {
-                at: self.now,
-                node,
-                what: match undo {
-                    true => What::Undone(attempt),
-                    false => What::Effect(attempt),
-                },
-            });
+            let what = match undo {
+                true => What::Undone(attempt),
+                false => What::Effect(attempt),
+            };
+            self.happened(node, what);
         }
         end
     }
 
     pub(super) fn began(&mut self, node: NodeIx, attempt: AttemptId) {
+        self.happened(node, What::Began(attempt));
+    }
+
+    fn happened(&mut self, node: NodeIx, what: What) {
         self.happenings.push(Happening {
             at: self.now,
             node,
-            what: What::Began(attempt),
+            during: self.incarnation,
+            seq: self.journal.len() as u64,
+            what,
         });
     }
 
     pub(super) fn later(&mut self, delay: Millis, coming: Coming) {
         self.sequence += 1;
-        self.events.insert(
-            (self.now.saturating_add(delay.max(0)), self.sequence),
-            coming,
-        );
-    }
-
-    pub(super) fn later_from(&mut self, host: &HostName, delay: Millis, input: Input) {
-        let link = self.hosts[host].link;
-        self.later(
-            delay,
-            Coming::Input(self.incarnation, Some((host.clone(), link)), input),
-        );
+        let at = self.now.saturating_add(delay.max(0));
+        self.events.insert((at, self.sequence), coming);
     }
 
     /// The controller and the link that something goes out on now.
@@ -326,7 +397,7 @@ impl<R: Rules + Clone> World<R> {
         self.plan.runs_on(node).expect("an instance").clone()
     }
 
-    fn kind_of(&self, node: NodeIx) -> TypeKind {
+    pub(super) fn kind_of(&self, node: NodeIx) -> TypeKind {
         let (step, _) = self.plan.instance(node).expect("an instance");
         self.plan.type_of(step).expect("a type of the plan").kind
     }

@@ -249,7 +249,14 @@ fn step_type(name: &str, kind: TypeKind, in_doubt: InDoubt) -> StepType {
         in_doubt,
         check_timeout_ms: 30_000,
         apply_timeout_ms: 300_000,
-        scripts: Scripts::default(),
+        scripts: Scripts {
+            // What takes effect can be taken back, unless no check tells whether it is there.
+            undo: match kind {
+                TypeKind::Ordinary => "undo".to_owned(),
+                _ => String::new(),
+            },
+            ..Scripts::default()
+        },
         content: None,
         examples: Vec::new(),
     }

@@ -6,6 +6,7 @@
 )]
 #![allow(clippy::unwrap_used, reason = "a test helper")]
 
+mod order;
 mod word;
 
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use word::word_of;
 
-use runbook_exec::dispatcher::{Action, AttemptIds, Dispatcher, Input, Options};
+use runbook_exec::dispatcher::{Action, AttemptIds, Dispatcher, Errand, Input, Options};
 use runbook_exec::world::{Sketch, Tables};
 use runbook_model::event::{AttemptEnd, Controller, Purpose, Verdict};
 use runbook_model::state::HostState;
@@ -101,7 +102,11 @@ impl Bench {
     }
 
     pub fn limited(sketch: Sketch, per_host: usize, global: usize) -> Self {
-        let options = Options { per_host, global };
+        let options = Options {
+            per_host,
+            global,
+            until: None,
+        };
         Self::start(
             Arc::new(sketch.done()),
             Tables::default(),
@@ -120,6 +125,18 @@ impl Bench {
         epoch: u32,
         ids: Arc<AtomicU64>,
     ) -> Self {
+        Self::take_up(plan, tables, options, journal, epoch, ids, Errand::Run)
+    }
+
+    fn take_up(
+        plan: Arc<Plan>,
+        tables: Tables,
+        options: Options,
+        journal: Vec<Record>,
+        epoch: u32,
+        ids: Arc<AtomicU64>,
+        errand: Errand,
+    ) -> Self {
         let counter = Arc::clone(&ids);
         let next: AttemptIds = Box::new(move || {
             AttemptId::new(format!("a{}", counter.fetch_add(1, Ordering::Relaxed))).unwrap()
@@ -137,7 +154,8 @@ impl Bench {
             engine: "0".into(),
         };
         let now = 10_000_000 * i64::from(epoch);
-        let actions = dispatcher.open(now, RunId::new("r1").unwrap(), controller, Epoch(epoch));
+        let run = RunId::new("r1").unwrap();
+        let actions = dispatcher.take_up(now, run, controller, Epoch(epoch), errand);
         let mut bench = Self {
             plan,
             tables,
@@ -184,7 +202,8 @@ impl Bench {
 
     /// Another controller takes over, with other limits.
     pub fn crash_into_limits(mut self, per_host: usize, global: usize) -> Self {
-        self.options = Options { per_host, global };
+        self.options.per_host = per_host;
+        self.options.global = global;
         self.crash()
     }
 

@@ -30,6 +30,8 @@ pub(super) fn word_of(event: &Event) -> &'static str {
         Event::Undoing { .. } => "undoing",
         Event::UndoLooked { .. } => "undo_looked",
         Event::Undone { .. } => "undone",
+        Event::Ordered { .. } => "ordered",
+        Event::OrderRefused { .. } => "order_refused",
         Event::Ending { .. } => "ending",
         Event::Stopping { .. } => "stopping",
         Event::Interrupted => "interrupted",

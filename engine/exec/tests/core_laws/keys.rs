@@ -56,9 +56,12 @@ pub(super) fn alone(
         Event::Dispatched { instances, .. } => (instances[0].node, true),
         _ => return Ok(()),
     };
-    let turn = |node: NodeIx| {
-        (world.plan.part_of(node) == Part::Finally) == state.ending.is_some() || open(state, node)
+    let course = match (&state.ending, &state.rollback) {
+        (Some(_), _) => Part::Finally,
+        (None, Some(_)) => Part::Rollback,
+        (None, None) => Part::Main,
     };
+    let turn = |node: NodeIx| world.plan.part_of(node) == course || open(state, node);
     active.retain(|other| turn(*other) && !waits(world, graph, state, *other, false));
     let none = Keys::default();
     let keys: &BTreeMap<NodeIx, Keys> = &world.tables.keys;

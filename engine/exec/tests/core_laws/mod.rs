@@ -2,22 +2,25 @@
 #![allow(unreachable_pub, reason = "a part of the suite")]
 #![allow(clippy::unwrap_used, reason = "a test helper")]
 
+mod back;
 mod keys;
 mod policy;
+mod truth;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+#[allow(unused_imports, reason = "each suite uses its part of the laws")]
+pub use back::gone_back;
 use policy::{closed, policy, released, undoing};
 pub use policy::{only_a_person_can_tell, something_is_broken, went_well};
 use runbook_exec::graph::Frozen;
-use runbook_exec::world::{Ending, What, World};
+use runbook_exec::world::{Ending, World};
 use runbook_model::event::{AttemptEnd, Purpose, ReleasedBy};
 use runbook_model::plan::Part;
 use runbook_model::step_type::{InDoubt, TypeKind};
 use runbook_model::transition::Stage;
 use runbook_model::{
-    AttemptId, Event, FailureKind, HostName, Millis, NodeIx, Outcome, Record, RunResult, RunState,
-    Step,
+    Command, Event, FailureKind, HostName, NodeIx, Outcome, Record, RunResult, RunState, Step,
 };
 
 /// What one controller did so far.
@@ -28,15 +31,17 @@ struct Term {
     dispatched: BTreeSet<NodeIx>,
     /// Who is under way, as far as it has moved.
     active: BTreeSet<NodeIx>,
-    /// When a node was first able to start, or was opened again for being too old.
-    ready: BTreeMap<NodeIx, Millis>,
+    /// The event when a node was first able to start, or was opened again for being too old.
+    ready: BTreeMap<NodeIx, u64>,
+    /// The event that its last look began with, or where it has none, its end.
+    seen: BTreeMap<NodeIx, u64>,
     /// What is under way where, and whether a stop gives it up with a broken link.
     busy: BTreeMap<NodeIx, (HostName, bool)>,
 }
 
 /// Checks every law; the text names the broken one.
 pub fn hold(world: &World, endings: &[Ending]) -> Result<(), String> {
-    effects(world)?;
+    truth::hold(world)?;
     let graph = Frozen::new(&world.plan).map_err(|e| e.to_string())?;
     let mut state = RunState::default();
     let mut part = Term::default();
@@ -59,33 +64,6 @@ fn kind(world: &World, node: NodeIx) -> Option<(&Step, &HostName, TypeKind, InDo
     let (step, host) = world.plan.instance(node)?;
     let of = world.plan.type_of(step)?;
     Some((step, host, of.kind, of.in_doubt))
-}
-
-/// No attempt runs twice, and no effect happens twice.
-fn effects(world: &World) -> Result<(), String> {
-    let mut began = BTreeSet::<&AttemptId>::new();
-    let mut there = BTreeSet::<NodeIx>::new();
-    for happening in &world.happenings {
-        let node = happening.node;
-        let id = &world.plan.nodes[node.at()].id;
-        match &happening.what {
-            What::Began(attempt) if !began.insert(attempt) => {
-                return Err(format!("{attempt} began twice"));
-            }
-            What::Effect(_) => {
-                let record =
-                    kind(world, node).is_some_and(|(_, _, kind, _)| kind == TypeKind::Record);
-                if !there.insert(node) && !record {
-                    return Err(format!("`{id}` had its effect twice"));
-                }
-            }
-            What::Undone(_) => {
-                there.remove(&node);
-            }
-            What::Began(_) | What::Look => {}
-        }
-    }
-    Ok(())
 }
 
 /// What must be so before an event.
@@ -119,18 +97,32 @@ fn before(
     if part.stopping && begins && of == Part::Main {
         return Err("something began after the stop".into());
     }
-    if of == Part::Rollback || (begins && (of == Part::Finally) != state.ending.is_some()) {
+    let back = state.rollback.is_some() && state.ending.is_none();
+    let turn = match of {
+        Part::Rollback => back,
+        Part::Main => !back && state.ending.is_none(),
+        Part::Finally => state.ending.is_some(),
+    };
+    if begins && !turn {
         return Err("a part ran out of turn".into());
     }
-    let asked: BTreeSet<_> = world
-        .plan
-        .instances()
-        .filter_map(|(node, ..)| world.plan.runs_on(node).cloned())
-        .collect();
-    if asked != part.answered {
+    let run = |node: &NodeIx| world.plan.part_of(*node) != Part::Rollback;
+    let mut asked = world.plan.instances().map(|(node, ..)| node).filter(run);
+    let answered = |node: NodeIx| {
+        let host = world.plan.runs_on(node);
+        host.is_some_and(|host| part.answered.contains(host))
+    };
+    let mine = kind(world, node).is_none() || answered(node);
+    let all = state.rollback.is_some() || asked.all(answered);
+    if !all || (begins && !mine) {
         return Err("not every host had answered".into());
     }
     let before = &state.nodes[node.at()];
+    let step = world.plan.instance(node).map(|(step, _)| step.id.as_str());
+    let kept = |step: &str| state.blocked.contains_key(step) || state.pause_before.contains(step);
+    if begins && before.stage == Stage::Waiting && step.is_some_and(kept) {
+        return Err("somebody keeps it from starting".into());
+    }
     let ended = |p: &NodeIx| state.nodes[p.at()].is_done();
     if !matches!(record.event, Event::Finished { .. }) && !graph.requires(node).iter().all(ended) {
         return Err("something that it refers to had not ended".into());
@@ -185,7 +177,8 @@ fn fresh(
         }
         let looked = there.looked_at.or(there.finished_at).unwrap_or(0);
         let young = looked + i64::try_from(limit).unwrap() >= record.at;
-        let since = part.ready.get(&node).is_some_and(|ready| looked >= *ready);
+        let seen = part.seen.get(old).copied().unwrap_or(0);
+        let since = part.ready.get(&node).is_some_and(|ready| seen >= *ready);
         if there.finished_in != Some(record.epoch) || !(young || since) {
             return Err(format!("`{}` is too old", there.summary.id));
         }
@@ -217,12 +210,19 @@ fn after(
                 .retain(|_, (there, given_up)| !(stopping && *given_up && there == host));
         }
         Event::Stopping { .. } => part.stopping = true,
+        Event::Ordered { order, nodes } if matches!(order.command, Command::Rerun { .. }) => {
+            for node in nodes {
+                part.dispatched.remove(node);
+                part.ready.insert(*node, record.seq);
+            }
+        }
         Event::Undoing { node, .. }
         | Event::Looking {
             node,
             purpose: Purpose::Undo,
         } => busy(world, part, *node, false)?,
         Event::Looking { node, purpose } => {
+            part.seen.insert(*node, record.seq);
             busy(
                 world,
                 part,
@@ -246,11 +246,14 @@ fn after(
         }
         Event::Reopened { node, .. } => {
             part.dispatched.remove(node);
-            part.ready.insert(*node, record.at);
+            part.ready.insert(*node, record.seq);
         }
         Event::Finished { .. } | Event::Opened { .. } => {
             if let Event::Finished { node, .. } = &record.event {
                 part.busy.remove(node);
+                if state.nodes[node.at()].looked_at.is_none() {
+                    part.seen.insert(*node, record.seq);
+                }
             }
             for node in (0u32..).map(NodeIx).take(state.nodes.len()) {
                 if graph
@@ -258,7 +261,7 @@ fn after(
                     .iter()
                     .all(|p| state.nodes[p.at()].lets_pass())
                 {
-                    part.ready.entry(node).or_insert(record.at);
+                    part.ready.entry(node).or_insert(record.seq);
                 }
             }
         }
@@ -288,6 +291,8 @@ struct Lasting {
     finished: BTreeSet<(NodeIx, u32)>,
     once: BTreeSet<NodeIx>,
     decided: BTreeSet<NodeIx>,
+    orders: BTreeSet<String>,
+    taken_back: BTreeSet<NodeIx>,
     failed: BTreeMap<(NodeIx, u32), u32>,
 }
 
@@ -327,6 +332,32 @@ impl Lasting {
             Event::Decided { node } if !self.decided.insert(*node) => {
                 return Err("decided twice".into());
             }
+            Event::Ordered { order, nodes } => {
+                if !self.orders.insert(order.id.clone()) {
+                    return Err("an order was taken in twice".into());
+                }
+                if matches!(order.command, Command::Rerun { .. }) {
+                    let ended = |node: &NodeIx| state.nodes[node.at()].is_done();
+                    if nodes.is_empty() || !nodes.iter().all(ended) {
+                        return Err("done again before it had ended".into());
+                    }
+                }
+            }
+            Event::OrderRefused { order, .. } if !self.orders.insert(order.clone()) => {
+                return Err("an order was taken in twice".into());
+            }
+            Event::Dispatched { instances, .. } => {
+                self.taken_back.remove(&instances[0].node);
+            }
+            Event::Undoing { node, .. } if self.taken_back.contains(node) => {
+                return Err("taken back again after that went well".into());
+            }
+            Event::Undone {
+                node,
+                failure: None,
+            } => {
+                self.taken_back.insert(*node);
+            }
             Event::Ended {
                 attempt,
                 end: AttemptEnd::Failed(_),
@@ -358,7 +389,11 @@ impl Lasting {
 
 fn ended(world: &World, state: &RunState, endings: &[Ending]) -> Result<(), String> {
     for ending in endings {
-        if !matches!(ending, Ending::Closed(_) | Ending::Crashed) {
+        let fine = matches!(
+            ending,
+            Ending::Closed(_) | Ending::Crashed | Ending::TakenOver | Ending::Unwritten(_)
+        );
+        if !fine {
             return Err(format!("a controller ended with {ending:?}"));
         }
     }
@@ -389,6 +424,7 @@ fn ended(world: &World, state: &RunState, endings: &[Ending]) -> Result<(), Stri
 }
 
 /// The story of a world, for whoever looks for a mistake.
+#[allow(dead_code, reason = "each suite uses its part of the laws")]
 #[expect(clippy::print_stderr, reason = "a failing test tells its story")]
 pub fn tell(world: &World, endings: &[Ending]) {
     for record in &world.journal {
@@ -397,10 +433,15 @@ pub fn tell(world: &World, endings: &[Ending]) {
             record.seq, record.epoch, record.at, record.event
         );
     }
+    for struck in &world.struck {
+        eprintln!("{struck:?}");
+    }
     for happening in &world.happenings {
         eprintln!(
-            "{} {} {:?}",
+            "{} during {} after {}: {} {:?}",
             happening.at,
+            happening.during,
+            happening.seq,
             world.plan.nodes[happening.node.at()].id,
             happening.what
         );

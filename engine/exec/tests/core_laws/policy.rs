@@ -14,8 +14,14 @@ use runbook_model::{Event, FailureKind, NodeIx, Outcome, Record, RunState};
 
 use super::kind;
 
-/// Only what this run holds is taken back, and only after the procedure.
+/// Only what this run holds is taken back, and only after the procedure, unless all goes back.
 pub(super) fn undoing(world: &World, state: &RunState, node: NodeIx) -> Result<(), String> {
+    if state.rollback.is_some() && state.ending.is_none() {
+        return match world.plan.part_of(node) {
+            Part::Main => Ok(()),
+            _ => Err("something else than the procedure is taken back".into()),
+        };
+    }
     let hold = state
         .holds
         .get(&node)
@@ -130,7 +136,7 @@ pub(super) fn policy(
             let ended = ended.filter_map(|p| state.nodes[p.at()].finished_at);
             let since = ended.max().unwrap_or(record.at);
             let pause = i64::try_from(of.pause_ms).unwrap();
-            if more && !skipped && record.at < since + pause {
+            if more && !skipped && pause > 0 && record.at < since + pause {
                 return Err("a batch followed too soon".into());
             }
         }
@@ -161,14 +167,18 @@ pub fn only_a_person_can_tell(world: &World) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether a node ended as it should, in a way that a disturbance cannot change.
-pub fn went_well(world: &World, node: NodeIx) -> bool {
-    world.state().is_ok_and(|state| {
-        let n = &state.nodes[node.at()];
+/// Of each node whether it ended as it should, in a way that a disturbance cannot change.
+pub fn went_well(world: &World) -> Vec<bool> {
+    let Ok(state) = world.state() else {
+        return Vec::new();
+    };
+    let nodes = (0u32..).map(NodeIx).zip(&state.nodes);
+    let well = nodes.map(|(node, n)| {
         let held = state.holds.contains_key(&node);
         let main = world.plan.part_of(node) == Part::Main;
         main && !held && n.is_success() && !matches!(n.outcome, Some(Outcome::Recorded(_)))
-    })
+    });
+    well.collect()
 }
 
 /// The run does not come to its end: only where something does not work, or a host is left behind.

@@ -2,11 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod book;
+mod copies;
 mod damage;
 mod disk;
 mod events;
 mod faults;
 mod format;
+mod inspect;
 mod refusals;
 mod runs;
 mod store;

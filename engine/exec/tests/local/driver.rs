@@ -2,6 +2,8 @@
 //! print.
 
 mod keys;
+mod locks;
+mod remaining;
 mod undo;
 
 use runbook_model::{Event, Outcome, RunResult};

@@ -139,6 +139,10 @@ impl Evaluator {
         };
         let mut on = Map::new();
         for of in &instances.all {
+            // A person has taken the host out of the run.
+            if state.excluded.contains_key(&of.host) {
+                continue;
+            }
             let value = self.instance_value(of, state, secrets);
             if instances.keyed {
                 let host = on.entry(of.host.as_str()).or_insert_with(
@@ -183,7 +187,7 @@ impl Evaluator {
         let passed_by = found.is_some_and(|n| {
             matches!(
                 n.outcome,
-                Some(Outcome::Skipped { .. } | Outcome::LeftOut { .. })
+                Some(Outcome::Skipped { .. } | Outcome::LeftOut { .. } | Outcome::Excluded { .. })
             )
         });
         // What was attempted may have had its effect, however it ended, and however often it was

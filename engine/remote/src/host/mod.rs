@@ -3,6 +3,7 @@
 mod attempts;
 mod checks;
 mod files;
+mod locks;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex as Lock};
@@ -18,6 +19,8 @@ use crate::transport::Transport;
 use crate::watch;
 use crate::worker::Worker;
 use crate::{Fault, Hello, HostSpec, Options, RemoteError, spec};
+
+pub use locks::{Holder, Says};
 
 /// A host and an account there. Cheap to clone; requests are answered one after the other, checks run beside them.
 ///

@@ -70,13 +70,17 @@ rb_own_dir() { # a directory that is ours and nobody else's
   case $1 in drwx------* | drwx--S---*) ;; *) chmod 700 "$rb_dir" || { rb_io "$rb_dir is open to others"; return 1; } ;; esac
 }
 
-rb_ready() { # run epoch: directories, the epoch, the library for wrappers
-  rb_own_dir "$RB" || return 1
-  mkdir -p -- "$RB/lib" "$RB/watch" "$RB/runs/$1/jobs" "$RB/runs/$1/epoch" || { rb_io "cannot write to $RB"; return 1; }
+rb_take_epoch() { # run epoch: from here on, no earlier controller
   rb_fence "$1" "$2" || return 1
   # a name for each epoch: made at once, never rewritten, the highest holds
   true 2>/dev/null >"$RB/runs/$1/epoch/$2" || { rb_io "cannot write to $RB"; return 1; }
-  rb_fence "$1" "$2" || return 1
+  rb_fence "$1" "$2"
+}
+
+rb_ready() { # run epoch: directories, the epoch, the library for wrappers
+  rb_own_dir "$RB" || return 1
+  mkdir -p -- "$RB/lib" "$RB/watch" "$RB/runs/$1/jobs" "$RB/runs/$1/epoch" || { rb_io "cannot write to $RB"; return 1; }
+  rb_take_epoch "$1" "$2" || return 1
   if [ ! -f "$RB/lib/$rb_hash.sh" ]; then
     rb_f=$RB/lib/.$rb_hash.$$
     if ! { rb_text "$rb_lib" >"$rb_f" && printf '\nrb_file "$@"\n' >>"$rb_f"; } 2>/dev/null || ! mv "$rb_f" "$RB/lib/$rb_hash.sh"; then

@@ -52,6 +52,11 @@ impl Narrator {
         // A step of one instance has nothing to collapse.
         let collapse = self.quiet && plan.instances_of(step_of(plan, node)).nth(1).is_some();
         let mut out = match outcome {
+            Outcome::ByHand { by, .. } => one(
+                Tone::Change,
+                format!("{id} done by hand, by {}", bounded(by, 80)),
+            ),
+            Outcome::Excluded { .. } => one(Tone::Warn, format!("{id} excluded")),
             Outcome::Changed => one(Tone::Change, format!("{id} changed ({})", length(took))),
             // A person's answer was told already.
             Outcome::Failed(failure) if failure.kind == FailureKind::Refused => Vec::new(),
@@ -178,6 +183,10 @@ impl Narrator {
                 _ => (Tone::Bad, "was refused"),
             },
             RunResult::Stopped => (Tone::Warn, "stopped"),
+            RunResult::Reached => (Tone::Good, "has come to where it was to end"),
+            RunResult::RolledBack => (Tone::Good, "is rolled back"),
+            RunResult::SteppedBack => (Tone::Good, "is rolled back to an earlier phase"),
+            RunResult::Abandoned => (Tone::Warn, "is abandoned"),
         };
         let words = match Tally::of(plan, state, None).words() {
             none if none.is_empty() => none,

@@ -24,6 +24,10 @@ pub(super) fn released(
         RunResult::Failed => "failed",
         RunResult::Refused => "refused",
         RunResult::Stopped => "stopped",
+        RunResult::Reached => "ended where it was to end",
+        RunResult::RolledBack => "rolled back",
+        RunResult::SteppedBack => "rolled back to an earlier phase",
+        RunResult::Abandoned => "abandoned",
     };
     let (tone, text) = match left {
         0 => (Tone::Good, format!("{} released", count(all, "hold"))),

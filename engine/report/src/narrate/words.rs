@@ -56,6 +56,17 @@ pub(crate) fn stopping(plan: &Plan, state: &RunState, reason: &StopReason) -> St
             "stopping: the window has closed at {}; nothing new starts",
             utc(*closes)
         ),
+        StopReason::Paused(None) => "stopping: paused; what runs is waited for".into(),
+        StopReason::Paused(Some(step)) => format!("paused before {}", bounded(step, 120)),
+        StopReason::Until(phase) => {
+            let phase = plan.phases.get(*phase as usize);
+            let phase = phase.map_or("?", |p| p.id.as_str());
+            format!("phase {phase} is done: the run was to end there")
+        }
+        StopReason::Undo(node) => format!(
+            "stopping: {} could not be taken back; nothing more is taken back",
+            node_id(plan, *node)
+        ),
         StopReason::AlreadyThere => "`done_when` is true: everything is there already".into(),
     }
 }

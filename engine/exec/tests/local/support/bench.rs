@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use runbook_exec::dispatcher::Ask;
-use runbook_exec::driver::Reach;
+use runbook_exec::driver::{Reach, release_locks};
 use runbook_exec::preview;
 use runbook_exec::secrets::{Purpose, SecretError, Settled, Vault, settle};
 use runbook_exec::store::Store;
 use runbook_lang::evaluate::Evaluator;
-use runbook_model::{Event, Forecast, Plan, Preview, RunId};
+use runbook_model::{Epoch, Event, Forecast, HostName, Plan, Preview, RunId};
 use tempfile::TempDir;
 
 use super::{Hook, Left, Shift, block_on, me, plan, secrets_of};
@@ -18,6 +18,8 @@ use super::{Hook, Left, Shift, block_on, me, plan, secrets_of};
 pub(crate) struct Bench {
     pub(crate) id: RunId,
     dir: TempDir,
+    /// What hosts keep of all runs.
+    hosts: PathBuf,
     plan: Plan,
     secrets: BTreeMap<String, String>,
     store: Store,
@@ -36,6 +38,23 @@ impl Bench {
         secrets: &[(&str, &str)],
     ) -> Self {
         let dir = TempDir::with_prefix("rb").unwrap();
+        let hosts = dir.path().join("hosts");
+        Self::on(dir, hosts, runbook, types, secrets)
+    }
+
+    /// Another run, on the hosts of this one.
+    pub(crate) fn beside(&self, runbook: &str, types: &[(&str, &str)]) -> Self {
+        let dir = TempDir::with_prefix("rb").unwrap();
+        Self::on(dir, self.hosts.clone(), runbook, types, &[])
+    }
+
+    fn on(
+        dir: TempDir,
+        hosts: PathBuf,
+        runbook: &str,
+        types: &[(&str, &str)],
+        secrets: &[(&str, &str)],
+    ) -> Self {
         let text = runbook.replace("DIR", dir.path().to_str().unwrap());
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let secrets: BTreeMap<String, String> = secrets.iter().map(own).collect();
@@ -47,6 +66,7 @@ impl Bench {
         Self {
             id,
             dir,
+            hosts,
             plan,
             secrets,
             store,
@@ -127,6 +147,23 @@ impl Bench {
         .work()
     }
 
+    /// The lock of the hosts, which are all one.
+    pub(crate) fn lock(&self) -> String {
+        std::fs::read_to_string(self.hosts.join("lock")).unwrap_or_default()
+    }
+
+    /// Gives the locks back as somebody would who abandons the run; `behind` controllers too late.
+    pub(crate) fn release_locks(&self, behind: u32) -> Vec<(HostName, String)> {
+        let run = self.store.take(&self.id, &me()).unwrap();
+        let epoch = Epoch(run.epoch.0 - behind);
+        block_on(async {
+            let reach = Reach::new(&run.plan, self.remote());
+            let left = release_locks(&run.plan, &run.id, epoch, &reach).await;
+            reach.close().await;
+            left
+        })
+    }
+
     fn shift(&self) -> Shift<'_> {
         let settled = self.settle(Purpose::Run).unwrap();
         Shift {
@@ -181,7 +218,7 @@ impl Bench {
 
     fn remote(&self) -> runbook_remote::Options {
         runbook_remote::Options {
-            state_dir: Some(self.path("hosts").to_str().unwrap().to_owned()),
+            state_dir: Some(self.hosts.to_str().unwrap().to_owned()),
             ..Default::default()
         }
     }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use runbook_exec::desk::{Answer, Desk, GateQuestion};
-use runbook_exec::dispatcher::{Ask, Options};
+use runbook_exec::dispatcher::{Ask, Errand, Options};
 use runbook_exec::driver::{Drive, Reach};
 use runbook_exec::journal::Journal;
 use runbook_exec::store::Store;
@@ -101,7 +101,9 @@ impl<'a> Shift<'a> {
             desk: Box::new(Nobody),
             signals,
             settled: self.origins,
-            release: self.release,
+            errand: self.release.map_or(Errand::Run, Errand::Release),
+            orders: Vec::new(),
+            mirror: None,
         };
         let result = tokio::select! {
             biased;

@@ -1,0 +1,193 @@
+//! What a controller does: the dispatcher's actions, carried out in virtual time.
+
+use runbook_model::event::{AttemptEnd, Purpose};
+use runbook_model::{AttemptId, Event, Millis, NodeIx};
+
+use super::controller::{Ending, World};
+use super::fault::Fault;
+use super::ledger::Unwritten;
+use super::nature::Coming;
+use super::wrong::Wrong;
+use crate::dispatcher::{Action, Input};
+use crate::rules::Rules;
+
+impl From<Unwritten> for Ending {
+    fn from(unwritten: Unwritten) -> Self {
+        Self::Unwritten(unwritten.0)
+    }
+}
+
+impl<R: Rules + Clone> World<R> {
+    /// Does as told, in order; the controller may die between any two.
+    pub(super) fn carry_out(
+        &mut self,
+        actions: Vec<Action>,
+        wake: &mut Option<Millis>,
+        each: &mut dyn FnMut(&Self),
+    ) -> Result<(), Ending> {
+        for action in Wrong::order(self.wrong, actions) {
+            let crash = self.faults.crash;
+            if self.strikes(crash, Fault::Crash, None) {
+                return Err(Ending::Crashed);
+            }
+            each(self);
+            match action {
+                Action::Record(record) => self.append(record)?,
+                Action::Wake { at } => *wake = Some(at),
+                Action::End(result) => {
+                    self.sync()?;
+                    return Err(Ending::Closed(result));
+                }
+                Action::Fault(text) => return Err(Ending::Fault(text)),
+                Action::Ready { host } => self.ready(&host),
+                Action::Ask { node } => self.ask(node),
+                Action::Perform { node, attempt } => {
+                    self.before_effect()?;
+                    self.perform(node, attempt);
+                }
+                Action::Look {
+                    look,
+                    node,
+                    purpose,
+                } => self.look(look, node, purpose),
+                Action::Undo { unit, node, host } => {
+                    self.before_effect()?;
+                    self.undos.insert(unit.clone());
+                    self.launch(unit, node, &host);
+                }
+                Action::Kill { unit, host, .. } => {
+                    let from = self.link(&host);
+                    let delay = 2 + self.lag(&host);
+                    let coming = Coming::Kill {
+                        host: host.clone(),
+                        unit,
+                        from,
+                    };
+                    self.later(delay, coming);
+                    self.misfortune(&host);
+                }
+                Action::Attend { unit, node, host } => {
+                    let from = self.link(&host);
+                    let delay = 2 + self.lag(&host);
+                    let coming = Coming::Attend {
+                        host: host.clone(),
+                        unit,
+                        node,
+                        from,
+                    };
+                    self.later(delay, coming);
+                    self.misfortune(&host);
+                }
+                Action::Launch {
+                    unit, node, host, ..
+                } => {
+                    self.before_effect()?;
+                    self.launch(unit, node, &host);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// An effect begins only when everything recorded so far is durable.
+    fn before_effect(&mut self) -> Result<(), Unwritten> {
+        match self.wrong {
+            Some(Wrong::NoSync) => Ok(()),
+            _ => self.sync(),
+        }
+    }
+
+    fn ask(&mut self, node: NodeIx) {
+        let approved = self.truths[node.at()].answer(&self.behaviours[node.at()]);
+        let by = "somebody".into();
+        let answered = Input::Answered { node, approved, by };
+        self.later(50, Coming::Input(self.incarnation, None, answered));
+    }
+
+    fn perform(&mut self, node: NodeIx, attempt: AttemptId) {
+        self.began(node, attempt.clone());
+        let takes = self.behaviours[node.at()].takes;
+        let incarnation = self.incarnation;
+        let coming = Coming::Perform {
+            node,
+            attempt,
+            incarnation,
+        };
+        self.later(takes, coming);
+    }
+
+    fn look(&mut self, look: u64, node: NodeIx, purpose: Purpose) {
+        let host = self.host_of(node);
+        let from = self.link(&host);
+        let delay = self.behaviours[node.at()].looks + self.lag(&host);
+        let coming = Coming::Look {
+            host: host.clone(),
+            look,
+            node,
+            purpose,
+            from,
+        };
+        self.later(delay, coming);
+        self.misfortune(&host);
+    }
+
+    fn launch(&mut self, unit: AttemptId, node: NodeIx, host: &runbook_model::HostName) {
+        let from = self.link(host);
+        let (silence, twice) = (self.faults.silence, self.faults.twice);
+        let silent = self.strikes(silence, Fault::Silence, Some(host));
+        if let Some(limit) = self.behaviours[node.at()].limit {
+            self.later_from(host, limit, Input::OverTime { unit: unit.clone() });
+        }
+        let boot = self.intended_under(&unit).unwrap_or_default();
+        let launch = |answered| Coming::Launch {
+            host: host.clone(),
+            unit: unit.clone(),
+            node,
+            from,
+            epoch: self.epoch,
+            boot: boot.clone(),
+            answered,
+        };
+        let (first, second) = (launch(!silent), launch(false));
+        if !silent || self.random.chance(600) {
+            let late = match silent {
+                true => 1 + i64::try_from(self.random.below(300)).unwrap_or(0),
+                false => 2 + self.lag(host),
+            };
+            self.later(late, first);
+        }
+        if self.strikes(twice, Fault::Twice, Some(host)) {
+            let late = 3 + i64::try_from(self.random.below(500)).unwrap_or(0);
+            self.later(late, second);
+        }
+        if silent {
+            self.later_from(host, 20, Input::LaunchUnknown { unit });
+        }
+        self.misfortune(host);
+    }
+
+    /// The boot of the host that the intent of a unit names.
+    fn intended_under(&self, unit: &AttemptId) -> Option<String> {
+        self.journal.iter().rev().find_map(|r| match &r.event {
+            Event::Dispatched { unit: u, boot, .. } if u == unit => Some(boot.clone()),
+            Event::Undoing { attempt, boot, .. } if attempt == unit => Some(boot.clone()),
+            _ => None,
+        })
+    }
+
+    pub(super) fn later_from(
+        &mut self,
+        host: &runbook_model::HostName,
+        delay: Millis,
+        input: Input,
+    ) {
+        let (incarnation, link) = self.link(host);
+        let from = Some((host.clone(), link));
+        self.later(delay, Coming::Input(incarnation, from, input));
+    }
+
+    pub(super) fn cancelled() -> AttemptEnd {
+        use runbook_model::{Failure, FailureKind};
+        AttemptEnd::Failed(Failure::new(FailureKind::Cancelled, "it was cancelled"))
+    }
+}

@@ -1,0 +1,239 @@
+//! What strikes controllers, links and hosts, and what people want in between.
+
+use runbook_model::event::AttemptEnd;
+use runbook_model::step_type::TypeKind;
+use runbook_model::{
+    AttemptId, Command, Failure, FailureKind, HostName, Millis, NodeIx, NodeKind, RunState,
+};
+
+use super::controller::World;
+use super::fault::Fault;
+use super::host::UnitNow;
+use super::nature::Coming;
+use crate::dispatcher::{Input, UnitFound};
+use crate::rules::Rules;
+
+/// How long a controller sleeps, in milliseconds.
+const HOUR: Millis = 3_600_000;
+
+impl<R: Rules + Clone> World<R> {
+    /// What strikes the controller itself before its next input.
+    pub(super) fn disturb(&mut self, state: &RunState) -> Option<Input> {
+        let faults = self.faults;
+        if self.faults.budget > 0 && self.random.chance(faults.interrupt) {
+            let (fault, input) = match self.random.chance(300) {
+                true => (Fault::Detach, Input::Detach),
+                false => (Fault::Interrupt, Input::Interrupt),
+            };
+            self.faults.budget -= 1;
+            self.note(fault, None);
+            return Some(input);
+        }
+        if self.faults.strikes(faults.orders, &mut self.random) {
+            self.want_something(state);
+        }
+        if self.strikes(faults.clock, Fault::ClockSet, None) {
+            let by = i64::try_from(self.random.below(40_000)).unwrap_or(0) - 20_000;
+            self.offset = self.offset.saturating_add(by);
+        }
+        if self.strikes(faults.sleep, Fault::Sleep, None) {
+            self.sleep();
+        }
+        self.haunt();
+        None
+    }
+
+    /// Links do not survive it; hosts go on.
+    fn sleep(&mut self) {
+        self.asleep_until = self.now + HOUR;
+        let hosts: Vec<HostName> = self.hosts.keys().cloned().collect();
+        for host in hosts {
+            if let Some(there) = self.hosts.get_mut(&host) {
+                there.link += 1;
+            }
+            self.lost(host, HOUR);
+        }
+    }
+
+    /// The controller hears that a link is lost.
+    fn lost(&mut self, host: HostName, after: Millis) {
+        let problem = "connection reset".into();
+        let lost = Input::HostLost { host, problem };
+        self.later(after, Coming::Input(self.incarnation, None, lost));
+    }
+
+    /// Something happens to a host or the link to it, now or a little later than what was just sent.
+    pub(super) fn misfortune(&mut self, host: &HostName) {
+        let faults = self.faults;
+        let at = Some(host);
+        if self.faults.budget > 0 && self.random.chance(faults.reboot) {
+            self.faults.budget -= 1;
+            let forgets = self.random.chance(faults.forgets);
+            let fault = match forgets {
+                true => Fault::Forgets,
+                false => Fault::Reboot,
+            };
+            self.note(fault, at);
+            self.reboot(host, forgets);
+            self.cut(host);
+        } else if self.strikes(faults.cut, Fault::Cut, at) {
+            self.cut(host);
+        } else if self.strikes(faults.half_open, Fault::HalfOpen, at) {
+            self.half_open(host);
+        } else if self.strikes(faults.killed, Fault::Killed, at) {
+            self.kill_something(host);
+        } else if self.strikes(faults.slow, Fault::Slow, at) {
+            let until = self.now + 1000;
+            if let Some(there) = self.hosts.get_mut(host) {
+                there.slow_until = until;
+            }
+        }
+    }
+
+    fn cut(&mut self, host: &HostName) {
+        let down = i64::try_from(self.random.below(200)).unwrap_or(0);
+        let now = self.now;
+        if let Some(there) = self.hosts.get_mut(host) {
+            there.link += 1;
+            there.reachable_from = now + down;
+        }
+        self.lost(host.clone(), 0);
+    }
+
+    /// Nothing comes back any more, and what is sent may arrive or not, until that is noticed.
+    fn half_open(&mut self, host: &HostName) {
+        let after = 1 + i64::try_from(self.random.below(500)).unwrap_or(0);
+        let (now, incarnation) = (self.now, self.incarnation);
+        if let Some(there) = self.hosts.get_mut(host) {
+            there.link += 1;
+            there.deaf_until = now + after;
+        }
+        let host = host.clone();
+        self.later(after, Coming::Noticed { host, incarnation });
+    }
+
+    /// What a slow link adds to the way of what is sent now.
+    pub(super) fn lag(&mut self, host: &HostName) -> Millis {
+        match self.hosts[host].slow_until > self.now {
+            true => i64::try_from(self.random.below(400)).unwrap_or(0),
+            false => 0,
+        }
+    }
+
+    /// What ran is cut off, before or after its effect. What was not written is lost: the trace of
+    /// an attempt, or its end.
+    fn reboot(&mut self, host: &HostName, forgets: bool) {
+        let Some(there) = self.hosts.get_mut(host) else {
+            return;
+        };
+        there.boot += 1;
+        let units = there.units.iter();
+        let units: Vec<(AttemptId, NodeIx, bool)> = units
+            .map(|(id, unit)| (id.clone(), unit.node, matches!(unit.now, UnitNow::Running)))
+            .collect();
+        for (id, node, running) in units {
+            if running && self.random.chance(500) {
+                self.effect(node, id.clone());
+            }
+            let (gone, older) = (self.random.chance(400), self.random.chance(500));
+            let Some(there) = self.hosts.get_mut(host) else {
+                return;
+            };
+            if forgets && gone {
+                there.units.remove(&id);
+            } else if let Some(unit) = there.units.get_mut(&id)
+                && (running || (forgets && older && matches!(unit.now, UnitNow::Done(_))))
+            {
+                unit.now = UnitNow::Lost("the host has booted since");
+            }
+        }
+    }
+
+    /// Something that runs is killed, perhaps with what would have said so.
+    fn kill_something(&mut self, host: &HostName) {
+        let units = self.hosts[host].units.iter();
+        let running: Vec<(AttemptId, NodeIx)> = units
+            .filter(|(_, unit)| matches!(unit.now, UnitNow::Running))
+            .map(|(id, unit)| (id.clone(), unit.node))
+            .collect();
+        if running.is_empty() {
+            return;
+        }
+        let (id, node) = self.random.pick(&running).clone();
+        if self.random.chance(500) {
+            self.effect(node, id.clone());
+        }
+        let silent = self.random.chance(500);
+        let failure = Failure::new(FailureKind::Apply, "it was killed by signal 9");
+        let end = AttemptEnd::Failed(failure);
+        let Some(unit) = self.hosts.get_mut(host).and_then(|h| h.units.get_mut(&id)) else {
+            return;
+        };
+        let (now, input) = match silent {
+            true => {
+                let found = "it was killed";
+                let told = UnitFound::Lost(found.into());
+                let unit = id;
+                (UnitNow::Lost(found), Input::UnitState { unit, found: told })
+            }
+            false => {
+                let done = UnitNow::Done(end.clone());
+                (done, Input::Ended { unit: id, end })
+            }
+        };
+        unit.now = now;
+        if let Some((incarnation, link)) = unit.watch {
+            let from = Some((host.clone(), link));
+            self.later(3, Coming::Input(incarnation, from, input));
+        }
+    }
+
+    /// Somebody wants something that a person can want in the night.
+    fn want_something(&mut self, state: &RunState) {
+        let nodes: Vec<NodeIx> = (0u32..).map(NodeIx).take(state.nodes.len()).collect();
+        let instance =
+            |node: &&NodeIx| matches!(self.plan.nodes[node.at()].kind, NodeKind::Instance { .. });
+        let instances: Vec<NodeIx> = nodes.iter().filter(instance).copied().collect();
+        if instances.is_empty() {
+            return;
+        }
+        let node = *self.random.pick(&instances);
+        let id = self.plan.nodes[node.at()].id.clone();
+        let Some((step, _)) = self.plan.instance(node) else {
+            return;
+        };
+        let (step, kind) = (step.id.to_string(), self.kind_of(node));
+        match self.random.below(8) {
+            0 => self.leave(0, Command::Pause { before: None }),
+            1 => self.leave(0, Command::Pause { before: Some(step) }),
+            2 | 3 => {
+                let later = usize::try_from(self.random.below(60)).unwrap_or(0);
+                self.leave(0, Command::Block { step: step.clone() });
+                self.leave(later, Command::Unblock { step });
+            }
+            4 => self.leave(0, Command::Note),
+            5 => {
+                let ended: Vec<NodeIx> = instances
+                    .into_iter()
+                    .filter(|n| state.nodes[n.at()].is_done())
+                    .collect();
+                // Often one that has ended, and sometimes one that has not.
+                let what = match ended.is_empty() || self.random.chance(200) {
+                    true => id,
+                    false => self.plan.nodes[self.random.pick(&ended).at()].id.clone(),
+                };
+                self.leave(0, Command::Rerun { what });
+            }
+            6 => {
+                let open: Vec<NodeIx> = state.open_attempts().map(|(_, a)| a.node).collect();
+                let what = match open.is_empty() {
+                    true => id,
+                    false => self.plan.nodes[self.random.pick(&open).at()].id.clone(),
+                };
+                self.leave(0, Command::Kill { what });
+            }
+            _ if kind == TypeKind::Gate => self.leave(0, Command::Note),
+            _ => self.leave(0, Command::Cancel),
+        }
+    }
+}

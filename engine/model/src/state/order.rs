@@ -1,0 +1,149 @@
+//! What orders change in a run: one record each, so that none is carried out by half.
+
+use crate::event::AttemptEnd;
+use crate::order::{Command, Order};
+use crate::state::{FoldError, NodeState, RunState};
+use crate::transition::Stage;
+use crate::{Millis, NodeIx, Outcome, Record, RunResult};
+
+/// A rollback that somebody has asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rollback {
+    /// What this phase and earlier ones did stays; none: nothing stays.
+    pub to: Option<String>,
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// How the run had ended, if it had.
+    pub result: Option<RunResult>,
+}
+
+/// Something that a person has written into the run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Noted {
+    /// When.
+    pub at: Millis,
+    /// Who.
+    pub by: String,
+    /// What.
+    pub text: String,
+}
+
+impl RunState {
+    /// Folds an order in, with the nodes that it is about.
+    pub(super) fn order(
+        &mut self,
+        record: &Record,
+        order: &Order,
+        nodes: &[NodeIx],
+    ) -> Result<(), FoldError> {
+        let unknown = |what: String| FoldError::Unknown {
+            seq: record.seq,
+            what,
+        };
+        if self.orders.contains(&order.id) {
+            return Err(unknown(format!("order {} again", order.id)));
+        }
+        if let Some(node) = nodes.iter().find(|n| n.at() >= self.nodes.len()) {
+            return Err(unknown(format!("node {}", node.0)));
+        }
+        let by = || match order.reason.is_empty() {
+            true => format!("by {}", order.by),
+            false => format!("by {}: {}", order.by, order.reason),
+        };
+        match &order.command {
+            Command::Pause { before } => self.pause_before.extend(before.clone()),
+            Command::Block { step } => {
+                self.blocked.insert(step.clone(), by());
+            }
+            Command::Unblock { step } => {
+                self.blocked.remove(step);
+            }
+            Command::Rerun { .. } | Command::Retry { .. } => {
+                for node in nodes {
+                    self.settle_open(*node);
+                    self.nodes[node.at()].reopen();
+                }
+            }
+            Command::Done { evidence, .. } => {
+                let by = order.by.clone();
+                let outcome = Outcome::ByHand {
+                    by,
+                    evidence: evidence.clone(),
+                };
+                self.end_by_order(record, nodes, &outcome);
+            }
+            Command::Skip { .. } => {
+                self.end_by_order(record, nodes, &Outcome::Skipped { reason: by() });
+            }
+            Command::Exclude { host } => {
+                self.excluded.insert(host.clone(), by());
+                self.end_by_order(record, nodes, &Outcome::Excluded { reason: by() });
+            }
+            Command::RollBack { to } => {
+                // Whatever followed on an ending before: the way back has an ending of its own.
+                self.ending = None;
+                self.rollback = Some(Rollback {
+                    to: to.clone(),
+                    by: order.by.clone(),
+                    reason: order.reason.clone(),
+                    result: self.result.clone(),
+                });
+            }
+            Command::Note => self.noted.push(Noted {
+                at: record.at,
+                by: order.by.clone(),
+                text: order.reason.clone(),
+            }),
+            Command::Cancel | Command::Kill { .. } | Command::Abandon => {}
+        }
+        self.orders.insert(order.id.clone());
+        Ok(())
+    }
+
+    /// Ends nodes in a generation of their own: what they were before stays on record.
+    fn end_by_order(&mut self, record: &Record, nodes: &[NodeIx], outcome: &Outcome) {
+        for node in nodes {
+            self.settle_open(*node);
+            let n = &mut self.nodes[node.at()];
+            if n.stage == Stage::Done {
+                n.reopen();
+            }
+            n.stage = Stage::Done;
+            n.started_at.get_or_insert(record.at);
+            n.finished_at = Some(record.at);
+            n.finished_in = Some(record.epoch);
+            n.pausing_until = None;
+            n.outcome = Some(outcome.clone());
+        }
+    }
+
+    /// What became of its attempts is not asked any more: a person has decided.
+    fn settle_open(&mut self, node: NodeIx) {
+        for id in self.by_node.get(&node).into_iter().flatten() {
+            if let Some(attempt) = self.attempts.get_mut(id)
+                && !attempt.undo
+            {
+                attempt.end.get_or_insert(AttemptEnd::Lost);
+            }
+        }
+    }
+}
+
+impl NodeState {
+    /// Another generation of a node that has ended. What was there before its first attempt stays
+    /// known, and a decision of its `when` stands.
+    pub(super) fn reopen(&mut self) {
+        let before = std::mem::take(&mut self.before);
+        let captured_by = self.captured_by.take();
+        let fresh = Self::new(self.summary.clone());
+        *self = Self {
+            generation: self.generation + 1,
+            decided: self.decided,
+            before,
+            captured_by,
+            ..fresh
+        };
+    }
+}
