@@ -3,8 +3,10 @@
 
 pub mod canary;
 pub mod chance;
+pub mod kills;
 pub mod lab;
 pub mod operator;
+pub mod pair;
 pub mod proof;
 pub mod tail;
 pub mod terminal;

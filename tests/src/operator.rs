@@ -154,6 +154,13 @@ impl Operator {
             .unwrap_or_else(|e| panic!("run {id} cannot be read: {e}"))
     }
 
+    /// The newest run, if its first event was written: before that there is nothing to go on with.
+    #[must_use]
+    pub fn begun(&self) -> Option<Seen> {
+        self.runs().first()?;
+        Some(self.seen()).filter(|seen| seen.state.run.is_some())
+    }
+
     fn store(&self) -> Store {
         Store::open(&self.state()).expect("the state directory can be opened")
     }

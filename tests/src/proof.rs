@@ -98,27 +98,21 @@ pub fn of_journal(plan: &Plan, records: &[Record], state: &RunState) -> Vec<Stri
             wrong.push(format!("{} ended as {:?}", plan.nodes[at].id, node.outcome));
         }
     }
-    let mut ends = BTreeMap::new();
+    wrong.extend(of_attempts(plan, records, state));
+    let mut nodes = BTreeMap::new();
     let mut changed: BTreeMap<NodeIx, usize> = BTreeMap::new();
     let mut effects: BTreeMap<NodeIx, usize> = BTreeMap::new();
     for record in records {
         match &record.event {
             Event::Dispatched { instances, .. } => {
-                ends.extend(
-                    instances
-                        .iter()
-                        .map(|intent| (intent.attempt.clone(), (intent.node, 0))),
-                );
+                nodes.extend(instances.iter().map(|i| (i.attempt.clone(), i.node)));
             }
-            Event::Ended { attempt, end } => match ends.get_mut(attempt) {
-                None => wrong.push(format!("{attempt} ended and was never dispatched")),
-                Some((node, times)) => {
-                    *times += 1;
-                    if may_have_done_something(plan, *node, end) {
-                        *effects.entry(*node).or_default() += 1;
-                    }
+            Event::Ended { attempt, end } => {
+                let node = nodes.get(attempt).copied();
+                if let Some(node) = node.filter(|node| may_have_done_something(plan, *node, end)) {
+                    *effects.entry(node).or_default() += 1;
                 }
-            },
+            }
             Event::Finished {
                 node,
                 outcome: Outcome::Changed,
@@ -127,10 +121,6 @@ pub fn of_journal(plan: &Plan, records: &[Record], state: &RunState) -> Vec<Stri
             _ => {}
         }
     }
-    let open = ends.iter().filter(|(_, (_, times))| *times != 1);
-    wrong.extend(
-        open.map(|(attempt, (node, times))| format!("{attempt} of {} has {times} ends", id(*node))),
-    );
     let twice = changed.iter().filter(|(_, times)| **times > 1);
     wrong.extend(twice.map(|(node, times)| format!("{} changed {times} times", id(*node))));
     let effects_twice = effects.iter().filter(|(_, times)| **times > 1);
@@ -145,6 +135,36 @@ pub fn of_journal(plan: &Plan, records: &[Record], state: &RunState) -> Vec<Stri
     );
     if !first_alone(plan, records) {
         wrong.push("another node was started before the first one was healthy".to_owned());
+    }
+    wrong
+}
+
+/// What is wrong with the attempts of a run that is over: each ends once, after its intent.
+#[must_use]
+pub fn of_attempts(plan: &Plan, records: &[Record], state: &RunState) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let id = |node: NodeIx| plan.nodes.get(node.at()).map_or("?", |n| n.id.as_str());
+    let mut ends = BTreeMap::new();
+    for record in records {
+        match &record.event {
+            Event::Dispatched { instances, .. } => {
+                ends.extend(instances.iter().map(|i| (&i.attempt, 0)));
+            }
+            Event::Undoing { attempt, .. } => drop(ends.insert(attempt, 0)),
+            Event::Ended { attempt, .. } => match ends.get_mut(attempt) {
+                None => wrong.push(format!("{attempt} ended and was never intended")),
+                Some(times) => *times += 1,
+            },
+            _ => {}
+        }
+    }
+    for (attempt, times) in ends {
+        let known = state.attempts.get(attempt);
+        let name = known.map_or("?", |a| id(a.node));
+        // What a person has decided is an end without an event of its own.
+        if times > 1 || known.is_none_or(|a| a.end.is_none()) {
+            wrong.push(format!("{attempt} of {name} has {times} ends"));
+        }
     }
     wrong
 }

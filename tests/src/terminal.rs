@@ -115,6 +115,23 @@ impl Terminal {
             .expect("the program is this process's child");
     }
 
+    /// Has the program stand still, as on a machine that sleeps.
+    pub fn sleep(&self) {
+        self.signal("STOP");
+    }
+
+    /// Wakes it up again.
+    pub fn wake(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = std::process::Command::new("kill")
+            .args(["-s", name, &self.child.id().to_string()])
+            .status();
+        assert!(sent.is_ok_and(|status| status.success()), "no SIG{name}");
+    }
+
     /// Whether the program still runs.
     pub fn runs(&mut self) -> bool {
         self.child

@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod edited;
 mod night;
 mod rehearse;
 mod secret;
@@ -14,6 +15,7 @@ use runbook_model::text::printable;
 
 use crate::error::Error;
 
+pub(crate) use edited::EditedArgs;
 pub(crate) use night::{
     AbandonArgs, AttachArgs, CancelArgs, DecideArgs, ExcludeArgs, NoteArgs, PauseArgs, RerunArgs,
     RollbackArgs, StepArgs,
@@ -215,6 +217,9 @@ pub(crate) struct ResumeArgs {
     /// Keep a second copy of plan and journal there; HOST of the run's inventory, or `local`
     #[arg(long, value_name = "HOST:DIR")]
     pub(crate) mirror: Option<String>,
+    /// Changed files.
+    #[command(flatten)]
+    pub(crate) edited: EditedArgs,
     /// Decisions.
     #[command(flatten)]
     pub(crate) decide: DecideArgs,

@@ -4,6 +4,7 @@ pub(crate) mod abandon;
 pub(crate) mod attach;
 pub(crate) mod check;
 pub(crate) mod detach;
+pub(crate) mod edited;
 pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod graph;
@@ -25,7 +26,7 @@ pub(crate) mod takeover;
 pub(crate) mod test;
 
 use crate::args::CompileArgs;
-use crate::engine::load::{self, Compiled};
+use crate::engine::load::{self, Compiled, Loaded};
 use crate::error::Error;
 use crate::output::Output;
 use crate::prompt;
@@ -33,7 +34,11 @@ use crate::prompt;
 /// Compiles for a plan or a run: missing inputs are asked at a terminal, and refused elsewhere,
 /// all of them at once.
 fn compile(args: &CompileArgs, output: &Output) -> Result<Compiled, Error> {
-    let mut loaded = load::load(args)?;
+    compiled(load::load(args)?, output)
+}
+
+/// The same of what is loaded.
+fn compiled(mut loaded: Loaded, output: &Output) -> Result<Compiled, Error> {
     if output.can_ask {
         for missing in loaded.missing() {
             match missing.is_secret() {

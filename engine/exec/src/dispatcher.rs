@@ -37,6 +37,8 @@ use runbook_model::{
     AttemptId, Epoch, Event, Failure, HostName, Millis, NodeIx, Plan, Record, RunId, RunState, Step,
 };
 
+pub(crate) use node::WHEN_IS_FALSE;
+
 pub use message::{Action, Ask, AttemptIds, Errand, Input, Options, UnitFound};
 
 use crate::graph::{Frozen, GraphError};
@@ -353,6 +355,7 @@ impl<R: Rules> Dispatcher<R> {
         self.count_missing();
         self.find_left();
         self.take_vars();
+        self.release_by_steps();
         self.ready_all();
         self.pump();
     }

@@ -13,6 +13,8 @@
 
 mod aside;
 mod attempt;
+mod clean;
+mod closing;
 mod content;
 mod discard;
 mod locks;
@@ -46,12 +48,14 @@ use crate::journal::{Journal, JournalError};
 use crate::meaning::Meaning;
 use crate::store::{Home, Inbox};
 use attempt::Followed;
+use clean::Cleaning;
 use locks::Locks;
 use mirror::Mirroring;
 use veil::Veil;
 use wipe::Wipes;
 
 pub use aside::Aside;
+pub use closing::close_up;
 pub use locks::release_locks;
 pub use look::NOT_KEPT;
 pub use mirror::{Mirror, MirrorError, MirrorPlace, fetch};
@@ -109,6 +113,8 @@ pub struct Ending {
     pub state: RunState,
     /// Hosts whose lock could not be given back, each with why, for people: the next run is refused there.
     pub still_locked: Vec<(HostName, String)>,
+    /// Hosts where what old runs have left could not be removed, each with why, for people.
+    pub not_cleaned: Vec<(HostName, String)>,
 }
 
 /// Why a run could not go on, other than by a failure of a step.
@@ -139,6 +145,7 @@ struct Shared {
     epoch: Epoch,
     reach: Rc<Reach>,
     locks: Rc<Locks>,
+    cleaning: Rc<Cleaning>,
     home: Home,
     veil: Rc<Veil>,
     evaluator: Rc<Evaluator>,
@@ -207,6 +214,7 @@ impl Drive<'_> {
             epoch: self.epoch,
             reach: Rc::clone(&self.reach),
             locks: Locks::new(&self.controller),
+            cleaning: Rc::default(),
             home: self.home.clone(),
             veil: Rc::new(Veil::new(self.evaluator.secrets())),
             evaluator: Rc::clone(&self.evaluator),
@@ -225,8 +233,10 @@ impl Drive<'_> {
         let mut actions =
             dispatcher.take_up(now(), self.run.clone(), controller, self.epoch, errand);
         let mirror = self.mirror.take();
-        let mut mirroring =
-            mirror.map(|mirror| Mirroring::begin(mirror, &self.home, &self.run, self.epoch));
+        let mut mirroring = mirror.map(|mirror| {
+            let plan = dispatcher.state().plan_number;
+            Mirroring::begin(mirror, &self.home, &self.run, self.epoch, plan)
+        });
         let mut inbox_of_run = Inbox::new(&self.home);
         let mut orders: VecDeque<Order> = std::mem::take(&mut self.orders).into();
         orders.extend(inbox_of_run.look());
@@ -244,7 +254,8 @@ impl Drive<'_> {
                         wipes.note(&record.event, &self.plan, dispatcher.state());
                     }
                     Action::Ready { host } => {
-                        let known = dispatcher.state().attempts.keys().cloned().collect();
+                        let known = dispatcher.state().all_attempts();
+                        let known = known.map(|(id, _)| id.clone()).collect();
                         let place = shared.locks.enter(&host);
                         tasks.spawn_local(reach::ready(shared.clone(), host, known, place));
                     }
@@ -319,7 +330,10 @@ impl Drive<'_> {
                         }
                         wiping.spawn_local(wipes.start(&shared, dispatcher.state()));
                         let closed = discard::closed(&self.plan, dispatcher.state(), &result);
-                        wiping.spawn_local(discard::discard(shared.clone(), closed));
+                        let of = shared.clone();
+                        wiping.spawn_local(async move {
+                            discard::discard(&of.reach, &of.run, closed).await;
+                        });
                         let state = dispatcher.state();
                         let free = shared.locks.to_free(&self.plan, state, &result);
                         let (still_locked, ()) =
@@ -330,6 +344,7 @@ impl Drive<'_> {
                             result,
                             state: state.clone(),
                             still_locked,
+                            not_cleaned: shared.cleaning.left(),
                         });
                     }
                 }

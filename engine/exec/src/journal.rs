@@ -8,8 +8,10 @@
 //! ```text
 //! append ──► buffer ──► file        sync ──► fdatasync ──► "durable up to N"
 //! scan   ◄── file                   what is not whole is cut at the end, refused elsewhere
+//! take   ◄── file ──► new file      fsync, rename, fsync: only then is it acted upon
 //! ```
 
+mod beginning;
 mod error;
 mod files;
 mod inspect;

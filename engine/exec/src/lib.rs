@@ -7,6 +7,7 @@ pub mod store;
 pub mod desk;
 pub mod dispatcher;
 pub mod driver;
+pub mod edited;
 pub mod graph;
 pub mod meaning;
 mod outputs;

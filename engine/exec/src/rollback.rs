@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use runbook_model::event::AttemptEnd;
 use runbook_model::plan::Part;
+use runbook_model::state::NodeState;
 use runbook_model::step_type::TypeKind;
 use runbook_model::{NodeIx, Outcome, Plan, RunResult, RunState};
 
@@ -87,14 +87,11 @@ pub fn scope(
         .collect();
     let mut scope = Scope::default();
     for node in &nodes {
-        let Some((step, _)) = plan.instance(*node) else {
+        let (Some((step, _)), Some(n)) = (plan.instance(*node), state.node(*node)) else {
             continue;
         };
-        let passed = state.nodes[node.at()].started_at.is_some();
-        let skipped = matches!(
-            state.nodes[node.at()].outcome,
-            Some(Outcome::Skipped { .. })
-        );
+        let passed = n.started_at.is_some();
+        let skipped = matches!(n.outcome, Some(Outcome::Skipped { .. }));
         if step.no_return.is_some() && passed && !skipped {
             scope.passed.push(*node);
         }
@@ -109,11 +106,11 @@ pub fn scope(
             None => Ok(scope),
         };
     }
-    let result = state
-        .rollback
-        .as_ref()
-        .map_or(&state.result, |rollback| &rollback.result);
-    if matches!(result, Some(RunResult::Succeeded | RunResult::AlreadyThere)) {
+    let over = matches!(
+        state.result,
+        Some(RunResult::Succeeded | RunResult::AlreadyThere)
+    );
+    if over && state.rollback.is_none() {
         return Err(RollbackError::Closed);
     }
     for node in graph
@@ -122,7 +119,7 @@ pub fn scope(
         .rev()
         .filter(|node| nodes.contains(node))
     {
-        if !acted(state, *node) || state.nodes[node.at()].taken_back {
+        if !state.node(*node).is_some_and(NodeState::has_acted) {
             continue;
         }
         match stays(plan, state, *node) {
@@ -142,12 +139,6 @@ fn phase(plan: &Plan, id: &str) -> Result<u32, RollbackError> {
     found
         .map(|(at, _)| at)
         .ok_or_else(|| RollbackError::NoPhase(id.to_owned()))
-}
-
-/// Whether an attempt had an effect, or may have had.
-fn acted(state: &RunState, node: NodeIx) -> bool {
-    let mut attempts = state.attempts_of(node);
-    attempts.any(|(_, a)| !a.undo && a.end != Some(AttemptEnd::NeverBegan))
 }
 
 /// Whether it stays, and why; some things are not worth a word.

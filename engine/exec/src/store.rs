@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! STATE/runs/ID/plan.json          what is run; plan.json.sha256 says whether it still is
+//!               plan.2.json        what is run since it went on with changed files, and so on
 //!               journal.jsonl      what happened
 //!               lock               held by the controller that runs it, with its name in it
 //!               logs/ATTEMPT.out   what attempts printed, and ATTEMPT.err
@@ -29,7 +30,7 @@ pub use inbox::{Inbox, MAX_ORDER};
 pub use lock::Lock;
 pub use log::{AttemptLog, MAX_LOG, Stream};
 pub use plan_file::MAX_PLAN;
-pub(crate) use plan_file::{PLAN, SUM};
+pub(crate) use plan_file::{names as plan_names, needed as needed_plans};
 pub use receive::Received;
 pub(crate) use run::JOURNAL;
 pub use run::{Home, Run, Seen};

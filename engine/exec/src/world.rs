@@ -11,6 +11,7 @@ mod controller;
 mod deeds;
 mod disk;
 mod draw;
+mod edit;
 mod fault;
 mod ghost;
 mod host;
@@ -21,6 +22,7 @@ mod random;
 mod sketch;
 mod tables;
 mod term;
+mod wishes;
 mod wrong;
 
 pub use controller::{Ending, World};

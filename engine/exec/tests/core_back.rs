@@ -10,7 +10,7 @@ mod core_worlds;
 use core_worlds::{cases, each_seed, wanted_seed};
 use runbook_exec::world::{Ending, Faults, Random, Size, World};
 use runbook_model::plan::Part;
-use runbook_model::{Event, RunResult};
+use runbook_model::{Command, Event, RunResult};
 
 /// How a run was taken back.
 struct Way {
@@ -30,7 +30,7 @@ fn way(seed: u64) -> Option<Way> {
     world.faults.budget += 10;
     let controllers = 1 + usize::try_from(random.below(3)).unwrap();
     let mut endings = world.run_to_end(controllers);
-    if matches!(endings.last(), Some(Ending::Closed(result)) if result.is_final()) {
+    if is_over(&world) {
         return None;
     }
     if !matches!(world.journal.get(1), Some(record) if matches!(record.event, Event::Opened { .. }))
@@ -43,22 +43,49 @@ fn way(seed: u64) -> Option<Way> {
         let main = world.plan.phases.iter().filter(|p| p.part == Part::Main);
         phases = main.map(|phase| phase.id.clone()).collect();
     }
-    let to = (!phases.is_empty() && random.chance(300)).then(|| random.pick(&phases).clone());
+    let phase = |random: &mut Random| {
+        let some = !phases.is_empty() && random.chance(300);
+        some.then(|| random.pick(&phases).clone())
+    };
+    let mut to = phase(&mut random);
     world.faults = Faults {
         budget: u32::try_from(random.below(20)).unwrap(),
         orders: 0,
         ..Faults::some(&mut random)
     };
     let back = endings.len();
-    let controllers = if world.breaks() { 40 } else { 120 };
-    let on_the_way = world.roll_back_to_end(to.as_deref(), controllers, &mut |_| {});
-    endings.extend(on_the_way);
+    let enough = if world.breaks() { 40 } else { 120 };
+    let twice = to.is_some() && random.chance(600);
+    let controllers = match twice {
+        true => 1 + usize::try_from(random.below(4)).unwrap(),
+        false => enough,
+    };
+    endings.extend(world.roll_back_to_end(to.as_deref(), controllers, &mut |_| {}));
+    if twice {
+        let state = world.state().unwrap();
+        let more = match (state.result, state.rollback) {
+            (Some(result), _) if result.is_final() => vec![Ending::Closed(result)],
+            (_, Some(_)) => world.run_to_end(enough),
+            // A part is taken back, perhaps done again in part, and now more goes back.
+            (_, None) => {
+                to = phase(&mut random);
+                world.roll_back_to_end(to.as_deref(), enough, &mut |_| {})
+            }
+        };
+        endings.extend(more);
+    }
     Some(Way {
         world,
         endings,
         to,
         back,
     })
+}
+
+/// Whether the last that a controller wrote is that all is over.
+fn is_over(world: &World) -> bool {
+    let result = world.state().unwrap().result;
+    result.is_some_and(|result| result.is_final())
 }
 
 fn case(seed: u64) -> Result<(), String> {
@@ -102,6 +129,13 @@ fn the_ways_back_are_eventful() {
         if on_the_way.len() > 1 {
             *seen.entry("several controllers").or_default() += 1;
         }
+        let orders = way.world.journal.iter().filter(|record| {
+            matches!(&record.event, Event::Ordered { order, .. }
+                if matches!(order.command, Command::RollBack { .. }))
+        });
+        if orders.count() > 1 {
+            *seen.entry("gone back twice").or_default() += 1;
+        }
         for record in &way.world.journal {
             let name = match &record.event {
                 Event::Undone { failure: None, .. } => "undone",
@@ -116,6 +150,7 @@ fn the_ways_back_are_eventful() {
         "rolled back",
         "gone forward again",
         "several controllers",
+        "gone back twice",
         "undone",
         "failed undo",
         "undone again",

@@ -3,9 +3,9 @@
 
 mod core_bench;
 
-use core_bench::{Bench, differs, failure, satisfied};
+use core_bench::{Bench, differs, failure, problem, satisfied};
 use runbook_exec::world::{Behaviour, Ending, Sketch, World};
-use runbook_model::event::{AttemptEnd, HeldHow, Purpose, ReleasedBy};
+use runbook_model::event::{AttemptEnd, HeldHow, Purpose, ReleasedBy, Verdict};
 use runbook_model::plan::Part;
 use runbook_model::step::{Hold, HoldOnFailure};
 use runbook_model::transition::Stage;
@@ -327,7 +327,6 @@ fn a_release_by_the_ending_that_was_not_recorded_is_recorded_by_the_next_control
     bench.looked(work, satisfied());
     do_it(&mut bench, open);
     let mut bench = bench.crash_before("released");
-    assert_eq!(released(&bench, freeze), None);
     bench.ready("h1");
     assert_eq!(released(&bench, freeze), Some(ReleasedBy::Step(open)));
     assert_eq!(bench.end(), Some(RunResult::Succeeded));
@@ -419,4 +418,37 @@ fn what_was_taken_back_is_not_taken_back_again_by_the_next_controller() {
     let undos = bench.words().iter().filter(|w| **w == "undoing").count();
     assert_eq!(undos, 1);
     assert_eq!(bench.end(), Some(RunResult::Failed));
+}
+
+#[test]
+fn what_was_taken_back_and_not_done_again_is_not_held_in_part() {
+    let (mut bench, [freeze, work, _]) = opened(HoldOnFailure::Release, true);
+    do_it(&mut bench, freeze);
+    fail(&mut bench, work);
+    let unit = bench.undoing(freeze);
+    let end = AttemptEnd::Completed {
+        outputs: Default::default(),
+    };
+    bench.undo_ended(&unit, end);
+    bench.undo_looked(freeze, differs());
+    let mut bench = bench.resume();
+    bench.ready("h1");
+    // It is taken again, and that fails before it does anything.
+    bench.looked(freeze, Verdict::Error(problem()));
+    assert_eq!(released(&bench, freeze), Some(ReleasedBy::Undo));
+    assert_eq!(bench.end(), Some(RunResult::Failed));
+    let undos = bench.words().iter().filter(|w| **w == "undoing").count();
+    assert_eq!(undos, 1);
+}
+
+#[test]
+fn what_an_ending_released_is_not_held_under_a_controller_that_leaves_at_once() {
+    let (mut bench, [freeze, work, open]) = freeze_to_the_ending(HoldOnFailure::Keep);
+    do_it(&mut bench, freeze);
+    fail(&mut bench, work);
+    do_it(&mut bench, open);
+    let mut bench = bench.crash_before("released");
+    bench.send(runbook_exec::dispatcher::Input::Interrupt);
+    assert_eq!(bench.end(), Some(RunResult::Stopped));
+    assert_eq!(released(&bench, freeze), Some(ReleasedBy::Step(open)));
 }

@@ -7,6 +7,7 @@ use core_bench::{Bench, differs, failure, satisfied, until};
 use runbook_exec::dispatcher::{Input, UnitFound};
 use runbook_exec::world::{Sketch, Tables};
 use runbook_model::event::{AttemptEnd, Purpose};
+use runbook_model::plan::Part;
 use runbook_model::step::{Hold, HoldOnFailure};
 use runbook_model::transition::Stage;
 use runbook_model::{FailureKind, NodeIx, Outcome, RunResult};
@@ -270,4 +271,36 @@ fn what_is_done_again_before_it_gets_the_keys_of_what_waits_for_it() {
     bench.wake();
     bench.looked(a, satisfied());
     assert_eq!(bench.outcome(a), Some(Outcome::Changed));
+}
+
+#[test]
+fn a_look_at_what_is_in_doubt_waits_for_nobody() {
+    let mut sketch = Sketch::new();
+    sketch.phase("one", false);
+    let a = sketch.ordinary("a", "h1");
+    sketch.phase("finally", false);
+    sketch.last_phase().part = Part::Finally;
+    let last = sketch.ordinary("last", "h1");
+    let mut bench = Bench::with(sketch, |t| {
+        writes(t, a, &["file:/f"]);
+        writes(t, last, &["file:/f"]);
+    });
+    bench.ready("h1");
+    bench.looked(a, differs());
+    let unit = bench.launched(a);
+    let mut bench = bench.crash().roll_back(Some("one"));
+    bench.ready("h1");
+    // Its phase stays: nobody looks at it on the way back.
+    let found = UnitFound::Lost("it was killed".into());
+    bench.send(Input::UnitState { unit, found });
+    bench.looked(last, differs());
+    let unit = bench.launched(last);
+    let mut bench = bench.crash();
+    bench.ready("h1");
+    let outputs = Default::default();
+    bench.ended(&unit, AttemptEnd::Completed { outputs });
+    assert_eq!(bench.looking(a), Some(Purpose::Doubt));
+    bench.looked(a, satisfied());
+    bench.looked(last, satisfied());
+    assert_eq!(bench.end(), Some(RunResult::SteppedBack));
 }

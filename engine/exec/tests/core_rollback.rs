@@ -5,12 +5,15 @@ mod core_bench;
 
 use core_bench::{Bench, differs, failure, satisfied};
 use runbook_exec::dispatcher::{Input, UnitFound};
+use runbook_exec::graph::Frozen;
+use runbook_exec::rollback::{self, Scope};
 use runbook_exec::world::{Behaviour, Ending, Sketch, World};
 use runbook_model::event::{AttemptEnd, Purpose, StopReason};
 use runbook_model::plan::Part;
+use runbook_model::step::{Hold, HoldOnFailure};
 use runbook_model::step_type::{InDoubt, TypeKind};
 use runbook_model::transition::Stage;
-use runbook_model::{Command, FailureKind, NodeIx, RunResult};
+use runbook_model::{Command, FailureKind, NodeIx, RunResult, RunState};
 
 fn done() -> AttemptEnd {
     AttemptEnd::Completed {
@@ -204,6 +207,121 @@ fn going_back_to_a_phase_leaves_it_and_goes_forward_again() {
     assert_eq!(bench.looking(b), Some(Purpose::Before));
     do_it(&mut bench, b);
     assert_eq!(bench.end(), Some(RunResult::Succeeded));
+}
+
+/// The second phase is taken back, and its step begins anew.
+fn stepped_back() -> (Bench, [NodeIx; 2]) {
+    let (bench, [a, b]) = phases();
+    let mut bench = bench.roll_back(Some("one"));
+    bench.ready("h1");
+    undo_it(&mut bench, b);
+    assert_eq!(bench.end(), Some(RunResult::SteppedBack));
+    (bench, [a, b])
+}
+
+#[test]
+fn what_was_taken_back_before_it_was_looked_at_begins_anew() {
+    let mut sketch = Sketch::new();
+    sketch.phase("one", false);
+    let a = sketch.ordinary("a", "h1");
+    let begin = sketch.phase("two", false);
+    let b = sketch.ordinary("b", "h1");
+    sketch.order(a, begin);
+    sketch.order(begin, b);
+    let mut bench = Bench::open(sketch);
+    bench.ready("h1");
+    do_it(&mut bench, a);
+    bench.looked(b, differs());
+    let unit = bench.launched(b);
+    let mut bench = bench.crash().roll_back(Some("one"));
+    bench.ready("h1");
+    // It had its effect, and no check has seen that.
+    bench.ended(&unit, done());
+    undo_it(&mut bench, b);
+    assert_eq!(bench.end(), Some(RunResult::SteppedBack));
+    let mut bench = bench.resume();
+    bench.ready("h1");
+    assert_eq!(bench.looking(b), Some(Purpose::Before));
+    do_it(&mut bench, b);
+    assert_eq!(bench.end(), Some(RunResult::Succeeded));
+}
+
+#[test]
+fn what_was_taken_back_and_not_done_again_is_not_taken_back_again() {
+    let (bench, [a, b]) = stepped_back();
+    let mut bench = bench.resume();
+    bench.ready("h1");
+    bench.send(Input::Interrupt);
+    bench.looked(b, differs());
+    assert_eq!(bench.end(), Some(RunResult::Stopped));
+    let mut bench = bench.roll_back(None);
+    bench.ready("h1");
+    undo_it(&mut bench, a);
+    assert_eq!(bench.end(), Some(RunResult::RolledBack));
+    assert_eq!(bench.words().iter().filter(|w| **w == "undone").count(), 2);
+}
+
+#[test]
+fn what_was_taken_back_and_done_again_is_taken_back_again() {
+    let (bench, [a, b]) = stepped_back();
+    let mut bench = bench.resume();
+    bench.ready("h1");
+    fail(&mut bench, b);
+    let mut bench = bench.roll_back(None);
+    bench.ready("h1");
+    undo_it(&mut bench, b);
+    undo_it(&mut bench, a);
+    assert_eq!(bench.end(), Some(RunResult::RolledBack));
+}
+
+#[test]
+fn an_undo_that_an_ending_began_keeps_nobody_from_stopping_on_the_way_back() {
+    let mut sketch = Sketch::new();
+    let freeze = sketch.ordinary("freeze", "h1");
+    let work = sketch.ordinary("work", "h2");
+    sketch.requires(freeze, work);
+    sketch.step(freeze).hold = Some(Hold {
+        release: Vec::new(),
+        on_failure: HoldOnFailure::Release,
+        max_ms: None,
+    });
+    let mut bench = Bench::open(sketch);
+    bench.ready("h1");
+    bench.ready("h2");
+    do_it(&mut bench, freeze);
+    fail(&mut bench, work);
+    let released = bench.undoing(freeze);
+    let mut bench = bench.crash().roll_back(None);
+    bench.ready("h1");
+    bench.ready("h2");
+    bench.undo_ended(&released, done());
+    let unit = bench.undoing(work);
+    bench.undo_ended(&unit, failure(FailureKind::Apply));
+    // The way back ends here, and this ending releases what the other one has begun to.
+    bench.undo_looked(freeze, differs());
+    assert_eq!(bench.end(), Some(RunResult::Failed));
+    let mut bench = bench.resume();
+    bench.ready("h2");
+    undo_it(&mut bench, work);
+    assert_eq!(bench.end(), Some(RunResult::RolledBack));
+}
+
+#[test]
+fn a_run_that_has_succeeded_in_the_meantime_is_not_taken_back() {
+    let mut world = World::new(one_step(), vec![Behaviour::default()], 0);
+    assert_eq!(world.run(), Ending::Closed(RunResult::Succeeded));
+    let events = world.journal.len();
+    let ending = world.roll_back(None);
+    assert!(matches!(ending, Ending::Fault(text) if text.contains("has succeeded")));
+    assert_eq!(world.journal.len(), events);
+}
+
+#[test]
+fn a_run_without_records_has_nothing_to_take_back() {
+    let plan = one_step();
+    let graph = Frozen::new(&plan).unwrap();
+    let scope = rollback::scope(&plan, &graph, &RunState::default(), None).unwrap();
+    assert_eq!(scope, Scope::default());
 }
 
 #[test]

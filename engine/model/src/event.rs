@@ -246,6 +246,14 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         nodes: Vec<NodeIx>,
     },
+    /// From here on the run goes on with another plan, made from changed files. Nodes are numbered as
+    /// there.
+    Edited {
+        /// Who wanted it, as the controller's system names them; not verified.
+        by: String,
+        /// The plan, and what becomes of the nodes of the one before.
+        edit: Box<EditedPlan>,
+    },
     /// An order cannot be followed.
     OrderRefused {
         /// The order's own name.
@@ -284,6 +292,44 @@ pub struct NodeSummary {
     /// Its host, for an instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<HostName>,
+}
+
+/// Another plan for the same run, and which of its nodes are those of the plan before.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct EditedPlan {
+    /// Its number: 2 for the first after the one that the run began with.
+    pub number: u32,
+    /// Its digest.
+    pub plan: String,
+    /// Every node, in plan order.
+    pub nodes: Vec<NodeSummary>,
+    /// Nodes that stay as they are: the old number, and the new one.
+    pub kept: Vec<(NodeIx, NodeIx)>,
+    /// Nodes that are opened again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub again: Vec<AgainNode>,
+    /// New nodes on hosts that are out of the run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excluded: Vec<NodeIx>,
+    /// Variables whose value is taken again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub vars: Vec<String>,
+}
+
+/// A node that is opened again because the plan has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgainNode {
+    /// Its old number.
+    pub from: NodeIx,
+    /// Its new number.
+    pub node: NodeIx,
+    /// What was decided of its condition stands.
+    #[serde(default)]
+    pub decided: bool,
+    /// What it did before, it did with other values: that is history, and nothing that was captured
+    /// for it counts.
+    #[serde(default)]
+    pub anew: bool,
 }
 
 /// Which program runs a run.
@@ -337,6 +383,8 @@ pub enum ReleasedBy {
     Step(NodeIx),
     /// The undo of the step that held.
     Undo,
+    /// A step that ended well, and that the plan does not have any more.
+    Past,
 }
 
 /// What a check said.

@@ -6,6 +6,7 @@
 //! events ──► state                 (written by the dispatcher, folded live and on resume alike)
 //! ```
 
+pub mod edit;
 pub mod event;
 pub mod host;
 pub mod id;

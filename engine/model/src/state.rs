@@ -1,6 +1,7 @@
 //! What a run's events add up to. The same fold serves the live run, `resume`, `status` and tests.
 
 mod attempt;
+mod edited;
 mod fault;
 mod hold;
 mod order;
@@ -15,6 +16,7 @@ use crate::{
 };
 
 pub use attempt::AttemptState;
+pub use edited::Gone;
 pub use fault::FoldError;
 pub use hold::{HoldState, Release, UndoState};
 pub use order::{Noted, Rollback};
@@ -28,6 +30,10 @@ pub struct RunState {
     pub runbook: String,
     /// Digest of its plan.
     pub plan: String,
+    /// Which of its plans that is: 1 for the one that it began with.
+    pub plan_number: u32,
+    /// What it did that its plan does not have any more.
+    pub gone: Vec<Gone>,
     /// Number of the last event.
     pub seq: u64,
     /// When the first event happened.
@@ -118,7 +124,7 @@ pub struct NodeState {
     pub finished_in: Option<Epoch>,
     /// How it ended in this generation.
     pub outcome: Option<Outcome>,
-    /// What it did in this generation was taken back.
+    /// What it did was taken back, and in this generation nothing was done since.
     pub taken_back: bool,
     /// Until when it pauses.
     pub pausing_until: Option<Millis>,
@@ -183,6 +189,12 @@ impl NodeState {
     fn forget_captured(&mut self) {
         self.before.clear();
         self.captured_by = None;
+    }
+
+    /// Whether an attempt of any generation had an effect, or may have had, that was not taken back.
+    #[must_use]
+    pub fn has_acted(&self) -> bool {
+        self.captured_by.is_some()
     }
 
     /// Whether it has ended, well or not.
@@ -272,6 +284,7 @@ impl RunState {
                 self.run = Some(run.clone());
                 self.runbook.clone_from(runbook);
                 self.plan.clone_from(plan);
+                self.plan_number = 1;
                 self.created_at = at;
                 self.nodes = nodes.iter().cloned().map(NodeState::new).collect();
             }
@@ -414,6 +427,7 @@ impl RunState {
             | Event::UndoLooked { .. }
             | Event::Undone { .. } => self.hold(record)?,
             Event::Ordered { order, nodes } => self.order(record, order, nodes)?,
+            Event::Edited { edit, .. } => self.edit(record, edit)?,
             Event::OrderRefused { order, .. } => {
                 self.orders.insert(order.clone());
             }

@@ -102,13 +102,23 @@ pub const TABLE: &[(Stage, Trigger, Stage)] = &[
     (S::Done, T::Opened, S::Done),
 ];
 
+/// The table by stage and trigger: every event of a run is looked up in it.
+const NEXT: [[Option<Stage>; T::Opened as usize + 1]; S::Done as usize + 1] = {
+    let mut next = [[None; T::Opened as usize + 1]; S::Done as usize + 1];
+    let mut row = 0;
+    while row < TABLE.len() {
+        let (from, by, to) = TABLE[row];
+        next[from as usize][by as usize] = Some(to);
+        row += 1;
+    }
+    next
+};
+
 /// Where a node goes, or `None` if that is not legal.
 #[must_use]
 pub fn next(stage: Stage, trigger: Trigger) -> Option<Stage> {
-    TABLE
-        .iter()
-        .find(|(from, by, _)| *from == stage && *by == trigger)
-        .map(|(_, _, to)| *to)
+    let by_trigger = NEXT.get(stage as usize)?;
+    by_trigger.get(trigger as usize).copied().flatten()
 }
 
 #[cfg(test)]
@@ -120,6 +130,45 @@ mod tests {
         for (i, a) in TABLE.iter().enumerate() {
             for b in &TABLE[i + 1..] {
                 assert!((a.0, a.1) != (b.0, b.1), "{a:?} and {b:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_looked_up_is_what_the_table_says() {
+        let stages = [
+            S::Waiting,
+            S::Looking,
+            S::Judging,
+            S::Intended,
+            S::Running,
+            S::InDoubt,
+            S::Applied,
+            S::Pausing,
+            S::Asking,
+            S::Answered,
+            S::Done,
+        ];
+        let triggers = [
+            T::Decided,
+            T::Looking,
+            T::Looked,
+            T::Dispatched,
+            T::Launched,
+            T::Ended,
+            T::Doubted,
+            T::Pausing,
+            T::Asked,
+            T::Answered,
+            T::Finished,
+            T::Reopened,
+            T::Opened,
+        ];
+        assert_eq!((stages.len(), triggers.len()), (NEXT.len(), NEXT[0].len()));
+        for stage in stages {
+            for trigger in triggers {
+                let row = TABLE.iter().find(|row| (row.0, row.1) == (stage, trigger));
+                assert_eq!(next(stage, trigger), row.map(|row| row.2));
             }
         }
     }

@@ -40,7 +40,7 @@ pub use error::{Fault, RemoteError};
 pub use excerpt::Excerpt;
 pub use file::Copied;
 pub use hello::Hello;
-pub use host::{Holder, Host, Says};
+pub use host::{Bounds, Holder, Host, Says};
 pub use job::{Ended, Job, JobState, Offsets, Poll, Why};
 pub use kept::{InvalidKept, Kept};
 pub use report::{Report, Verdict};

@@ -20,6 +20,7 @@ pub(crate) const LIBRARY: &str = concat!(
     include_str!("sh/job.sh"),
     include_str!("sh/wrap.sh"),
     include_str!("sh/lock.sh"),
+    include_str!("sh/clean.sh"),
     include_str!("sh/shell.sh")
 );
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use runbook_model::event::{AttemptEnd, Verdict};
-use runbook_model::text::printable_lines;
+use runbook_model::text::{printable, printable_lines};
 use runbook_model::{AttemptId, NodeIx, Outcome, Plan, RunState};
 
 use crate::facts::{last_look, node_id};
@@ -12,10 +12,14 @@ use crate::text::below;
 use crate::time::clock;
 use crate::{Style, Tone};
 
-/// The attempts of an instance, of all generations, in the order in which they were intended.
+/// The attempts of an instance, of all generations and of before its files were changed, in the order
+/// in which they were intended.
 #[must_use]
 pub fn attempts_of(state: &RunState, node: NodeIx) -> Vec<&AttemptId> {
-    let mut all: Vec<_> = state.attempts_of(node).collect();
+    let name = state.node(node).map(|n| &n.summary.id);
+    let past = state.gone.iter().filter(|gone| Some(&gone.id) == name);
+    let past = past.flat_map(|gone| &gone.attempts);
+    let mut all: Vec<_> = state.attempts_of(node).chain(past).collect();
     all.sort_by_key(|(id, a)| (a.intended_at, a.number, id.as_str()));
     all.into_iter().map(|(id, _)| id).collect()
 }
@@ -23,8 +27,14 @@ pub fn attempts_of(state: &RunState, node: NodeIx) -> Vec<&AttemptId> {
 /// One line about an attempt, without a newline.
 #[must_use]
 pub fn attempt_text(plan: &Plan, state: &RunState, id: &AttemptId, style: &Style) -> String {
-    let Some(a) = state.attempts.get(id) else {
-        return format!("attempt {id}");
+    let past = || {
+        let mut all = state.gone.iter();
+        all.find_map(|gone| Some((gone.attempts.get(id)?, gone)))
+    };
+    let (a, name) = match (state.attempts.get(id), past()) {
+        (Some(a), _) => (a, node_id(plan, a.node)),
+        (None, Some((a, gone))) => (a, printable(&gone.id).into_owned()),
+        (None, None) => return format!("attempt {id}"),
     };
     let (tone, how) = match &a.end {
         Some(AttemptEnd::Completed { .. }) => (Tone::Good, "completed".into()),
@@ -40,8 +50,7 @@ pub fn attempt_text(plan: &Plan, state: &RunState, id: &AttemptId, style: &Style
         None => (Tone::Warn, "intended; whether it began is not known".into()),
     };
     let head = format!(
-        "{} {} {} on {}",
-        node_id(plan, a.node),
+        "{name} {} {} on {}",
         if a.undo { "undo" } else { "attempt" },
         a.number,
         a.host
@@ -54,10 +63,10 @@ pub fn attempt_text(plan: &Plan, state: &RunState, id: &AttemptId, style: &Style
     )
 }
 
-/// All attempts of a run, a line each.
+/// All attempts of a run, a line each; those of before its files were changed among them.
 #[must_use]
 pub fn attempts_list(plan: &Plan, state: &RunState, style: &Style) -> String {
-    let mut all: Vec<_> = state.attempts.iter().collect();
+    let mut all: Vec<_> = state.all_attempts().collect();
     all.sort_by_key(|(id, a)| (a.intended_at, a.node, id.as_str()));
     if all.is_empty() {
         return "no attempts: nothing was changed\n".into();

@@ -34,6 +34,19 @@ pub(crate) fn node_id(plan: &Plan, node: NodeIx) -> String {
     }
 }
 
+/// What the run did that its runbook does not have any more.
+pub(crate) fn gone(state: &RunState) -> Vec<String> {
+    let acted = state.gone.iter().filter(|gone| gone.acted);
+    let line = |gone: &runbook_model::state::Gone| {
+        let why = match gone.changed {
+            true => "done with other values before the files were changed",
+            false => "done before the files were changed, and not in the runbook any more",
+        };
+        format!("{}: {why}; it stays as it is", printable(&gone.id))
+    };
+    acted.map(line).collect()
+}
+
 /// How many hosts have an instance, the controller among them.
 pub(crate) fn hosts(plan: &Plan) -> usize {
     plan.instances()
@@ -202,7 +215,7 @@ pub(crate) fn serving(plan: &Plan, state: &RunState, now: Millis, style: &Style)
         .filter(|(node, _)| state.node(*node).and_then(ended_at).is_some())
         .map(|(node, _)| match state.holds.get(&node)?.released? {
             (at, ReleasedBy::Undo) => Some(at),
-            (_, ReleasedBy::Step(_)) => None,
+            (_, ReleasedBy::Step(_) | ReleasedBy::Past) => None,
         })
         .collect();
     if let Some(until) = undone.and_then(|all| all.into_iter().max()) {

@@ -117,6 +117,15 @@ fn event(record: &Record, plan: &Plan, state: &RunState) -> Value {
                 }
             }
         }
+        Event::Edited { edit, .. } => {
+            let again = edit.again.iter().map(|again| id(plan, again.node));
+            let said = json!({
+                "number": edit.number,
+                "plan": edit.plan,
+                "again": again.collect::<Vec<_>>(),
+            });
+            out.insert("edit".into(), said);
+        }
         Event::Stopping {
             reason: StopReason::Failure(node),
         } => {
@@ -209,6 +218,11 @@ pub fn status_json(plan: &Plan, state: &RunState, running: bool) -> Value {
         .held()
         .map(|(node, hold)| json!({ "node": id(plan, node), "since": time(hold.since), "how": hold.how, "over": hold.over, "undo_failed": state.undos.get(&node).and_then(|u| u.failure.as_ref()).map(|f| f.message.as_str()) }))
         .collect();
+    let gone: Vec<Value> = state
+        .gone
+        .iter()
+        .map(|gone| json!({ "node": gone.id, "acted": gone.acted, "changed": gone.changed, "finished": gone.finished_at.map_or(Value::Null, time) }))
+        .collect();
     json!({
         "format": FORMAT,
         "run": state.run,
@@ -222,6 +236,7 @@ pub fn status_json(plan: &Plan, state: &RunState, running: bool) -> Value {
         "last": time(state.last_at),
         "open_attempts": open,
         "holds": holds,
+        "gone": gone,
         "next": next::commands(plan, state, running),
         "instances": nodes,
     })
@@ -234,6 +249,10 @@ pub fn attempt_json(plan: &Plan, state: &RunState, attempt: &AttemptId) -> Value
     out.insert("attempt".into(), attempt.as_str().into());
     if let Some(a) = state.attempts.get(attempt) {
         name(&mut out, plan, a.node);
+    } else if let Some(gone) = state.gone.iter().find(|g| g.attempts.contains_key(attempt)) {
+        out.insert("node".into(), gone.id.as_str().into());
+    }
+    if let Some((_, a)) = state.all_attempts().find(|(id, _)| *id == attempt) {
         out.insert("number".into(), a.number.into());
         out.insert("on".into(), a.host.as_str().into());
         out.insert("intended".into(), time(a.intended_at));

@@ -6,6 +6,7 @@
 
 mod attempts;
 mod card;
+mod edited;
 mod excerpt;
 mod explain;
 mod facts;
@@ -34,6 +35,7 @@ mod sample;
 
 pub use attempts::{attempt_text, attempts_list, attempts_of, last_words};
 pub use card::{failure_card, findings_text};
+pub use edited::{edited_json, edited_text};
 pub use explain::{Explained, explain_json, explain_text};
 pub use graph::{Detail, Drawing, dot, drawing, drawing_json, mermaid, svg};
 pub use json::{JsonLines, attempt_json, runs_json, status_json, to_json_text};

@@ -312,6 +312,14 @@ impl Narrator {
                 let (tone, text) = orders::told(plan, order, nodes);
                 one(tone, text)
             }
+            Event::Edited { by, edit } => {
+                self.purposes.clear();
+                self.differs.clear();
+                self.said.clear();
+                self.ended.clear();
+                let (tone, text) = orders::edited(plan, by, edit);
+                one(tone, text)
+            }
             Event::OrderRefused { problem, .. } => {
                 let (tone, text) = orders::refused(problem);
                 one(tone, text)

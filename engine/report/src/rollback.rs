@@ -6,7 +6,7 @@ use runbook_model::plan::Part;
 use runbook_model::text::printable;
 use runbook_model::{NodeIx, NodeKind, Plan, RunState};
 
-use crate::facts::node_id;
+use crate::facts::{self, node_id};
 use crate::text::{bounded, count, names};
 use crate::{Style, Tone};
 
@@ -55,6 +55,11 @@ pub fn rollback_text(plan: &Plan, state: &RunState, back: &Back<'_>, style: &Sty
         let stays = stays.map(|(node, why)| format!("{}: {why}", node_id(plan, *node)));
         section(Tone::Warn, "stays as it is", stays.collect());
     }
+    section(
+        Tone::Warn,
+        "not taken back: not in the runbook any more, or with other values",
+        facts::gone(state),
+    );
     let held = state.held();
     section(
         Tone::Warn,

@@ -89,6 +89,7 @@ pub fn status_text(
     section("held", facts::held(plan, state, now));
     section("recorded", recorded(plan, state));
     section("record", facts::records(plan, state));
+    section("not in the runbook any more", facts::gone(state));
     section("on the ending", facts::of_ending(plan, state));
     section(
         "cannot be used",

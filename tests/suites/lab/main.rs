@@ -3,12 +3,16 @@
 //! It needs the lab (`tests/lab/lab up`); `LAB`, `LAB_NET` and `LAB_BRIDGE` name another one. There
 //! is one lab, so the tests wait for each other, and each begins with a reset.
 
+mod burnt;
 mod canary;
 mod faults;
 mod features;
 mod kills;
+mod link;
 mod once;
+mod overlap;
 mod refusals;
+mod scenarios;
 mod signals;
 mod trials;
 mod upgrade;

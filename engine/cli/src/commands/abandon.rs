@@ -26,7 +26,7 @@ pub(crate) fn abandon(cli: &Cli, args: &AbandonArgs, output: &Output) -> Result<
     if seen.state.result.as_ref().is_some_and(|r| r.is_final()) {
         return Err(typed(
             format!("run {id} is over already"),
-            format!("runbook status {id}"),
+            format!("if it has left a host locked: runbook resume {id}"),
         ));
     }
     let running: Vec<_> = seen.state.open_attempts().collect();

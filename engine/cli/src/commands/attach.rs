@@ -30,7 +30,8 @@ pub(crate) fn attach(cli: &Cli, args: &AttachArgs, output: &Output) -> Result<Ex
                 continue;
             }
             // What is read from the store has been folded once already.
-            if state.apply(record).is_ok() {
+            // What was before files were changed is numbered by a plan that is not run any more.
+            if state.apply(record).is_ok() && state.plan_number == seen.state.plan_number {
                 watcher.record(record, &seen.plan, &state);
             }
         }

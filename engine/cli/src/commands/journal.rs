@@ -222,6 +222,9 @@ fn entry_text(entry: &Entry, names: &mut Vec<String>) -> String {
     if let Event::RunCreated { nodes, .. } = &record.event {
         *names = nodes.iter().map(|node| node.id.clone()).collect();
     }
+    if let Event::Edited { edit, .. } = &record.event {
+        *names = edit.nodes.iter().map(|node| node.id.clone()).collect();
+    }
     let Record { seq, epoch, at, .. } = record;
     let at = jiff::Timestamp::from_millisecond(*at);
     let at = at.map_or_else(|_| record.at.to_string(), |at| format!("{at:.3}"));
@@ -233,6 +236,7 @@ fn entry_text(entry: &Entry, names: &mut Vec<String>) -> String {
             continue;
         }
         let text = match (key.as_str(), value) {
+            ("edit", Value::Object(edit)) => edited(edit, names),
             ("nodes", Value::Array(all)) if matches!(record.event, Event::RunCreated { .. }) => {
                 all.len().to_string()
             }
@@ -246,6 +250,25 @@ fn entry_text(entry: &Entry, names: &mut Vec<String>) -> String {
         out.push_str(&format!(" {key}={}{more}", printable(&short)));
     }
     out + "\n"
+}
+
+/// Another plan: which nodes stay is for programs.
+fn edited(edit: &serde_json::Map<String, Value>, names: &[String]) -> String {
+    let some = |key: &str| edit.get(key).and_then(Value::as_array).map_or(0, Vec::len);
+    let again = named("again", edit.get("again").unwrap_or(&Value::Null), names);
+    let again = again.as_array().cloned().unwrap_or_default();
+    let again: Vec<&str> = again
+        .iter()
+        .filter_map(|one| one["node"].as_str())
+        .collect();
+    format!(
+        "{} plan={} nodes={} kept={} again={}",
+        edit.get("number").unwrap_or(&Value::Null),
+        edit.get("plan").and_then(Value::as_str).unwrap_or_default(),
+        some("nodes"),
+        some("kept"),
+        again.join(",")
+    )
 }
 
 /// The value with the names of nodes where their numbers stand.

@@ -24,9 +24,8 @@ pub(crate) fn logs(cli: &Cli, args: &LogsArgs, output: &Output) -> Result<Exit, 
         if output.json {
             let all = seen
                 .state
-                .attempts
-                .keys()
-                .map(|id| attempt_json(&seen.plan, &seen.state, id));
+                .all_attempts()
+                .map(|(id, _)| attempt_json(&seen.plan, &seen.state, id));
             output.put_json(&json!({ "format": 1, "attempts": all.collect::<Vec<_>>() }))?;
             return Ok(Exit::Done);
         }

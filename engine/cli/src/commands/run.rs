@@ -13,7 +13,7 @@ use runbook_report::{Curtain, JsonLines, Lines, Progress, failure_card};
 
 use crate::args::{Cli, DecideArgs, ResumeArgs, RunArgs, SecretArg, SecretArgs};
 use crate::commands::order::{known, order, typed};
-use crate::commands::{compile, detach, mirror};
+use crate::commands::{compile, detach, edited, mirror};
 use crate::desk::TerminalDesk;
 use crate::engine::live::{self, Ended, Live};
 use crate::engine::runs;
@@ -61,10 +61,17 @@ pub(crate) fn resume(cli: &Cli, args: &ResumeArgs, output: &Output) -> Result<Ex
             RunResult::Abandoned => "is abandoned",
             _ => "has succeeded",
         };
+        keep_locks(&live::close_up(&store, &id)?, output);
         output.put(&format!(
             "run {id} {word}; there is nothing to go on with\n"
         ))?;
         return Ok(Exit::Done);
+    }
+    if args.edited.edited
+        && let edited::Outcome::Ended(exit) =
+            edited::edited(cli, args, (&store, &id, &seen), output)?
+    {
+        return Ok(exit);
     }
     let orders = decisions(&seen, &args.decide)?;
     let place = mirror::of_run(args.mirror.as_deref(), &seen.plan)?;
@@ -119,7 +126,7 @@ fn decisions(seen: &Seen, args: &DecideArgs) -> Result<Vec<Order>, Error> {
 }
 
 /// What can be planned and not run is refused before anything is reached, all of it at once.
-fn refuse_gaps(plan: &Plan) -> Result<(), Error> {
+pub(crate) fn refuse_gaps(plan: &Plan) -> Result<(), Error> {
     if plan.not_yet.is_empty() {
         return Ok(());
     }

@@ -13,7 +13,9 @@ use runbook_model::{Command, Epoch, Event, HostName, Plan, RunId};
 use runbook_remote::Fault;
 use tokio::task::JoinSet;
 
-use crate::args::{Cli, DecideArgs, HandoverArgs, ResumeArgs, SecretArgs, TakeoverArgs};
+use crate::args::{
+    Cli, DecideArgs, EditedArgs, HandoverArgs, ResumeArgs, SecretArgs, TakeoverArgs,
+};
 use crate::commands::order::{order, typed};
 use crate::commands::{export, mirror, run};
 use crate::engine::{live, runs};
@@ -46,6 +48,7 @@ pub(crate) fn takeover(cli: &Cli, args: &TakeoverArgs, output: &Output) -> Resul
     let resume = ResumeArgs {
         run: Some(id.to_string()),
         mirror: args.mirror.clone(),
+        edited: EditedArgs::default(),
         decide: DecideArgs::default(),
         secrets: SecretArgs {
             secret: args.secrets.secret.clone(),

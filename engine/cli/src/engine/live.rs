@@ -9,12 +9,13 @@ use std::time::Duration;
 use runbook_exec::desk::Signal;
 use runbook_exec::dispatcher::{Errand, Options};
 use runbook_exec::driver::{self, Drive, Mirror, Reach};
+use runbook_exec::edited::Edit;
 use runbook_exec::preview;
 use runbook_exec::secrets::{Purpose, Vault, settle};
-use runbook_exec::store::{Run, Store, StoreError};
+use runbook_exec::store::{Run, Seen, Store, StoreError};
 use runbook_lang::evaluate::Evaluator;
 use runbook_model::event::Controller;
-use runbook_model::{HostName, Order, Plan, Preview, RunId, RunState, Watcher};
+use runbook_model::{HostName, NodeKind, Order, Plan, Preview, RunId, RunState, Watcher};
 use tokio::task::LocalSet;
 
 use crate::desk::TerminalDesk;
@@ -99,6 +100,47 @@ pub(crate) fn resume(store: &Store, id: &RunId, live: Live) -> Result<Ended, Err
     drive(run, live)
 }
 
+/// Goes on with a run with another plan. `unlocked` is told of hosts that the run leaves and that keep
+/// its lock.
+pub(crate) fn edited(
+    store: &Store,
+    seen: &Seen,
+    edit: Edit,
+    live: Live,
+    unlocked: impl FnOnce(&[(HostName, String)]),
+) -> Result<Ended, Error> {
+    let mut run = store.take(&seen.id, &live.controller)?;
+    if (run.state.seq, run.state.epoch) != (seen.state.seq, seen.state.epoch) {
+        return Err(Error::Typed {
+            message: format!("run {} has gone on meanwhile: nothing was changed", seen.id),
+            hint: Some(format!("look again: runbook resume {} --edited", seen.id)),
+        });
+    }
+    let left = edit.comparison.left_hosts.clone();
+    let by = format!("{} on {}", live.controller.user, live.controller.host);
+    runbook_exec::edited::write(&mut run, edit, live.controller.clone(), by, driver::now())?;
+    if !left.is_empty() {
+        let mut old = seen.plan.clone();
+        old.nodes.retain(|node| match &node.kind {
+            NodeKind::Instance { host, via, .. } => left.contains(via.as_ref().unwrap_or(host)),
+            _ => false,
+        });
+        old.edges.clear();
+        let kept = block_on(async {
+            let reach = Rc::new(Reach::new(&old, remote()));
+            let kept = driver::release_locks(&old, &seen.id, run.epoch, &reach).await;
+            close(&reach).await;
+            Ok(kept)
+        })?;
+        let kept: Vec<_> = kept
+            .into_iter()
+            .filter(|(host, _)| left.contains(host))
+            .collect();
+        unlocked(&kept);
+    }
+    drive(run, live)
+}
+
 /// How a run was abandoned.
 pub(crate) struct Abandoned {
     /// What was reached.
@@ -119,6 +161,18 @@ pub(crate) fn abandon(store: &Store, id: &RunId, order: Order) -> Result<Abandon
         Ok(unreleased)
     })?;
     Ok(Abandoned { state, unreleased })
+}
+
+/// Does again what the end of a run does on hosts: its last controller may have been killed right there.
+/// Gives the hosts that may still be locked, each with why.
+pub(crate) fn close_up(store: &Store, id: &RunId) -> Result<Vec<(HostName, String)>, Error> {
+    let run = store.take(id, &who::controller())?;
+    block_on(async {
+        let reach = Rc::new(Reach::new(&run.plan, remote()));
+        let left = driver::close_up(&run.plan, &run.state, id, run.epoch, &reach).await;
+        close(&reach).await;
+        Ok(left)
+    })
 }
 
 /// The lock of the run is held until this controller's part is over.

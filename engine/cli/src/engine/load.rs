@@ -15,6 +15,8 @@ use runbook_lang::steptype::Catalog;
 use runbook_lang::value::InputType;
 use runbook_model::Plan;
 use runbook_model::plan::SecretSource;
+use runbook_model::text::printable;
+use runbook_report::value_text;
 
 use crate::args::{CompileArgs, SecretArg};
 use crate::error::Error;
@@ -132,6 +134,45 @@ impl Loaded {
                 help: def.help.clone(),
             })
             .collect()
+    }
+
+    /// Gives what a run was given, where nothing else is. What differs from what would count otherwise
+    /// is said.
+    pub(crate) fn keep_inputs(&mut self, plan: &Plan) -> Vec<String> {
+        let mut notes = Vec::new();
+        for (name, input) in &plan.inputs {
+            let mut defs = self.runbook.inputs.iter();
+            let Some(def) = defs.find(|def| def.name.value == *name && def.given.is_none()) else {
+                continue;
+            };
+            let given = self.given.texts.contains_key(name) || self.given.values.contains_key(name);
+            if def.kind.value == InputType::Secret {
+                if let Some(source) = &input.secret
+                    && !matches!(source, SecretSource::Generated(_))
+                {
+                    let secrets = &mut self.given.secrets;
+                    secrets
+                        .entry(name.clone())
+                        .or_insert_with(|| source.clone());
+                }
+                continue;
+            }
+            let Some(value) = input.value.as_ref().filter(|_| !given) else {
+                continue;
+            };
+            let default = def.default.as_ref().map(|node| node.to_value());
+            let default = default.and_then(|value| def.kind.value.check(&value).ok());
+            if let Some(default) = default.filter(|default| default != value) {
+                notes.push(format!(
+                    "the input `{}` stays {}, as the run has it; its default is {}",
+                    printable(name),
+                    value_text(value),
+                    value_text(&default)
+                ));
+            }
+            self.given.values.insert(name.clone(), value.clone());
+        }
+        notes
     }
 
     /// Gives an input as text.

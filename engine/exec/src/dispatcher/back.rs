@@ -39,13 +39,14 @@ impl<R: Rules> Dispatcher<R> {
             );
             return std::mem::take(&mut self.out);
         }
-        self.record(Event::Opened { controller });
         let to = match &order.command {
             Command::RollBack { to } => to.clone(),
             _ => None,
         };
+        // Whoever comes next does not see any more how the run had ended.
         match rollback::scope(&self.plan, &self.graph, &self.state, to.as_deref()) {
             Ok(_) => {
+                self.record(Event::Opened { controller });
                 self.record(Event::Ordered {
                     order,
                     nodes: Vec::new(),
@@ -162,7 +163,7 @@ impl<R: Rules> Dispatcher<R> {
             // What only a person can tell is not done again without one.
             let doubtful = self.is_doubtful(node);
             let done = self.state.nodes[node.at()].is_done();
-            if main && phase > stays && !once && done && !doubtful {
+            if main && phase > stays && !once && done && !doubtful && !self.is_out(node) {
                 self.reopen(node, &format!("rolled back to `{to}`"));
             }
         }

@@ -84,11 +84,13 @@ impl<R: Rules> Dispatcher<R> {
         )
     }
 
-    /// A record of how things were is never taken again, and what was skipped stays so.
+    /// A record of how things were is never taken again, what was skipped stays so, and nobody looks
+    /// at a host that is out of the run.
     fn renewable(&self, node: NodeIx) -> bool {
         let once =
             matches!(self.roles[node.at()], Role::Instance { step, .. } if self.step(step).once);
         !once
+            && !self.is_out(node)
             && !matches!(
                 self.state.nodes[node.at()].outcome,
                 Some(Outcome::Skipped { .. })

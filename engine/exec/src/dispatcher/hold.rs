@@ -1,6 +1,6 @@
 //! Holds: what a step did is held until another step, or the end of the run, releases it.
 
-use runbook_model::event::{AttemptEnd, HeldHow, ReleasedBy};
+use runbook_model::event::{HeldHow, ReleasedBy};
 use runbook_model::node::NodeKind;
 use runbook_model::plan::Part;
 use runbook_model::step::{Hold, HoldOnFailure};
@@ -17,13 +17,6 @@ impl<R: Rules> Dispatcher<R> {
         self.step(step).hold.as_ref()
     }
 
-    /// Whether an apply of any generation began, as far as is known.
-    pub(super) fn began(&self, node: NodeIx) -> bool {
-        let never = |end: &Option<AttemptEnd>| matches!(end, Some(AttemptEnd::NeverBegan));
-        let mut attempts = self.state.attempts_of(node);
-        attempts.any(|(_, a)| !a.undo && !never(&a.end))
-    }
-
     /// What follows for holds from the end of a node.
     pub(super) fn hold_after(&mut self, node: NodeIx) {
         if self.parts[node.at()] == Part::Main {
@@ -32,6 +25,11 @@ impl<R: Rules> Dispatcher<R> {
         let Role::Instance { .. } = self.roles[node.at()] else {
             return;
         };
+        self.release_by_steps();
+    }
+
+    /// What steps have released that have ended, under an earlier controller too.
+    pub(super) fn release_by_steps(&mut self) {
         for held in self.held_nodes() {
             self.release_by_step(held);
         }
@@ -39,11 +37,14 @@ impl<R: Rules> Dispatcher<R> {
 
     /// A step that has ended may hold something.
     fn hold(&mut self, node: NodeIx) {
-        let began = self.began(node);
+        let began = self.state.nodes[node.at()].has_acted();
         let how = match &self.state.nodes[node.at()].outcome {
-            Some(Outcome::Failed(_) | Outcome::Left(_) | Outcome::Recorded(_)) => {
-                began.then_some(HeldHow::Partly)
-            }
+            Some(
+                Outcome::Failed(_)
+                | Outcome::Left(_)
+                | Outcome::Recorded(_)
+                | Outcome::Excluded { .. },
+            ) => began.then_some(HeldHow::Partly),
             Some(Outcome::Skipped { .. } | Outcome::LeftOut { .. }) | None => None,
             Some(_) if began => Some(HeldHow::Changed),
             Some(_) => Some(HeldHow::Already),
@@ -118,16 +119,17 @@ impl<R: Rules> Dispatcher<R> {
                 self.hold_after(node);
             }
         }
+        self.release_by_steps();
         for node in self.held_nodes() {
-            self.release_by_step(node);
             self.watch_hold(node);
         }
     }
 
     /// What was taken back under a controller that did not come to say so is not held any more.
     pub(super) fn release_undone(&mut self) {
-        for node in self.held_nodes() {
-            if self.state.nodes[node.at()].taken_back {
+        let held: Vec<_> = self.state.held().map(|(n, hold)| (n, hold.how)).collect();
+        for (node, how) in held {
+            if how != HeldHow::Already && !self.state.nodes[node.at()].has_acted() {
                 let by = ReleasedBy::Undo;
                 self.record(Event::Released { node, by });
             }
@@ -183,8 +185,10 @@ impl<R: Rules> Dispatcher<R> {
         let not_in_turn = |by: &ReleasedBy| match by {
             ReleasedBy::Undo => true,
             ReleasedBy::Step(by) => self.parts[by.at()] == Part::Finally,
+            ReleasedBy::Past => false,
         };
         n.is_done()
+            && !self.is_out(node)
             && self.state.holds.get(&node).is_some_and(|hold| {
                 let released = hold.released.as_ref();
                 hold.generation == n.generation && released.is_some_and(|(_, by)| not_in_turn(by))

@@ -93,9 +93,15 @@ impl<R: Rules> Dispatcher<R> {
         }
     }
 
+    /// Whether a node need not wait for keys. While what earlier controllers left is accounted for,
+    /// nobody changes anything, and nobody starts before all is looked at.
+    pub(super) fn keys_let_move(&self, node: NodeIx) -> bool {
+        self.mode != Mode::Going || self.keys_are_free(node)
+    }
+
     /// Whether nobody has a key that the node wants. Who only reads does not wait for somebody who
     /// waits himself: that may be for this very look.
-    pub(super) fn keys_are_free(&self, node: NodeIx) -> bool {
+    fn keys_are_free(&self, node: NodeIx) -> bool {
         let Some(wanted) = self.ring.wanted.get(&node) else {
             return true;
         };

@@ -3,11 +3,15 @@
 use runbook_model::event::{AttemptEnd, Purpose, StopReason};
 use runbook_model::plan::Part;
 use runbook_model::step_type::TypeKind;
+use runbook_model::transition::Stage;
 use runbook_model::{Event, Failure, FailureKind, Millis, NodeIx, Outcome};
 
 use super::queue::{Flight, Move};
 use super::{Action, Dispatcher, Role};
 use crate::rules::Rules;
+
+/// Why an instance is skipped by its own condition.
+pub(crate) const WHEN_IS_FALSE: &str = "its `when` is false";
 
 impl<R: Rules> Dispatcher<R> {
     /// The node waits, and all its predecessors have ended well.
@@ -18,6 +22,10 @@ impl<R: Rules> Dispatcher<R> {
         };
         if let Some(reason) = skipped {
             self.finish(node, Outcome::Skipped { reason });
+            return Move::Made;
+        }
+        if let Some(reason) = self.excluded(node) {
+            self.finish(node, Outcome::Excluded { reason });
             return Move::Made;
         }
         if let Some(reason) = self.left_out(node) {
@@ -45,7 +53,9 @@ impl<R: Rules> Dispatcher<R> {
             .phases
             .get(phase as usize)
             .is_some_and(|p| p.when.is_some());
-        let decided = if conditional {
+        // Decided under a plan whose phase is passed again.
+        let stands = self.state.nodes[node.at()].decided;
+        let decided = if conditional && !stands {
             self.rules.phase_when(phase, &self.state)
         } else {
             Ok(true)
@@ -75,6 +85,9 @@ impl<R: Rules> Dispatcher<R> {
 
     /// `Satisfied` says that everything is there already: a later controller reads it from there.
     fn done_when(&mut self, node: NodeIx) {
+        if self.state.nodes[node.at()].decided {
+            return self.finish(node, Outcome::Passed);
+        }
         match self.rules.done_when(&self.state) {
             Ok(true) => {
                 self.finish(node, Outcome::Satisfied);
@@ -99,7 +112,7 @@ impl<R: Rules> Dispatcher<R> {
                     self.finish(
                         node,
                         Outcome::Skipped {
-                            reason: "its `when` is false".into(),
+                            reason: WHEN_IS_FALSE.into(),
                         },
                     );
                     return Move::Made;
@@ -200,7 +213,10 @@ impl<R: Rules> Dispatcher<R> {
         let kind = match self.roles[node.at()] {
             Role::Instance { kind, .. } => kind,
             Role::Barrier { phase, batch } => {
-                self.pass(node, phase, batch);
+                // What it waits for may have been opened again.
+                if self.notes[node.at()].missing == 0 {
+                    self.pass(node, phase, batch);
+                }
                 return Move::Made;
             }
             Role::PhaseBegin(_) | Role::DoneWhen => return Move::Made,
@@ -252,11 +268,14 @@ impl<R: Rules> Dispatcher<R> {
     }
 
     pub(super) fn pause(&mut self, node: NodeIx, until: Millis, reason: String) {
-        self.record(Event::Pausing {
-            node,
-            until,
-            reason,
-        });
+        // A pause may become longer.
+        if self.state.nodes[node.at()].stage != Stage::Pausing {
+            self.record(Event::Pausing {
+                node,
+                until,
+                reason,
+            });
+        }
         self.pauses.insert((until, node));
     }
 }

@@ -216,7 +216,7 @@ impl<R: Rules> Dispatcher<R> {
                 }
                 _ => {}
             }
-            if matches!(n.outcome, Some(Outcome::Excluded { .. })) {
+            if self.is_out(*node) {
                 return Err(format!("the host of `{id}` is excluded"));
             }
         }
@@ -317,13 +317,15 @@ impl<R: Rules> Dispatcher<R> {
         if all.is_empty() {
             return Err(format!("the run does nothing on {host}"));
         }
-        // What happened there happened: only what has not ended well is left out.
+        // What happened there happened: only what has not ended well is left out. What waits is when
+        // its turn comes: those after it must not overtake those before it.
         let open = |node: &NodeIx| {
-            let outcome = &self.state.nodes[node.at()].outcome;
-            matches!(
-                outcome,
-                None | Some(Outcome::Failed(_) | Outcome::Left(_) | Outcome::LeftOut { .. })
-            )
+            let n = &self.state.nodes[node.at()];
+            match n.outcome {
+                None => n.stage != Stage::Waiting,
+                Some(Outcome::Failed(_) | Outcome::Left(_) | Outcome::LeftOut { .. }) => true,
+                Some(_) => false,
+            }
         };
         let of_run = |node: &NodeIx| self.parts[node.at()] != Part::Rollback;
         Ok(all.into_iter().filter(open).filter(of_run).collect())
@@ -398,6 +400,23 @@ impl<R: Rules> Dispatcher<R> {
             }
             _ => Kept::No,
         }
+    }
+
+    /// Why a node whose turn has come does not run, if its host is out of the run.
+    pub(super) fn excluded(&self, node: NodeIx) -> Option<String> {
+        let of_run = self.parts[node.at()] != Part::Rollback;
+        let own = self.own_host(node).filter(|_| of_run)?;
+        let hosts = [Some(&own), self.plan.runs_on(node)].into_iter().flatten();
+        let mut reasons = hosts.filter_map(|host| self.state.excluded.get(host));
+        reasons.next().cloned()
+    }
+
+    /// Whether the host of this node is out of the run: what became of the node stays.
+    pub(super) fn is_out(&self, node: NodeIx) -> bool {
+        let host = self.plan.runs_on(node);
+        let out = host.is_some_and(|host| self.state.excluded.contains_key(host));
+        let outcome = &self.state.nodes[node.at()].outcome;
+        out || matches!(outcome, Some(Outcome::Excluded { .. }))
     }
 
     /// Whether an attempt of this node may still be doing something.

@@ -80,7 +80,7 @@ impl<R: Rules> Dispatcher<R> {
             .waiting
             .iter()
             .copied()
-            .find(|place| self.has_slot(place.node) && self.keys_are_free(place.node))
+            .find(|place| self.has_slot(place.node) && self.keys_let_move(place.node))
         else {
             return false;
         };

@@ -69,7 +69,7 @@ impl<R: Rules> Dispatcher<R> {
     /// A host that cannot be used, and without which nothing goes on. Before the first effect that is
     /// any one that is needed.
     fn missed(&self) -> Option<usize> {
-        let begun = !self.state.attempts.is_empty();
+        let begun = self.state.all_attempts().next().is_some();
         let nodes = (0u32..).map(NodeIx).zip(&self.roles);
         let hosts = nodes.filter_map(|(node, role)| match role {
             Role::Instance { host, .. } => Some((node, *host)),

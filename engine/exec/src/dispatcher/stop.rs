@@ -20,13 +20,8 @@ impl<R: Rules> Dispatcher<R> {
         self.pauses.clear();
         self.flights.retain(|_, flight| *flight != Flight::Ask);
         if self.act == Act::Back {
-            let begun: Vec<NodeIx> = self
-                .undoing
-                .iter()
-                .copied()
-                .filter(|n| self.undo_begun(*n))
-                .collect();
-            self.undoing = begun.into_iter().collect();
+            // One that an ending began may have others in its way: it waits for whoever comes next.
+            self.undoing = self.ready_back().into_iter().collect();
         }
     }
 
@@ -129,7 +124,7 @@ impl<R: Rules> Dispatcher<R> {
         let finally = self.parts.contains(&Part::Finally);
         // Before the window opens nothing is changed, not by what follows either.
         let early = matches!(self.state.stopping, Some(StopReason::NotOpen(_)));
-        let untouched = early && self.state.attempts.is_empty();
+        let untouched = early && self.state.all_attempts().next().is_none();
         let follows = !untouched && (finally || !self.to_release(&result).is_empty());
         if self.mode != Mode::Going || !follows {
             self.close(result);
@@ -164,7 +159,7 @@ impl<R: Rules> Dispatcher<R> {
             // Only a person can tell what became of it.
             let in_doubt =
                 matches!(&n.outcome, Some(Outcome::Left(f)) if f.kind == FailureKind::InDoubt);
-            if n.is_done() && n.finished_in < since && !in_doubt {
+            if n.is_done() && n.finished_in < since && !in_doubt && !self.is_out(node) {
                 self.reopen(node, "the run ends again");
                 self.notes[node.at()].since = None;
             }

@@ -1,40 +1,43 @@
-//! What hosts keep for undos goes when nothing can be taken back any more: when a run has succeeded and holds nothing.
-//! A run that failed may be resumed, and one that holds something may release it: theirs stays.
+//! What hosts keep for undos goes when nothing can be taken back any more: when a run has succeeded and holds nothing,
+//! or was rolled back. A run that failed may be resumed, and one that holds something may release it: theirs stays.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use runbook_model::event::{AttemptEnd, HeldHow};
-use runbook_model::{Account, HostName, NodeIx, NodeKind, Plan, RunResult, RunState, StepType};
+use runbook_model::{
+    Account, HostName, NodeIx, NodeKind, Plan, RunId, RunResult, RunState, StepType,
+};
 
-use super::Shared;
+use super::Reach;
 
 /// How long the end of a run waits for hosts to remove what is there.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Where something is kept: on a host, by an account.
+pub(super) type Places = BTreeSet<(HostName, Option<Account>)>;
+
 /// Removes what is kept for undo on all hosts, if the run is closed.
-pub(super) async fn discard(shared: Shared, closed: Option<BTreeSet<(HostName, Option<Account>)>>) {
-    let places = closed.into_iter().flatten();
-    let all = places.map(|(host, account)| {
-        let shared = shared.clone();
-        async move {
+pub(super) async fn discard(reach: &Reach, run: &RunId, closed: Option<Places>) {
+    let all = closed
+        .into_iter()
+        .flatten()
+        .map(|(host, account)| async move {
             // What a host that is lost now keeps does nothing there.
-            if let Ok(host) = shared.reach.host_as(&host, account.as_ref()).await {
-                let _ = host.discard(&shared.run).await;
+            if let Ok(host) = reach.host_as(&host, account.as_ref()).await {
+                let _ = host.discard(run).await;
             }
-        }
-    });
+        });
     let _ = tokio::time::timeout(PATIENCE, join_all(all)).await;
 }
 
 /// Where something may be kept, if it is of no use any more.
-pub(super) fn closed(
-    plan: &Plan,
-    state: &RunState,
-    result: &RunResult,
-) -> Option<BTreeSet<(HostName, Option<Account>)>> {
-    let well = matches!(result, RunResult::Succeeded | RunResult::AlreadyThere);
+pub(super) fn closed(plan: &Plan, state: &RunState, result: &RunResult) -> Option<Places> {
+    let well = matches!(
+        result,
+        RunResult::Succeeded | RunResult::AlreadyThere | RunResult::RolledBack
+    );
     let holds = state.held().any(|(_, hold)| hold.how != HeldHow::Already);
     if !well || holds || state.open_attempts().next().is_some() {
         return None;

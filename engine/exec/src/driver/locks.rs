@@ -72,7 +72,7 @@ impl Locks {
         // Whoever has reached no host has nothing to give back: see `release_locks` for what earlier ones have.
         if result.is_final() && !free.is_empty() {
             free.extend(hosts_of(plan));
-        } else if !state.attempts.is_empty() || state.held().next().is_some() {
+        } else if state.all_attempts().next().is_some() || state.held().next().is_some() {
             free.clear();
         }
         free
@@ -87,7 +87,7 @@ impl Locks {
     ) -> Vec<(HostName, String)> {
         let mut left = unlock(&shared.reach, hosts, &shared.run, shared.epoch, AT_END).await;
         let inner = self.inner.borrow();
-        let begun = |host: &HostName| state.attempts.values().any(|a| a.host == *host);
+        let begun = |host: &HostName| state.all_attempts().any(|(_, a)| a.host == *host);
         left.retain(|(host, _)| inner.asked.contains(host) || begun(host));
         left
     }

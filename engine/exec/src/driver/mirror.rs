@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! DIR/RUN/plan.json  plan.json.sha256  journal.jsonl  epoch
+//!         plan.2.json  plan.2.json.sha256          where the run went on with changed files
 //! ```
 //!
 //! The copy is made aside of the run, which waits for it at those points and only so long. A copy that
@@ -24,7 +25,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::dispatcher::Action;
-use crate::store::{Home, JOURNAL, MAX_PLAN, PLAN, SUM};
+use crate::store::{Home, JOURNAL, MAX_PLAN, needed_plans, plan_names};
 
 pub use fetch::fetch;
 pub use place::{MirrorError, MirrorPlace};
@@ -51,7 +52,9 @@ if [ "$had" != "$epoch" ]; then
   echo "$epoch" >"$dir/.epoch" || fail "cannot write to $dir"
   mv -f -- "$dir/.epoch" "$dir/epoch" || fail "cannot write to $dir"
 fi
-if [ -f "$dir/plan.json" ] && [ -f "$dir/plan.json.sha256" ]; then output plan yes; else output plan no; fi
+for plan in plan.json "$newest"; do
+  if [ ! -f "$dir/$plan" ] || [ ! -f "$dir/$plan.sha256" ]; then output plan no; fi
+done
 "#;
 
 /// A copy that a run keeps.
@@ -83,7 +86,7 @@ pub(super) struct Mirroring {
 
 impl Mirroring {
     /// Nothing is reached before the first point. Needs a `LocalSet`.
-    pub(super) fn begin(mirror: Mirror, home: &Home, run: &RunId, epoch: Epoch) -> Self {
+    pub(super) fn begin(mirror: Mirror, home: &Home, run: &RunId, epoch: Epoch, plan: u32) -> Self {
         let (wishes, wanted) = mpsc::unbounded_channel();
         let keeper = Keeper {
             dir: mirror.place.of(run),
@@ -91,6 +94,7 @@ impl Mirroring {
             options: mirror.options,
             home: home.clone(),
             epoch,
+            plan,
             host: None,
         };
         Self {
@@ -177,6 +181,8 @@ struct Keeper {
     options: Options,
     home: Home,
     epoch: Epoch,
+    /// The number of the plan that is run.
+    plan: u32,
     /// Of its own: the run's readiness must not take a host for one that it has used.
     host: Option<Host>,
 }
@@ -213,6 +219,7 @@ impl Keeper {
         let script = Script::new()
             .param("dir", Param::Text(self.dir.clone()))
             .param("epoch", Param::Text(self.epoch.to_string()))
+            .param("newest", Param::Text(plan_names(self.plan).0))
             .body(BEGIN);
         let report = host.check(&script, LIMIT).await?;
         match report.verdict {
@@ -220,12 +227,10 @@ impl Keeper {
             Verdict::Failed(why) => return Err(MirrorError::Refused(printable(&why).into_owned())),
             _ => return Err(MirrorError::Refused("the directory cannot be used".into())),
         }
-        if !report
-            .outputs
-            .contains(&("plan".to_owned(), "yes".to_owned()))
-        {
-            self.put(&host, PLAN, MAX_PLAN).await?;
-            self.put(&host, SUM, MAX_PLAN).await?;
+        if !report.outputs.is_empty() {
+            for name in needed_plans(self.plan) {
+                self.put(&host, &name, MAX_PLAN).await?;
+            }
         }
         self.put(&host, JOURNAL, bytes).await
     }

@@ -117,6 +117,13 @@ impl Reach {
         }
     }
 
+    /// The same, and who has the lock of the host.
+    pub(super) fn everybody(&self, name: &HostName) -> BTreeSet<Account> {
+        let own = self.hosts.get(name).map(|host| host.account.clone());
+        let others = self.accounts.get(name).into_iter().flatten().cloned();
+        others.chain([own.unwrap_or(Account::Login)]).collect()
+    }
+
     fn is_known(&self, name: &HostName) -> bool {
         self.open.borrow().contains_key(name)
     }
@@ -163,7 +170,16 @@ pub(super) async fn ready(
     let mut pause = Duration::from_millis(500);
     loop {
         match try_ready(&shared, &name, &known, &place).await {
-            Ok(input) => return shared.send(input),
+            Ok(input) => {
+                let usable = matches!(input, Input::HostReady { .. });
+                shared.send(input);
+                // The next host's lock waits for this place.
+                drop(place);
+                if usable {
+                    shared.cleaning.visit(&shared, &name).await;
+                }
+                return;
+            }
             Err(error) if !error.fault.is_transient() || tokio::time::Instant::now() >= end => {
                 return shared.send(Input::HostUnusable {
                     host: name,

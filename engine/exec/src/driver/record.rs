@@ -65,6 +65,7 @@ fn holds(state: &RunState) -> Vec<Value> {
         let (until, by) = match hold.released {
             Some((at, ReleasedBy::Step(by))) => (Some(time(at)), id(by)),
             Some((at, ReleasedBy::Undo)) => (Some(time(at)), Some("undo".to_owned())),
+            Some((at, ReleasedBy::Past)) => (Some(time(at)), None),
             None => (None, None),
         };
         json!({

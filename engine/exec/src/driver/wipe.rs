@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use runbook_model::{AttemptId, Event, NodeKind, Plan, RunState};
+use runbook_model::{Account, AttemptId, Event, HostName, NodeKind, Plan, RunId, RunState};
 
-use super::Shared;
+use super::{Reach, Shared};
 
 /// How long the end of a run waits for hosts to empty what is there.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -34,6 +34,16 @@ impl Wipes {
         }
     }
 
+    /// All of a run that is over.
+    pub(super) fn of_ended(plan: &Plan, state: &RunState) -> Self {
+        let mut wipes = Self::default();
+        let ended = state.attempts.iter().filter(|(_, a)| a.end.is_some());
+        for (attempt, _) in ended {
+            wipes.want(attempt, plan, state);
+        }
+        wipes
+    }
+
     fn want(&mut self, attempt: &AttemptId, plan: &Plan, state: &RunState) {
         let Some(known) = state.attempts.get(attempt) else {
             return;
@@ -54,32 +64,41 @@ impl Wipes {
         shared: &Shared,
         state: &RunState,
     ) -> impl Future<Output = ()> + use<> {
+        let (units, shared) = (self.take(&shared.plan, state), shared.clone());
+        async move { empty(&shared.reach, &shared.run, units).await }
+    }
+
+    /// What is wanted, with where it is.
+    pub(super) fn take(&mut self, plan: &Plan, state: &RunState) -> Vec<Unit> {
         let units = std::mem::take(&mut self.wanted);
         self.begun.extend(units.iter().cloned());
-        let works = units.into_iter().filter_map(|unit| {
+        let known = units.into_iter().filter_map(|unit| {
             let known = state.attempts.get(&unit)?;
-            let account = match &shared.plan.nodes.get(known.node.at())?.kind {
+            let account = match &plan.nodes.get(known.node.at())?.kind {
                 NodeKind::Instance { account, .. } => account.clone(),
                 _ => None,
             };
-            Some((unit, known.host.clone(), account, shared.clone()))
+            Some((unit, known.host.clone(), account))
         });
-        let works: Vec<_> = works.collect();
-        async move {
-            let all = works
-                .into_iter()
-                .map(|(unit, host, account, shared)| async move {
-                    // A host that is lost now is asked again when it is ready under the next controller.
-                    if let Ok(host) = shared.reach.host_as(&host, account.as_ref()).await {
-                        let _ = host.wipe(&shared.run, &unit).await;
-                    }
-                });
-            let _ = tokio::time::timeout(PATIENCE, join_all(all)).await;
-        }
+        known.collect()
     }
 
     /// Whether something is wanted.
     pub(super) fn any(&self) -> bool {
         !self.wanted.is_empty()
     }
+}
+
+/// A job on a host, and the account that it has there.
+pub(super) type Unit = (AttemptId, HostName, Option<Account>);
+
+/// Empties what these have printed.
+pub(super) async fn empty(reach: &Reach, run: &RunId, units: Vec<Unit>) {
+    let all = units.into_iter().map(|(unit, host, account)| async move {
+        // A host that is lost now is asked again when it is ready under the next controller.
+        if let Ok(host) = reach.host_as(&host, account.as_ref()).await {
+            let _ = host.wipe(run, &unit).await;
+        }
+    });
+    let _ = tokio::time::timeout(PATIENCE, join_all(all)).await;
 }

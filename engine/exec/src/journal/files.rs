@@ -1,13 +1,12 @@
 //! The seam between the journal and the file system, so that tests can let a disk fail.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// The calls that the journal makes on an open file. Reading starts at the beginning, writing
-/// always goes to the end.
-pub trait Disk: Read + Write + Send {
+/// The calls that the journal makes on the file that it writes. Writing always goes to the end.
+pub trait Disk: Write + Send {
     /// Makes the content durable, and the length where it matters.
     ///
     /// # Errors
@@ -19,15 +18,9 @@ pub trait Disk: Read + Write + Send {
     /// # Errors
     /// What the system says.
     fn sync_all(&mut self) -> io::Result<()>;
-
-    /// Cuts the file to this length, in bytes.
-    ///
-    /// # Errors
-    /// What the system says.
-    fn cut(&mut self, len: u64) -> io::Result<()>;
 }
 
-/// The calls that the journal makes to get an open file.
+/// The calls that the journal makes to get at files.
 pub trait Files {
     /// Creates a file that is not there yet, readable by its owner alone.
     ///
@@ -35,17 +28,29 @@ pub trait Files {
     /// It is there already, or what the system says.
     fn create_new(&self, path: &Path) -> io::Result<Box<dyn Disk>>;
 
-    /// Opens a file that is there, to read it and to append.
+    /// Opens a file that is there, to read it from its beginning.
     ///
     /// # Errors
     /// It is not there, or what the system says.
-    fn open(&self, path: &Path) -> io::Result<Box<dyn Disk>>;
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Read>>;
 
-    /// Makes the entries of a directory durable.
+    /// Gives a file the name of another one of the same directory, which loses it.
     ///
     /// # Errors
     /// What the system says.
-    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Removes a file.
+    ///
+    /// # Errors
+    /// It is not there, or what the system says.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// Makes the entries of the directory durable that has this file.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn sync_dir_of(&self, file: &Path) -> io::Result<()>;
 }
 
 /// The file system.
@@ -55,7 +60,6 @@ pub struct RealFiles;
 impl Files for RealFiles {
     fn create_new(&self, path: &Path) -> io::Result<Box<dyn Disk>> {
         let file = OpenOptions::new()
-            .read(true)
             .append(true)
             .create_new(true)
             .mode(0o600)
@@ -63,14 +67,21 @@ impl Files for RealFiles {
         Ok(Box::new(file))
     }
 
-    fn open(&self, path: &Path) -> io::Result<Box<dyn Disk>> {
-        Ok(Box::new(
-            OpenOptions::new().read(true).append(true).open(path)?,
-        ))
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Read>> {
+        Ok(Box::new(File::open(path)?))
     }
 
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        File::open(dir)?.sync_all()
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn sync_dir_of(&self, file: &Path) -> io::Result<()> {
+        let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty());
+        File::open(dir.unwrap_or(Path::new(".")))?.sync_all()
     }
 }
 
@@ -81,9 +92,5 @@ impl Disk for File {
 
     fn sync_all(&mut self) -> io::Result<()> {
         File::sync_all(self)
-    }
-
-    fn cut(&mut self, len: u64) -> io::Result<()> {
-        self.set_len(len)
     }
 }

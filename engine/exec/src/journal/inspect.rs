@@ -106,16 +106,23 @@ pub fn inspect(path: &Path) -> Result<Inspection, JournalError> {
             };
         }
         Err(JournalError::Damaged { offset, what, .. }) => {
-            inspection.bytes = offset;
+            (inspection.bytes, inspection.durable_upto) = whole_part(path, offset)?;
             inspection.condition = Condition::Damaged { offset, what };
         }
         Err(JournalError::Format { offset, found, .. }) => {
-            inspection.bytes = offset;
+            (inspection.bytes, inspection.durable_upto) = whole_part(path, offset)?;
             inspection.condition = Condition::Format { offset, found };
         }
         Err(error) => return Err(error),
     }
     Ok(inspection)
+}
+
+/// What is in front of damage at this place, of which it is known that it is whole: its bytes, and
+/// the highest number that it says was durable.
+fn whole_part(path: &Path, offset: u64) -> Result<(u64, u64), JournalError> {
+    let tail = scan(open(path)?.take(offset), path, |_| ())?;
+    Ok((tail.good_bytes, tail.durable_upto))
 }
 
 /// Visits the lines of the whole part of a journal as they stand in the file, without their

@@ -14,7 +14,7 @@ pub(super) const FIRST: u32 = 0;
 pub(super) const BLOCK: usize = 512;
 
 /// What stands between the summed bytes and their sum.
-const SUM: &[u8] = br#","sum":""#;
+pub(super) const SUM: &[u8] = br#","sum":""#;
 /// Bytes of a line from [`SUM`] to its last, the newline left out.
 const TRAILER: usize = SUM.len() + 8 + 2;
 /// What every line begins with.

@@ -1,9 +1,10 @@
 //! Reading a journal: which records are whole, and whether what is not may be cut off.
 //!
-//! What a crash can leave behind the last durable record is known: a line that ends too early, or
-//! a stretch of zero bytes where a block of the file was never written. That is *torn* and may be
-//! cut. Everything else that is not whole was once whole, and is refused: a wrong byte within a
-//! finished line, a line that is not whole in front of one that is, a line out of its place.
+//! What a crash can leave behind the last durable record is known: the beginning of the next record,
+//! or zero bytes where a block of the file was never written. That is *torn* and may be cut.
+//! Everything else that is not whole was once whole, and is refused: a wrong byte within a finished
+//! line, a line that is not whole in front of one that is, a line out of its place, bytes at the end
+//! that no record begins with.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -12,7 +13,8 @@ use std::path::Path;
 use runbook_model::state::FoldError;
 use runbook_model::{Record, RunState};
 
-use super::line::{self, Body, Decoded, Whole};
+use super::beginning::{Beginning, beginning};
+use super::line::{self, BLOCK, Body, Decoded, Whole};
 use super::{JournalError, MAX_JOURNAL, MAX_LINE};
 
 /// What a whole journal says, or the whole part of a torn one.
@@ -151,13 +153,20 @@ pub fn scan(
                     found,
                 });
             }
-            Decoded::Bad(reason) if found.torn() => {
-                tail.torn.get_or_insert(Torn { offset: at, reason });
-                continue;
-            }
             Decoded::Bad(reason) => {
-                let at = tail.torn.as_ref().map_or(at, |t| t.offset);
-                return Err(damaged(at, reason));
+                let line = tail.seq + 1;
+                let first = |offset| tail.torn.as_ref().map_or(offset, |torn| torn.offset);
+                let reason = found
+                    .torn(&tail, reason)
+                    .map_err(|what| damaged(first(at), format!("line {line}: {what}")))?;
+                tail.torn.get_or_insert_with(|| Torn {
+                    offset: at,
+                    reason: format!("line {line}: {reason}"),
+                });
+                match found.behind_a_gap() {
+                    Some(whole) => whole,
+                    None => continue,
+                }
             }
         };
         if let Some(torn) = tail.torn {
@@ -172,7 +181,9 @@ pub fn scan(
             );
             return Err(damaged(torn.offset, what));
         }
-        out_of_place(&tail, &whole).map_or(Ok(()), |what| Err(damaged(at, what)))?;
+        if let Some(what) = out_of_place(&tail, &whole) {
+            return Err(damaged(at, format!("line {}: {what}", tail.seq + 1)));
+        }
         tail.good_bytes = end;
         tail.seq = whole.seq;
         tail.sum = whole.sum;
@@ -260,25 +271,71 @@ impl Line {
 
     fn decode(&self) -> Decoded {
         match (self.too_long, self.ended) {
-            (true, _) => Decoded::Bad(format!("the line is longer than {MAX_LINE} bytes")),
+            (true, _) => Decoded::Bad(format!("it is longer than {MAX_LINE} bytes")),
             (false, true) => line::decode(&self.bytes),
-            (false, false) if line::whole_and_more(&self.bytes, self.at) => {
-                Decoded::Bad("the record is whole, but what ends it is not a newline".into())
-            }
-            (false, false) => {
-                Decoded::Bad(format!("the line ends after {} bytes", self.bytes.len()))
+            (false, false) => Decoded::Bad(format!("it ends after {} bytes", self.bytes.len())),
+        }
+    }
+
+    /// Whether a crash can have left this line, which is not whole for this reason: the reason, or
+    /// as an error what shows that it was none. What is before it ends in this tail.
+    fn torn(&self, tail: &Tail, reason: String) -> Result<String, String> {
+        let mut zeros = self.zeros;
+        zeros.feed(&self.bytes);
+        let gap = zeros.longest >= BLOCK;
+        if self.too_long {
+            return if gap { Ok(reason) } else { Err(reason) };
+        }
+        if tail.torn.is_some() {
+            return match gap || !self.ended {
+                true if !gap && line::whole_and_more(&self.bytes, self.at) => {
+                    Err(NO_NEWLINE.into())
+                }
+                true => Ok(reason),
+                false => Err(reason),
+            };
+        }
+        let text = self.bytes.split(|byte| *byte == 0).next().unwrap_or(&[]);
+        let cut_off = !self.ended && self.bytes[text.len()..].iter().all(|byte| *byte == 0);
+        if !gap && !cut_off {
+            return Err(reason);
+        }
+        let end = text.len();
+        match beginning(text, tail.seq + 1, tail.sum) {
+            Beginning::Whole(len) if len < end => Err(NO_NEWLINE.into()),
+            Beginning::Other => Err(format!(
+                "no record that could follow here begins with its {end} bytes"
+            )),
+            // Zeros begin where a write began, which is where a line does, or where a block does.
+            Beginning::Part | Beginning::Whole(_) => {
+                let edge = end == 0 || (self.at + end as u64).is_multiple_of(BLOCK as u64);
+                let zeros = self.bytes.len() - end;
+                match (zeros, edge) {
+                    (0, _) => Ok(reason),
+                    (_, true) if cut_off => {
+                        Ok(format!("it has {zeros} zero bytes where it goes on"))
+                    }
+                    (_, true) => Ok(reason),
+                    (_, false) => Err(format!(
+                        "zero bytes stand in it where no block of the file begins, {end} bytes on"
+                    )),
+                }
             }
         }
     }
 
-    /// Whether a crash can have left this line, which is not whole.
-    fn torn(&self) -> bool {
-        let mut zeros = self.zeros;
-        zeros.feed(&self.bytes);
-        zeros.longest >= line::BLOCK
-            || (!self.ended && !self.too_long && !line::whole_and_more(&self.bytes, self.at))
+    /// A record that begins right behind zero bytes, which have taken the newline before it.
+    fn behind_a_gap(&self) -> Option<Whole> {
+        let gap = self.bytes.iter().rposition(|byte| *byte == 0)?;
+        match line::decode(&self.bytes[gap + 1..]) {
+            Decoded::Whole(whole) => Some(whole),
+            Decoded::Format(_) | Decoded::Bad(_) => None,
+        }
     }
 }
+
+/// Why a line is not whole that has a whole record in it.
+const NO_NEWLINE: &str = "the record is whole, but what ends it is not a newline";
 
 /// The longest run of zero bytes.
 #[derive(Clone, Copy, Default)]

@@ -1,7 +1,14 @@
 //! Writing a journal to a file.
+//!
+//! What a program reads from a file need not be on the disk. When a sync fails, Linux takes the pages
+//! that it could not write for clean: they can be read until memory gets short, and every later sync
+//! succeeds without them. Nothing tells whoever opens the file then. So a journal is never gone on
+//! with in the file where it was found: what is whole in it is written into a new file, which takes
+//! its name once it is durable. The old one stays as it is until then.
 
+use std::ffi::OsString;
 use std::fmt;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use runbook_model::Record;
@@ -42,19 +49,20 @@ impl FileJournal {
         };
         let mut file = files.create_new(path).map_err(io("create"))?;
         file.sync_all().map_err(io("sync"))?;
-        if let Some(dir) = path.parent() {
-            files.sync_dir(dir).map_err(io("sync the directory of"))?;
-        }
+        files
+            .sync_dir_of(path)
+            .map_err(io("sync the directory of"))?;
         Ok(Self::new(path, file, 0, (0, line::FIRST)))
     }
 
-    /// Reads a journal, cuts what a crash left unfinished, and goes on behind the last record.
-    /// What was read is durable when this returns: a record may have reached the file and not yet
-    /// the disk when its writer was killed, and the caller acts upon it.
+    /// Reads a journal, leaves out what a crash left unfinished, and goes on behind the last record,
+    /// in a new file of the same name. What was read is durable there when this returns: the caller
+    /// acts upon it.
     ///
     /// # Errors
     /// The journal cannot be read, is damaged, of another format, holds an event that this engine
-    /// does not know, or cannot be made durable. It is unchanged then, save by a failing disk.
+    /// does not know, or cannot be made durable. The file is unchanged then, or has been replaced by
+    /// one with the same records.
     pub fn open_for_append(files: &dyn Files, path: &Path) -> Result<(Self, Loaded), JournalError> {
         let io = |doing| {
             move |source| JournalError::Io {
@@ -63,8 +71,12 @@ impl FileJournal {
                 source,
             }
         };
-        let mut file = files.open(path).map_err(io("open"))?;
-        let loaded = read_from(&mut file, path)?;
+        // What is written anew must be what was read: a second look at the file could differ.
+        let mut bytes = Vec::new();
+        let source = files.open(path).map_err(io("open"))?;
+        let mut source = source.take(MAX_JOURNAL + 1);
+        source.read_to_end(&mut bytes).map_err(io("read"))?;
+        let loaded = read_from(&bytes[..], path)?;
         if let Some(opaque) = loaded.opaque.first() {
             return Err(JournalError::Opaque {
                 path: path.into(),
@@ -73,10 +85,8 @@ impl FileJournal {
             });
         }
         let tail = &loaded.tail;
-        if tail.torn.is_some() {
-            file.cut(tail.good_bytes).map_err(io("cut"))?;
-        }
-        file.sync_all().map_err(io("sync"))?;
+        let whole = usize::try_from(tail.good_bytes).map_or(&bytes[..], |len| &bytes[..len]);
+        let file = write_anew(files, path, whole).map_err(|(doing, source)| io(doing)(source))?;
         let journal = Self::new(path, file, tail.good_bytes, (tail.seq, tail.sum));
         Ok((journal, loaded))
     }
@@ -140,6 +150,42 @@ impl FileJournal {
             Err(e) => Err(self.failed("write", e)),
         }
     }
+}
+
+/// Puts a new file with this content in the place of the one with this name. On an error: what could
+/// not be done.
+fn write_anew(
+    files: &dyn Files,
+    path: &Path,
+    content: &[u8],
+) -> Result<Box<dyn Disk>, (&'static str, io::Error)> {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    let unborn = path.with_file_name(name);
+    match files.remove(&unborn) {
+        // A crash left it before it had its name.
+        Ok(()) => {}
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+        Err(e) => return Err(("make room for a copy of", e)),
+    }
+    let write = || {
+        let mut file = files
+            .create_new(&unborn)
+            .map_err(|e| ("create a copy of", e))?;
+        file.write_all(content)
+            .map_err(|e| ("write a copy of", e))?;
+        file.sync_all().map_err(|e| ("sync a copy of", e))?;
+        files.rename(&unborn, path).map_err(|e| ("replace", e))?;
+        Ok(file)
+    };
+    let file = write().inspect_err(|_| {
+        // The space is needed where this failed for want of it.
+        let _ = files.remove(&unborn);
+    })?;
+    files
+        .sync_dir_of(path)
+        .map_err(|e| ("sync the directory of", e))?;
+    Ok(file)
 }
 
 impl Journal for FileJournal {

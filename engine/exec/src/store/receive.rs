@@ -12,7 +12,7 @@ use runbook_model::RunId;
 use runbook_model::event::Controller;
 
 use super::archive::{self, ArchiveError};
-use super::plan_file::{PLAN, SUM};
+use super::plan_file::{self, PLAN, SUM};
 use super::run::{INBOX, JOURNAL, LOCK, LOGS, UNBORN};
 use super::{Home, Lock, Seen, Store, StoreError, disk};
 use crate::journal::{self, Condition};
@@ -60,8 +60,12 @@ impl Store {
         controller: &Controller,
     ) -> Result<(RunId, Received), ArchiveError> {
         self.receive(controller, |dir| {
-            for name in [PLAN, SUM, JOURNAL] {
-                let (from, to) = (copy.join(name), dir.join(name));
+            let known = journal::read(&copy.join(JOURNAL)).ok();
+            let state = known.and_then(|journal| journal.state().ok());
+            let mut names = plan_file::needed(state.map_or(1, |state| state.plan_number));
+            names.push(JOURNAL.to_owned());
+            for name in names {
+                let (from, to) = (copy.join(&name), dir.join(&name));
                 let copied = || {
                     fs::copy(&from, &to)?;
                     File::open(&to)?.sync_all()

@@ -77,12 +77,21 @@ impl Run {
         controller: &Controller,
     ) -> Result<Self, StoreError> {
         let lock = lock(home.dir(), id, controller, LOOKERS)?;
-        let plan = plan_file::read(home.dir())?;
         let path = home.dir().join(JOURNAL);
-        // Everything is refused before the journal is touched: first read, then cut.
-        let state = fold(&journal::read(&path)?, id)?;
+        // Everything is refused before the journal is touched: first read, then written anew.
+        let first = journal::read(&path)?;
+        let state = fold(&first, id)?;
+        let plan = plan_file::read(home.dir(), state.plan_number)?;
         belong_together(id, &plan, &state)?;
         let (journal, loaded) = FileJournal::open_for_append(&RealFiles, &path)?;
+        // What is in memory only may be gone at the second look: what is acted upon is what was made
+        // durable, or nothing.
+        if loaded.tail != first.tail {
+            return Err(StoreError::Mismatch {
+                run: id.clone(),
+                problem: "its journal is not the same when it is read twice".into(),
+            });
+        }
         let epoch = Epoch(
             state
                 .epoch
@@ -110,6 +119,14 @@ impl Run {
     pub fn log(&self, attempt: &AttemptId) -> AttemptLog {
         self.home.log(attempt)
     }
+
+    /// Puts another plan beside that of the run, durable. It counts once the journal names it.
+    ///
+    /// # Errors
+    /// The plan is too large, or the system refuses.
+    pub(crate) fn put_plan(&self, number: u32, plan: &Plan) -> Result<(), StoreError> {
+        plan_file::write_another(self.home.dir(), number, plan)
+    }
 }
 
 /// A run as it is read without taking it.
@@ -131,9 +148,10 @@ impl Seen {
     pub(super) fn read(home: &Home, id: &RunId) -> Result<Self, StoreError> {
         let lock = home.dir().join(LOCK);
         let held = Lock::held(&lock).map_err(StoreError::io("look at", &lock))?;
-        let plan = plan_file::read(home.dir())?;
+        // A plan that the journal names was there before it did.
         let journal = journal::read(&home.dir().join(JOURNAL))?;
         let state = fold(&journal, id)?;
+        let plan = plan_file::read(home.dir(), state.plan_number)?;
         belong_together(id, &plan, &state)?;
         Ok(Self {
             id: id.clone(),
@@ -215,7 +233,7 @@ fn belong_together(id: &RunId, plan: &Plan, state: &RunState) -> Result<(), Stor
     let problem = if run != id {
         format!("the journal is of run {run}")
     } else if state.plan != plan.digest {
-        "the journal began with another plan".into()
+        "the journal is of another plan".into()
     } else if !state
         .nodes
         .iter()

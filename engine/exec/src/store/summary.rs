@@ -91,7 +91,7 @@ impl RunSummary {
         if state.run.is_some() {
             summary.take_journal(state);
         } else {
-            match plan_file::read(dir) {
+            match plan_file::read(dir, 1) {
                 Ok(plan) => summary.take_plan(plan),
                 Err(e) if summary.status == RunStatus::Empty => {
                     summary.status = RunStatus::Unknown(e.to_string())
@@ -137,7 +137,7 @@ impl RunSummary {
 /// Whether no attempt can have had an effect, but for those that follow on every ending and are
 /// complete. What was there before the run is not held by it.
 fn is_untouched(state: &RunState, on_ending: &BTreeSet<AttemptId>) -> bool {
-    let mut attempts = state.attempts.iter();
+    let mut attempts = state.all_attempts();
     attempts.all(|(id, attempt)| match &attempt.end {
         Some(AttemptEnd::NeverBegan) => true,
         Some(AttemptEnd::Completed { .. }) => on_ending.contains(id),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use runbook_model::plan::Part;
 use runbook_model::state::FoldError;
 use runbook_model::{
     AttemptId, Command, Epoch, Event, Failure, FailureKind, HostName, Millis, NodeIx, Order,
@@ -261,12 +262,14 @@ impl<R: Rules + Clone> World<R> {
         controllers: usize,
         each: &mut dyn FnMut(&Self),
     ) -> Vec<Ending> {
-        let written = |record: &Record| {
+        let is_one = |record: &&Record| {
             matches!(&record.event, Event::Ordered { order, .. }
                 if matches!(order.command, Command::RollBack { .. }))
         };
+        let written = |journal: &[Record]| journal.iter().filter(is_one).count();
+        let earlier = written(&self.journal);
         let mut endings = Vec::new();
-        while endings.len() < controllers && !self.journal.iter().any(written) {
+        while endings.len() < controllers && written(&self.journal) == earlier {
             let to = to.map(str::to_owned);
             let order = self.order(Command::RollBack { to });
             let ending = self.control(Errand::RollBack(order), each);
@@ -281,12 +284,15 @@ impl<R: Rules + Clone> World<R> {
         mut endings: Vec<Ending>,
         each: &mut dyn FnMut(&Self),
     ) -> Vec<Ending> {
-        let over = |world: &Self, ending: &Ending| match ending {
-            Ending::Closed(RunResult::Failed) => world.needs_a_person(),
-            Ending::Closed(result) => result.is_final(),
-            ending => !ending.goes_on(),
+        let over = |world: &mut Self, ending: Option<&Ending>| match ending {
+            Some(Ending::Closed(RunResult::Failed)) => {
+                world.needs_a_person() && !world.somebody_decides()
+            }
+            Some(Ending::Closed(result)) => result.is_final(),
+            Some(ending) => !ending.goes_on(),
+            None => false,
         };
-        while endings.len() < controllers && !endings.last().is_some_and(|e| over(self, e)) {
+        while endings.len() < controllers && !over(self, endings.last()) {
             // Whoever died may have said before that all is over.
             let last = self.journal.last().map(|record| &record.event);
             if let Some(Event::Closed { result }) = last.filter(|_| !endings.is_empty())
@@ -304,6 +310,8 @@ impl<R: Rules + Clone> World<R> {
         endings
     }
 
+    /// Whether nobody knows what became of a step of the procedure; on the way back, of the one that
+    /// goes back.
     fn needs_a_person(&self) -> bool {
         let in_doubt = |o: &Option<Outcome>| {
             matches!(
@@ -314,8 +322,15 @@ impl<R: Rules + Clone> World<R> {
                 }))
             )
         };
-        self.state()
-            .is_ok_and(|state| state.nodes.iter().any(|n| in_doubt(&n.outcome)))
+        let Ok(state) = self.state() else {
+            return false;
+        };
+        let course = match state.rollback {
+            Some(_) => Part::Rollback,
+            None => Part::Main,
+        };
+        let mut nodes = (0u32..).map(NodeIx).zip(&state.nodes);
+        nodes.any(|(node, n)| self.plan.part_of(node) == course && in_doubt(&n.outcome))
     }
 
     /// One controller's part: opens the run, or takes it over from the journal.

@@ -145,7 +145,7 @@ impl Faults {
             clock: up_to(20),
             taken_over: up_to(10),
             interrupt: up_to(8),
-            orders: up_to(30),
+            orders: up_to(40),
             cut: up_to(60),
             half_open: up_to(40),
             slow: up_to(40),

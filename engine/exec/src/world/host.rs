@@ -223,6 +223,8 @@ pub(super) struct SimHost {
     pub(super) boot: u32,
     /// Raised whenever a link is lost: what was under way on an older one never arrives.
     pub(super) link: u32,
+    /// The link that the controller has: what it sends goes out on that, until it is told.
+    pub(super) known: u32,
     pub(super) reachable_from: Millis,
     /// Until then nothing comes back, and what is sent may be lost.
     pub(super) deaf_until: Millis,
@@ -256,6 +258,7 @@ impl SimHost {
         Self {
             boot: 1,
             link: 0,
+            known: 0,
             reachable_from: 0,
             deaf_until: 0,
             slow_until: 0,

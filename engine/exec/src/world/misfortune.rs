@@ -1,14 +1,11 @@
-//! What strikes controllers, links and hosts, and what people want in between.
+//! What strikes controllers, links and hosts.
 
 use runbook_model::event::AttemptEnd;
-use runbook_model::step_type::TypeKind;
-use runbook_model::{
-    AttemptId, Command, Failure, FailureKind, HostName, Millis, NodeIx, NodeKind, RunState,
-};
+use runbook_model::{AttemptId, Failure, FailureKind, HostName, Millis, NodeIx, RunState};
 
 use super::controller::World;
 use super::fault::Fault;
-use super::host::UnitNow;
+use super::host::{Unit, UnitNow};
 use super::nature::Coming;
 use crate::dispatcher::{Input, UnitFound};
 use crate::rules::Rules;
@@ -39,8 +36,27 @@ impl<R: Rules + Clone> World<R> {
         if self.strikes(faults.sleep, Fault::Sleep, None) {
             self.sleep();
         }
+        self.disturb_work();
         self.haunt();
         None
+    }
+
+    /// Something happens where an attempt runs, while nothing goes there.
+    fn disturb_work(&mut self) {
+        if self.faults.budget == 0 {
+            return;
+        }
+        let runs = |unit: &Unit| matches!(unit.now, UnitNow::Running);
+        let at_work = self
+            .hosts
+            .iter()
+            .filter(|(_, host)| host.units.values().any(runs))
+            .map(|(name, _)| name.clone());
+        let at_work: Vec<HostName> = at_work.collect();
+        if !at_work.is_empty() {
+            let host = self.random.pick(&at_work).clone();
+            self.misfortune(&host);
+        }
     }
 
     /// Links do not survive it; hosts go on.
@@ -51,7 +67,8 @@ impl<R: Rules + Clone> World<R> {
             if let Some(there) = self.hosts.get_mut(&host) {
                 there.link += 1;
             }
-            self.lost(host, HOUR);
+            // After all that came over it while nobody listened.
+            self.lost(host, HOUR + 1);
         }
     }
 
@@ -185,55 +202,6 @@ impl<R: Rules + Clone> World<R> {
         if let Some((incarnation, link)) = unit.watch {
             let from = Some((host.clone(), link));
             self.later(3, Coming::Input(incarnation, from, input));
-        }
-    }
-
-    /// Somebody wants something that a person can want in the night.
-    fn want_something(&mut self, state: &RunState) {
-        let nodes: Vec<NodeIx> = (0u32..).map(NodeIx).take(state.nodes.len()).collect();
-        let instance =
-            |node: &&NodeIx| matches!(self.plan.nodes[node.at()].kind, NodeKind::Instance { .. });
-        let instances: Vec<NodeIx> = nodes.iter().filter(instance).copied().collect();
-        if instances.is_empty() {
-            return;
-        }
-        let node = *self.random.pick(&instances);
-        let id = self.plan.nodes[node.at()].id.clone();
-        let Some((step, _)) = self.plan.instance(node) else {
-            return;
-        };
-        let (step, kind) = (step.id.to_string(), self.kind_of(node));
-        match self.random.below(8) {
-            0 => self.leave(0, Command::Pause { before: None }),
-            1 => self.leave(0, Command::Pause { before: Some(step) }),
-            2 | 3 => {
-                let later = usize::try_from(self.random.below(60)).unwrap_or(0);
-                self.leave(0, Command::Block { step: step.clone() });
-                self.leave(later, Command::Unblock { step });
-            }
-            4 => self.leave(0, Command::Note),
-            5 => {
-                let ended: Vec<NodeIx> = instances
-                    .into_iter()
-                    .filter(|n| state.nodes[n.at()].is_done())
-                    .collect();
-                // Often one that has ended, and sometimes one that has not.
-                let what = match ended.is_empty() || self.random.chance(200) {
-                    true => id,
-                    false => self.plan.nodes[self.random.pick(&ended).at()].id.clone(),
-                };
-                self.leave(0, Command::Rerun { what });
-            }
-            6 => {
-                let open: Vec<NodeIx> = state.open_attempts().map(|(_, a)| a.node).collect();
-                let what = match open.is_empty() {
-                    true => id,
-                    false => self.plan.nodes[self.random.pick(&open).at()].id.clone(),
-                };
-                self.leave(0, Command::Kill { what });
-            }
-            _ if kind == TypeKind::Gate => self.leave(0, Command::Note),
-            _ => self.leave(0, Command::Cancel),
         }
     }
 }

@@ -239,6 +239,7 @@ impl<R: Rules + Clone> World<R> {
             return None;
         }
         there.deaf_until = 0;
+        there.known = there.link;
         there.epoch = there.epoch.max(epoch);
         let boot = there.boot_id();
         let machine = format!("machine-{host}");
@@ -390,7 +391,7 @@ impl<R: Rules + Clone> World<R> {
 
     /// The controller and the link that something goes out on now.
     pub(super) fn link(&self, host: &HostName) -> (u32, u32) {
-        (self.incarnation, self.hosts[host].link)
+        (self.incarnation, self.hosts[host].known)
     }
 
     pub(super) fn host_of(&self, node: NodeIx) -> HostName {

@@ -49,7 +49,8 @@ impl Bench {
     /// Another controller takes back what the run did.
     pub fn roll_back(self, to: Option<&str>) -> Self {
         let to = to.map(str::to_owned);
-        self.errand(Errand::RollBack(order("back", Command::RollBack { to })))
+        let id = format!("back{}", self.epoch);
+        self.errand(Errand::RollBack(order(&id, Command::RollBack { to })))
     }
 
     /// Another controller ends the run as it stands.

@@ -31,6 +31,7 @@ pub(super) fn word_of(event: &Event) -> &'static str {
         Event::UndoLooked { .. } => "undo_looked",
         Event::Undone { .. } => "undone",
         Event::Ordered { .. } => "ordered",
+        Event::Edited { .. } => "edited",
         Event::OrderRefused { .. } => "order_refused",
         Event::Ending { .. } => "ending",
         Event::Stopping { .. } => "stopping",

@@ -13,13 +13,15 @@ use runbook_model::{AttemptId, Event, NodeIx, RunResult, RunState};
 use super::kind;
 
 /// Whether an undo of this run may take a node back.
-fn is_taken_back(world: &World, node: NodeIx, after: Option<u32>) -> bool {
+fn is_taken_back(world: &World, state: &RunState, node: NodeIx, after: Option<u32>) -> bool {
     let Some((step, _, kind, _)) = kind(world, node) else {
         return false;
     };
     let main = world.plan.part_of(node) == Part::Main;
     let later = after.is_none_or(|after| step.phase > after);
-    main && later && kind == TypeKind::Ordinary && !step.undo_none
+    let host = world.plan.runs_on(node);
+    let out = host.is_some_and(|host| state.excluded.contains_key(host));
+    main && later && kind == TypeKind::Ordinary && !step.undo_none && !out
 }
 
 /// Everything that waits for a node, however far.
@@ -52,7 +54,7 @@ pub fn gone_back(world: &World, endings: &[Ending], to: Option<&str>) -> Result<
             }
             What::Began(attempt) if undos.contains(attempt) => {
                 let in_the_way =
-                    |n: &&NodeIx| there.contains(n) && is_taken_back(world, **n, after);
+                    |n: &&NodeIx| there.contains(n) && is_taken_back(world, &state, **n, after);
                 let later = descendants(&graph, node);
                 if let Some(way) = later.iter().find(in_the_way) {
                     return Err(format!(
@@ -80,7 +82,7 @@ pub fn gone_back(world: &World, endings: &[Ending], to: Option<&str>) -> Result<
         .map(NodeIx)
         .take(world.plan.nodes.len())
         .any(|node| world.plan.part_of(node) == Part::Rollback);
-    let left = |n: &&NodeIx| is_taken_back(world, **n, after);
+    let left = |n: &&NodeIx| is_taken_back(world, &state, **n, after);
     match there.iter().find(left) {
         Some(node) if !procedure => Err(format!(
             "rolled back, and `{}` is there",

@@ -4,6 +4,7 @@
 
 mod back;
 mod keys;
+mod orders;
 mod policy;
 mod truth;
 
@@ -42,10 +43,12 @@ struct Term {
 /// Checks every law; the text names the broken one.
 pub fn hold(world: &World, endings: &[Ending]) -> Result<(), String> {
     truth::hold(world)?;
+    orders::nothing_begins(world)?;
     let graph = Frozen::new(&world.plan).map_err(|e| e.to_string())?;
     let mut state = RunState::default();
     let mut part = Term::default();
     let mut lasting = Lasting::default();
+    let mut decided = orders::Decided::default();
     for record in &world.journal {
         if matches!(record.event, Event::Opened { .. }) {
             part = Term::default();
@@ -54,6 +57,7 @@ pub fn hold(world: &World, endings: &[Ending]) -> Result<(), String> {
         before(world, &graph, &state, &mut part, record).map_err(told)?;
         keys::alone(world, &graph, &state, &mut part.active, record).map_err(told)?;
         lasting.see(world, &state, record).map_err(told)?;
+        decided.see(world, &graph, &state, record).map_err(told)?;
         state.apply(record).map_err(|e| told(e.to_string()))?;
         after(world, &graph, &state, &mut part, record).map_err(told)?;
     }
@@ -110,7 +114,7 @@ fn before(
     let mut asked = world.plan.instances().map(|(node, ..)| node).filter(run);
     let answered = |node: NodeIx| {
         let host = world.plan.runs_on(node);
-        host.is_some_and(|host| part.answered.contains(host))
+        host.is_some_and(|host| part.answered.contains(host) || state.excluded.contains_key(host))
     };
     let mine = kind(world, node).is_none() || answered(node);
     let all = state.rollback.is_some() || asked.all(answered);
@@ -129,7 +133,9 @@ fn before(
     }
     let ended_well = |nodes: &[NodeIx]| nodes.iter().all(|p| state.nodes[p.at()].is_success());
     let passed = |p: &NodeIx| state.nodes[p.at()].lets_pass();
-    if before.stage == Stage::Waiting && !graph.predecessors(node).iter().all(passed) {
+    // A point does nothing but wait for those before it.
+    let waits = before.stage == Stage::Waiting || world.plan.instance(node).is_none();
+    if waits && !graph.predecessors(node).iter().all(passed) {
         return Err("a predecessor had not ended well".into());
     }
     if let Event::Finished { outcome, .. } = &record.event {
@@ -175,6 +181,12 @@ fn fresh(
         if !matches!(kind, TypeKind::Probe | TypeKind::Assert) {
             continue;
         }
+        // Nobody looks there any more.
+        let host = world.plan.runs_on(*old);
+        let out = host.is_some_and(|host| state.excluded.contains_key(host));
+        if out || matches!(there.outcome, Some(Outcome::Excluded { .. })) {
+            continue;
+        }
         let looked = there.looked_at.or(there.finished_at).unwrap_or(0);
         let young = looked + i64::try_from(limit).unwrap() >= record.at;
         let seen = part.seen.get(old).copied().unwrap_or(0);
@@ -210,10 +222,17 @@ fn after(
                 .retain(|_, (there, given_up)| !(stopping && *given_up && there == host));
         }
         Event::Stopping { .. } => part.stopping = true,
-        Event::Ordered { order, nodes } if matches!(order.command, Command::Rerun { .. }) => {
+        Event::Ordered { order, nodes }
+            if matches!(order.command, Command::Rerun { .. } | Command::Retry { .. }) =>
+        {
             for node in nodes {
                 part.dispatched.remove(node);
                 part.ready.insert(*node, record.seq);
+            }
+        }
+        Event::Ordered { order, .. } => {
+            if let Command::Exclude { host } = &order.command {
+                part.busy.retain(|_, (there, _)| there != host);
             }
         }
         Event::Undoing { node, .. }
@@ -292,11 +311,19 @@ struct Lasting {
     once: BTreeSet<NodeIx>,
     decided: BTreeSet<NodeIx>,
     orders: BTreeSet<String>,
-    taken_back: BTreeSet<NodeIx>,
+    /// What was taken back, and how many attempts there were then.
+    taken_back: BTreeMap<NodeIx, usize>,
     failed: BTreeMap<(NodeIx, u32), u32>,
 }
 
 impl Lasting {
+    fn ends(&mut self, node: NodeIx, generation: u32) -> Result<(), String> {
+        match self.finished.insert((node, generation)) {
+            true => Ok(()),
+            false => Err("ended twice in one generation".into()),
+        }
+    }
+
     fn see(&mut self, world: &World, state: &RunState, record: &Record) -> Result<(), String> {
         match &record.event {
             Event::Finished { node, outcome, .. } => {
@@ -306,10 +333,7 @@ impl Lasting {
                 {
                     return Err("evaluated before what it refers to had ended".into());
                 }
-                let generation = state.nodes[node.at()].generation;
-                if !self.finished.insert((*node, generation)) {
-                    return Err("ended twice in one generation".into());
-                }
+                self.ends(*node, state.nodes[node.at()].generation)?;
                 let until = kind(world, *node).and_then(|(step, ..)| step.until.as_ref());
                 let well = matches!(
                     outcome,
@@ -336,6 +360,14 @@ impl Lasting {
                 if !self.orders.insert(order.id.clone()) {
                     return Err("an order was taken in twice".into());
                 }
+                let settles = matches!(
+                    order.command,
+                    Command::Done { .. } | Command::Skip { .. } | Command::Exclude { .. }
+                );
+                for node in nodes.iter().filter(|_| settles) {
+                    let n = &state.nodes[node.at()];
+                    self.ends(*node, n.generation + u32::from(n.is_done()))?;
+                }
                 if matches!(order.command, Command::Rerun { .. }) {
                     let ended = |node: &NodeIx| state.nodes[node.at()].is_done();
                     if nodes.is_empty() || !nodes.iter().all(ended) {
@@ -346,17 +378,20 @@ impl Lasting {
             Event::OrderRefused { order, .. } if !self.orders.insert(order.clone()) => {
                 return Err("an order was taken in twice".into());
             }
-            Event::Dispatched { instances, .. } => {
-                self.taken_back.remove(&instances[0].node);
-            }
-            Event::Undoing { node, .. } if self.taken_back.contains(node) => {
-                return Err("taken back again after that went well".into());
+            Event::Undoing { node, .. } => {
+                let since = self.taken_back.get(node).copied();
+                let mut attempts = state.attempts_of(*node).skip(since.unwrap_or(0));
+                let acted = attempts.any(|(_, a)| !a.undo && a.end != Some(AttemptEnd::NeverBegan));
+                if since.is_some() && !acted {
+                    return Err("taken back again after that went well".into());
+                }
             }
             Event::Undone {
                 node,
                 failure: None,
             } => {
-                self.taken_back.insert(*node);
+                let attempts = state.attempts_of(*node).count();
+                self.taken_back.insert(*node, attempts);
             }
             Event::Ended {
                 attempt,
@@ -415,7 +450,12 @@ fn ended(world: &World, state: &RunState, endings: &[Ending]) -> Result<(), Stri
         });
         let skipped = matches!(node.outcome, Some(Outcome::Skipped { .. }));
         let undone = state.undos.contains_key(&NodeIx(at));
-        let well = node.is_success() && !matches!(node.outcome, Some(Outcome::Recorded(_)));
+        // What a person says is done was not seen by anybody else.
+        let told = matches!(
+            node.outcome,
+            Some(Outcome::Recorded(_) | Outcome::ByHand { .. } | Outcome::Excluded { .. })
+        );
+        let well = node.is_success() && !told;
         if changes && well && !undone && !skipped && !world.is_there(NodeIx(at)) {
             return Err(format!("succeeded, and `{}` is not there", node.summary.id));
         }

@@ -176,7 +176,13 @@ pub fn went_well(world: &World) -> Vec<bool> {
     let well = nodes.map(|(node, n)| {
         let held = state.holds.contains_key(&node);
         let main = world.plan.part_of(node) == Part::Main;
-        main && !held && n.is_success() && !matches!(n.outcome, Some(Outcome::Recorded(_)))
+        let by_order = match &n.outcome {
+            Some(Outcome::ByHand { .. } | Outcome::Excluded { .. }) => true,
+            Some(Outcome::Skipped { reason }) => reason.starts_with("by "),
+            _ => false,
+        };
+        let recorded = matches!(n.outcome, Some(Outcome::Recorded(_)));
+        main && !held && n.is_success() && !recorded && !by_order
     });
     well.collect()
 }

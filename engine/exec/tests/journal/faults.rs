@@ -1,8 +1,11 @@
 //! A disk that fails ends the journal for good.
 
+use std::io::Write as _;
 use std::path::Path;
 
-use runbook_exec::journal::{FileJournal, Journal, JournalError, RealFiles, read, read_from};
+use runbook_exec::journal::{
+    FileJournal, Files, Journal, JournalError, RealFiles, read, read_from,
+};
 use runbook_model::{Epoch, Event, NodeIx, Record};
 
 use crate::disk::{FakeDisk, Fault};
@@ -55,7 +58,7 @@ fn no_space_ends_the_journal_and_leaves_what_was_durable() {
             "{error}"
         );
         poisoned(&mut journal);
-        disk.0.lock().unwrap().fault = None;
+        disk.state().fault = None;
         let (mut next, loaded) = FileJournal::open_for_append(&disk, Path::new("journal")).unwrap();
         assert_eq!(loaded.records.len(), 3);
         next.append(&record(4)).unwrap();
@@ -89,45 +92,148 @@ fn a_write_of_nothing_ends_the_journal() {
 #[test]
 fn a_failed_sync_is_never_tried_again() {
     let (disk, mut journal) = after_three(Fault::Sync);
-    let syncs = disk.syncs();
+    let syncs = disk.state().syncs;
     let error = journal.sync().unwrap_err().to_string();
     assert!(error.starts_with("cannot sync journal: "), "{error}");
     poisoned(&mut journal);
     assert_eq!(
-        disk.syncs(),
+        disk.state().syncs,
         syncs + 1,
         "the second sync would have succeeded, and proved nothing"
     );
-    assert!(disk.durable() < disk.content().len());
+    assert!(disk.durable().len() < disk.content().len());
+}
+
+/// What the reader acts upon is on the disk then, whatever was read from memory.
+fn opened(disk: &FakeDisk) -> FileJournal {
+    let (journal, loaded) = FileJournal::open_for_append(disk, Path::new("journal")).unwrap();
+    let durable = read_from(&disk.durable()[..], Path::new("journal")).unwrap();
+    assert_eq!(durable.records, loaded.records);
+    assert_eq!(journal.durable(), loaded.records.len() as u64);
+    journal
 }
 
 #[test]
-fn what_is_read_is_durable_before_it_is_acted_upon() {
-    let disk = FakeDisk::default();
-    let mut journal = journal(&disk);
-    journal.append(&record(1)).unwrap();
+fn what_is_read_after_a_failed_sync_is_written_anew() {
+    let (disk, mut journal) = after_three(Fault::Sync);
+    journal.sync().unwrap_err();
+    drop(journal);
+    // The fourth can be read, and is not on the disk; no sync of this file will put it there.
+    assert_eq!(
+        read_from(&disk.content()[..], Path::new("journal"))
+            .unwrap()
+            .records
+            .len(),
+        4
+    );
+    let crashed = disk.copy();
+    crashed.lose_power();
+    assert_eq!(
+        read_from(&crashed.content()[..], Path::new("journal"))
+            .unwrap()
+            .records
+            .len(),
+        3
+    );
+    let mut journal = opened(&disk);
+    journal.append(&record(5)).unwrap();
+    assert_eq!(journal.sync().unwrap(), 5);
+    disk.lose_power();
+    let whole = read_from(&disk.content()[..], Path::new("journal")).unwrap();
+    assert_eq!((whole.records.len(), whole.tail.torn), (5, None));
+}
+
+/// An engine that leaves out a sync when it opens a journal is seen through.
+#[test]
+fn each_sync_of_opening_is_needed() {
+    for deaf in [(true, false), (false, true)] {
+        let (disk, mut journal) = after_three(Fault::Sync);
+        journal.sync().unwrap_err();
+        drop(journal);
+        disk.state().deaf = deaf;
+        let (_, loaded) = FileJournal::open_for_append(&disk, Path::new("journal")).unwrap();
+        disk.lose_power();
+        let left = read_from(&disk.content()[..], Path::new("journal")).unwrap();
+        assert!(left.records.len() < loaded.records.len(), "{deaf:?}");
+    }
+}
+
+/// Each call of opening fails in turn, then power is lost or not, and the next one opens it.
+#[test]
+fn opening_may_fail_anywhere_and_loses_nothing() {
+    let torn = &b"{\"v\":1,\"seq\":5"[..];
+    for left_over in [false, true] {
+        let mut failures = 0;
+        for call in 0.. {
+            let (disk, mut journal) = after_three(Fault::Call(usize::MAX));
+            assert_eq!(journal.sync().unwrap(), 4);
+            drop(journal);
+            let disk = FakeDisk::with(&[&disk.content()[..], torn].concat());
+            if left_over {
+                let mut file = disk.create_new(Path::new(".journal")).unwrap();
+                file.write_all(b"what a crash left of a copy").unwrap();
+            }
+            disk.fail(Fault::Call(call));
+            let failed = FileJournal::open_for_append(&disk, Path::new("journal"));
+            let Err(error) = failed else { break };
+            assert!(matches!(error, JournalError::Io { .. }), "{error}");
+            failures += 1;
+            for power in [true, false] {
+                let disk = disk.copy();
+                if power {
+                    disk.lose_power();
+                }
+                let mut journal = opened(&disk);
+                assert_eq!(journal.last(), 4, "call {call}");
+                journal.append(&record(5)).unwrap();
+                journal.sync().unwrap();
+                disk.lose_power();
+                assert_eq!(opened(&disk).last(), 5, "call {call}");
+                assert_eq!(disk.names(), ["journal"]);
+            }
+        }
+        assert_eq!(
+            failures,
+            5 + usize::from(left_over),
+            "create, write, sync, rename, sync"
+        );
+    }
+}
+
+#[test]
+fn a_full_disk_refuses_the_run_and_keeps_its_journal() {
+    let (disk, mut journal) = after_three(Fault::Call(usize::MAX));
     journal.sync().unwrap();
-    disk.0.lock().unwrap().durable = 0;
-    FileJournal::open_for_append(&disk, Path::new("journal")).unwrap();
-    assert_eq!(disk.durable(), disk.content().len());
-    disk.fail(Fault::Sync);
-    assert!(FileJournal::open_for_append(&disk, Path::new("journal")).is_err());
+    drop(journal);
+    let before = disk.content();
+    disk.fail(Fault::NoSpace(100));
+    let error = FileJournal::open_for_append(&disk, Path::new("journal"))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.starts_with("cannot write a copy of journal: "),
+        "{error}"
+    );
+    assert_eq!(
+        (disk.content(), disk.names()),
+        (before, vec!["journal".to_owned()])
+    );
 }
 
 #[test]
 fn records_are_written_in_groups_and_synced_only_when_asked() {
     let disk = FakeDisk::default();
     let mut journal = journal(&disk);
-    let syncs = disk.syncs();
+    let syncs = disk.state().syncs;
     (1..=1_000).for_each(|seq| journal.append(&record(seq)).unwrap());
     assert!(
-        (1..10).contains(&disk.0.lock().unwrap().writes),
+        (1..10).contains(&disk.state().writes),
         "a large buffer does not wait"
     );
-    assert_eq!(disk.syncs(), syncs);
+    assert_eq!(disk.state().syncs, syncs);
     assert_eq!(journal.sync().unwrap(), 1_000);
     assert_eq!(journal.sync().unwrap(), 1_000);
-    assert_eq!(disk.syncs(), syncs + 1, "there was nothing to sync");
+    assert_eq!(disk.state().syncs, syncs + 1, "there was nothing to sync");
 }
 
 #[test]
@@ -171,7 +277,7 @@ fn a_reader_never_writes_and_a_writer_never_overwrites() {
     let (mut journal, loaded) = FileJournal::open_for_append(&RealFiles, &path).unwrap();
     assert_eq!(
         loaded.tail.torn.unwrap().reason,
-        "the line ends after 14 bytes"
+        "line 2: it ends after 14 bytes"
     );
     journal.append(&record(2)).unwrap();
     journal.sync().unwrap();

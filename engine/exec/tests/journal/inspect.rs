@@ -81,6 +81,9 @@ fn a_flipped_bit_of_any_byte_is_told() {
         // What is said to be whole is.
         let offset = usize::try_from(found.bytes).unwrap();
         assert!(offset <= at, "bit {bit} of byte {at}: whole up to {offset}");
+        // Each record was synced: the one before the damage says that those before it are durable.
+        let durable = found.records.saturating_sub(1);
+        assert_eq!(found.durable_upto, durable, "bit {bit} of byte {at}");
         bytes[at] ^= 1 << bit;
     }
 }

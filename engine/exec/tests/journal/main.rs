@@ -10,6 +10,8 @@ mod events;
 mod faults;
 mod format;
 mod inspect;
+mod pairs;
 mod refusals;
 mod runs;
+mod sample;
 mod store;

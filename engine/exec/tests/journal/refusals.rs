@@ -142,10 +142,7 @@ fn a_plan_that_is_not_the_runs_is_refused() {
         Err(StoreError::Mismatch { .. })
     ));
     let error = store.look(&one).unwrap_err().to_string();
-    assert!(
-        error.ends_with("the journal began with another plan"),
-        "{error}"
-    );
+    assert!(error.ends_with("the journal is of another plan"), "{error}");
     fs::copy(
         file(&store, &two, "journal.jsonl"),
         file(&store, &one, "journal.jsonl"),

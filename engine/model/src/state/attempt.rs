@@ -54,6 +54,7 @@ impl RunState {
                 n.before.clone_from(&intent.before);
                 n.captured_by = Some(intent.attempt.clone());
             }
+            n.taken_back = false;
             n.attempts.push(intent.attempt.clone());
             n.pausing_until = None;
             let attempt = AttemptState {

@@ -95,6 +95,10 @@ impl RunState {
                     .failure
                     .clone_from(failure);
                 if let (None, Some(n)) = (failure, self.nodes.get_mut(node.at())) {
+                    // Nothing follows from an attempt that nobody has looked at since.
+                    if n.stage == Stage::Applied {
+                        n.reopen();
+                    }
                     n.forget_captured();
                     n.taken_back = true;
                 }

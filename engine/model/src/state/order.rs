@@ -4,7 +4,7 @@ use crate::event::AttemptEnd;
 use crate::order::{Command, Order};
 use crate::state::{FoldError, NodeState, RunState};
 use crate::transition::Stage;
-use crate::{Millis, NodeIx, Outcome, Record, RunResult};
+use crate::{Millis, NodeIx, Outcome, Record};
 
 /// A rollback that somebody has asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,8 +15,6 @@ pub struct Rollback {
     pub by: String,
     /// Why.
     pub reason: String,
-    /// How the run had ended, if it had.
-    pub result: Option<RunResult>,
 }
 
 /// Something that a person has written into the run.
@@ -88,7 +86,6 @@ impl RunState {
                     to: to.clone(),
                     by: order.by.clone(),
                     reason: order.reason.clone(),
-                    result: self.result.clone(),
                 });
             }
             Command::Note => self.noted.push(Noted {

@@ -348,3 +348,110 @@ fn an_ending_is_remembered_until_it_is_closed() {
     let state = fold(vec![created(), opened(), ending, closed, opened()]).unwrap();
     assert_eq!(state.ending, None);
 }
+
+/// The run goes on with `c@h` in front of `a@h` and without `b@h`.
+fn edited(again: bool) -> Event {
+    use crate::event::{AgainNode, EditedPlan};
+    let node = |id: &str| NodeSummary {
+        id: id.into(),
+        phase: "one".into(),
+        host: None,
+    };
+    let edit = EditedPlan {
+        number: 2,
+        plan: "another".into(),
+        nodes: vec![node("c@h"), node("a@h")],
+        kept: if again {
+            Vec::new()
+        } else {
+            vec![(NodeIx(0), NodeIx(1))]
+        },
+        again: again
+            .then_some(AgainNode {
+                from: NodeIx(0),
+                node: NodeIx(1),
+                decided: false,
+                anew: true,
+            })
+            .into_iter()
+            .collect(),
+        ..EditedPlan::default()
+    };
+    Event::Edited {
+        by: "ada".into(),
+        edit: Box::new(edit),
+    }
+}
+
+fn done_once() -> Vec<Event> {
+    let attempt = AttemptId::new("a1").unwrap();
+    vec![
+        created(),
+        opened(),
+        dispatched("a1"),
+        Event::Ended {
+            attempt,
+            end: AttemptEnd::Completed {
+                outputs: BTreeMap::new(),
+            },
+        },
+        Event::Finished {
+            node: NodeIx(0),
+            outcome: Outcome::Changed,
+            outputs: BTreeMap::new(),
+        },
+        held(crate::event::HeldHow::Changed),
+        Event::Released {
+            node: NodeIx(0),
+            by: crate::event::ReleasedBy::Step(NodeIx(1)),
+        },
+        opened(),
+    ]
+}
+
+#[test]
+fn what_is_kept_has_another_number_and_is_as_it_was() {
+    let mut events = done_once();
+    let before = fold(events.clone()).unwrap();
+    events.push(edited(false));
+    let state = fold(events).unwrap();
+    assert_eq!(state.nodes[1].outcome, before.nodes[0].outcome);
+    assert!(state.nodes[1].has_acted() && state.nodes[0].stage == Stage::Waiting);
+    let ids: Vec<_> = state
+        .attempts_of(NodeIx(1))
+        .map(|(id, _)| id.as_str())
+        .collect();
+    assert_eq!(ids, ["a1"]);
+    assert_eq!(state.attempts_of(NodeIx(0)).count(), 0);
+    // Whoever released it is gone; it is released all the same.
+    let by = state.holds[&NodeIx(1)].released.map(|(_, by)| by);
+    assert_eq!(by, Some(crate::event::ReleasedBy::Past));
+    assert_eq!((state.plan.as_str(), state.plan_number), ("another", 2));
+    assert!(state.gone.is_empty());
+}
+
+#[test]
+fn what_was_done_with_other_values_is_history() {
+    let mut events = done_once();
+    events.push(edited(true));
+    let state = fold(events.clone()).unwrap();
+    let n = &state.nodes[1];
+    assert_eq!(
+        (n.stage, n.generation, n.has_acted()),
+        (Stage::Waiting, 2, false)
+    );
+    assert!(state.attempts.is_empty() && state.by_unit.is_empty());
+    assert_eq!(state.all_attempts().count(), 1);
+    assert!(state.gone[0].acted && state.gone[0].changed && state.gone[0].began());
+    // Not twice, and not while something may still run.
+    events.push(edited(true));
+    assert!(fold(events).is_err());
+    let open = vec![
+        created(),
+        opened(),
+        dispatched("a1"),
+        opened(),
+        edited(true),
+    ];
+    assert!(matches!(fold(open), Err(FoldError::Unknown { .. })));
+}

@@ -2,6 +2,7 @@
 
 mod attempts;
 mod checks;
+mod clean;
 mod files;
 mod locks;
 
@@ -20,6 +21,7 @@ use crate::watch;
 use crate::worker::Worker;
 use crate::{Fault, Hello, HostSpec, Options, RemoteError, spec};
 
+pub use clean::Bounds;
 pub use locks::{Holder, Says};
 
 /// A host and an account there. Cheap to clone; requests are answered one after the other, checks run beside them.

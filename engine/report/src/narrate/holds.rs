@@ -75,6 +75,7 @@ pub(super) fn told(plan: &Plan, state: &RunState, event: &Event) -> Option<(Tone
                 Tone::Good,
                 format!("{} is released: it was taken back", id(node)),
             ),
+            ReleasedBy::Past => (Tone::Good, format!("{} is released", id(node))),
         },
         Event::ReleaseAsked {
             nodes, by, reason, ..

@@ -1,5 +1,8 @@
 //! Orders from outside, in lines.
 
+use std::collections::BTreeSet;
+
+use runbook_model::event::EditedPlan;
 use runbook_model::order::{Command, Order};
 use runbook_model::text::printable;
 use runbook_model::{NodeIx, Plan};
@@ -46,6 +49,24 @@ pub(super) fn told(plan: &Plan, order: &Order, nodes: &[NodeIx]) -> (Tone, Strin
             format!("{by} {does}: {}", bounded(&order.reason, REASON)),
         ),
     }
+}
+
+/// Somebody goes on with changed files; `plan` is the new one.
+pub(super) fn edited(plan: &Plan, by: &str, edit: &EditedPlan) -> (Tone, String) {
+    let again = edit.again.iter().map(|again| again.node);
+    let again: BTreeSet<NodeIx> = again
+        .filter(|node| plan.instance(*node).is_some())
+        .collect();
+    let kept: BTreeSet<NodeIx> = edit.kept.iter().map(|(_, node)| *node).collect();
+    let new = plan.instances().map(|(node, ..)| node);
+    let new = new.filter(|node| !kept.contains(node) && !again.contains(node));
+    let text = format!(
+        "{} goes on with changed files: {} again, {} new",
+        bounded(by, 80),
+        again.len(),
+        new.count()
+    );
+    (Tone::Head, text)
 }
 
 /// An order that cannot be followed.

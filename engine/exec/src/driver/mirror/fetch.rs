@@ -12,8 +12,8 @@ use runbook_remote::{Host, Options};
 use tokio::io::AsyncWrite;
 
 use super::{MODE, MirrorError, MirrorPlace};
-use crate::journal::MAX_JOURNAL;
-use crate::store::{JOURNAL, MAX_PLAN, PLAN, SUM};
+use crate::journal::{self, MAX_JOURNAL};
+use crate::store::{JOURNAL, MAX_PLAN, needed_plans};
 
 /// Brings a copy here: plan and journal of a run, into a directory that is there.
 ///
@@ -26,16 +26,22 @@ pub async fn fetch(
     into: &Path,
 ) -> Result<(), MirrorError> {
     let host = Host::connect(&place.spec, &place.account, options).await?;
-    let mut fetched = Ok(());
-    for (name, most) in [(PLAN, MAX_PLAN), (SUM, 1 << 10), (JOURNAL, MAX_JOURNAL)] {
-        let from = format!("{}/{name}", place.of(run));
-        fetched = get(&host, &from, &into.join(name), most).await;
-        if fetched.is_err() {
-            break;
-        }
-    }
+    let fetched = fetch_all(&host, &place.of(run), into).await;
     host.close().await;
     fetched
+}
+
+async fn fetch_all(host: &Host, dir: &str, into: &Path) -> Result<(), MirrorError> {
+    let get =
+        async |name: &str, most| get(host, &format!("{dir}/{name}"), &into.join(name), most).await;
+    get(JOURNAL, MAX_JOURNAL).await?;
+    // Of a journal that cannot be followed somebody else says so.
+    let known = journal::read(&into.join(JOURNAL)).ok();
+    let state = known.and_then(|journal| journal.state().ok());
+    for name in needed_plans(state.map_or(1, |state| state.plan_number)) {
+        get(&name, MAX_PLAN).await?;
+    }
+    Ok(())
 }
 
 async fn get(host: &Host, from: &str, to: &Path, most: u64) -> Result<(), MirrorError> {

@@ -134,3 +134,22 @@ fn a_run_that_is_given_up_frees_its_hosts() {
     assert_eq!(bench.lock(), "");
     assert_eq!(bench.release_locks(0), [], "there is nothing left to do");
 }
+
+#[test]
+fn a_controller_that_is_killed_after_its_last_event_leaves_a_lock_that_somebody_can_give_back() {
+    let bench = bench();
+    go(&bench);
+    bench.drive_until(|event| matches!(event, Event::Closed { .. }));
+    assert!(bench.lock().starts_with(&format!("{} 1 ", bench.id)));
+    assert_eq!(bench.close_up(), []);
+    assert_eq!(bench.lock(), "");
+    assert_eq!(bench.close_up(), [], "there is nothing left to do");
+}
+
+#[test]
+fn the_lock_of_a_run_that_goes_on_is_not_given_back() {
+    let bench = bench();
+    assert_eq!(bench.drive().result, Some(RunResult::Failed));
+    assert_eq!(bench.close_up(), []);
+    assert!(bench.lock().starts_with(&format!("{} 1 ", bench.id)));
+}

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use runbook_exec::dispatcher::Ask;
-use runbook_exec::driver::{Reach, release_locks};
+use runbook_exec::driver::{Reach, close_up, release_locks};
 use runbook_exec::preview;
 use runbook_exec::secrets::{Purpose, SecretError, Settled, Vault, settle};
 use runbook_exec::store::Store;
@@ -159,6 +159,17 @@ impl Bench {
         block_on(async {
             let reach = Reach::new(&run.plan, self.remote());
             let left = release_locks(&run.plan, &run.id, epoch, &reach).await;
+            reach.close().await;
+            left
+        })
+    }
+
+    /// Does again what the end of the run does on hosts.
+    pub(crate) fn close_up(&self) -> Vec<(HostName, String)> {
+        let run = self.store.take(&self.id, &me()).unwrap();
+        block_on(async {
+            let reach = Reach::new(&run.plan, self.remote());
+            let left = close_up(&run.plan, &run.state, &run.id, run.epoch, &reach).await;
             reach.close().await;
             left
         })

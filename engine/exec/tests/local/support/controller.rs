@@ -13,7 +13,7 @@ use runbook_exec::store::Store;
 use runbook_lang::evaluate::Evaluator;
 use runbook_model::event::Controller;
 use runbook_model::secret::SecretOrigin;
-use runbook_model::{Event, NodeIx, Plan, Record, RunId, RunResult, RunState, Watcher};
+use runbook_model::{Event, HostName, NodeIx, Plan, Record, RunId, RunResult, RunState, Watcher};
 use tokio::sync::{Notify, mpsc};
 
 /// What one controller left.
@@ -24,6 +24,8 @@ pub(crate) struct Left {
     pub(crate) events: Vec<Event>,
     /// What watchers saw of the output of attempts.
     pub(crate) output: Vec<u8>,
+    /// Hosts where what old runs have left could not be removed.
+    pub(crate) not_cleaned: Vec<(HostName, String)>,
 }
 
 /// What is done when an event is recorded.
@@ -105,15 +107,19 @@ impl<'a> Shift<'a> {
             orders: Vec::new(),
             mirror: None,
         };
-        let result = tokio::select! {
+        let ending = tokio::select! {
             biased;
             () = kill.notified() => None,
-            ending = drive.drive(Options::default()) => Some(ending.unwrap().result),
+            ending = drive.drive(Options::default()) => Some(ending.unwrap()),
         };
         reach.close().await;
         run.journal.sync().unwrap();
+        let (result, not_cleaned) = ending.map_or_else(Default::default, |ending| {
+            (Some(ending.result), ending.not_cleaned)
+        });
         Left {
             result,
+            not_cleaned,
             events: events.take(),
             output: output.take(),
         }
