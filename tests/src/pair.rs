@@ -304,10 +304,10 @@ mod tests {
     #[test]
     fn every_line_of_a_good_log_matters() {
         assert_eq!(log_forward(&GOOD.join("\n")), Vec::<String>::new());
-        for at in 0..GOOD.len() {
+        for (at, line) in GOOD.iter().enumerate() {
             let (mut less, mut twice) = (GOOD.to_vec(), GOOD.to_vec());
             less.remove(at);
-            twice.insert(at, GOOD[at]);
+            twice.insert(at, line);
             assert_ne!(log_forward(&less.join("\n")), Vec::<String>::new(), "{at}");
             assert_ne!(log_forward(&twice.join("\n")), Vec::<String>::new(), "{at}");
         }

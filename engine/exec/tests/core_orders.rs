@@ -8,6 +8,7 @@ use runbook_exec::dispatcher::{Action, Input, UnitFound};
 use runbook_exec::world::Sketch;
 use runbook_model::event::{AttemptEnd, Purpose, StopReason};
 use runbook_model::plan::Part;
+use runbook_model::step::OnFailure;
 use runbook_model::step_type::{InDoubt, TypeKind};
 use runbook_model::transition::Stage;
 use runbook_model::{Command, FailureKind, HostName, NodeIx, Outcome, RunResult};
@@ -428,6 +429,32 @@ fn what_follows_on_every_ending_is_gone_on_with_after_an_early_interrupt() {
     assert_eq!(bench.end(), Some(RunResult::Stopped));
     let mut bench = bench.resume();
     bench.ready("h1");
+    bench.looked(last, satisfied());
+    assert_eq!(bench.end(), Some(RunResult::Succeeded));
+}
+
+#[test]
+fn nothing_is_tried_again_after_a_success() {
+    let mut sketch = Sketch::new();
+    sketch.phase("one", false);
+    sketch.last_phase().on_failure = OnFailure::Continue;
+    sketch.last_phase().max_failures = 1;
+    let a = sketch.ordinary("a", "h1");
+    let b = sketch.ordinary("b", "h2");
+    sketch.phase("finally", false);
+    sketch.last_phase().part = Part::Finally;
+    let last = sketch.ordinary("last", "h2");
+    let mut bench = Bench::open(sketch);
+    bench.ready("h1");
+    bench.ready("h2");
+    fail(&mut bench, a);
+    assert!(matches!(bench.outcome(a), Some(Outcome::Left(_))));
+    bench.looked(b, satisfied());
+    assert_eq!(bench.looking(last), Some(Purpose::Before));
+    assert_eq!(
+        bench.order(Command::Retry { what: what("a@h1") }).unwrap(),
+        "the procedure is over: what follows on its ending is under way"
+    );
     bench.looked(last, satisfied());
     assert_eq!(bench.end(), Some(RunResult::Succeeded));
 }

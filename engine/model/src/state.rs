@@ -223,12 +223,6 @@ impl RunState {
         self.nodes.get(node.at())
     }
 
-    /// The attempts of a node, of all generations, in the order of their intents; undos too.
-    pub fn attempts_of(&self, node: NodeIx) -> impl Iterator<Item = (&AttemptId, &AttemptState)> {
-        let ids = self.by_node.get(&node).into_iter().flatten();
-        ids.filter_map(|id| self.attempts.get_key_value(id))
-    }
-
     /// What is held now.
     pub fn held(&self) -> impl Iterator<Item = (NodeIx, &HoldState)> {
         let held = self

@@ -129,6 +129,27 @@ fn what_no_check_can_tell_is_asked_and_done_only_by_decision() {
 }
 
 #[test]
+fn what_a_controller_leaves_that_is_killed_after_its_last_event_goes_with_a_resume() {
+    let lab = Lab::fresh();
+    let operator = operator(&lab, 0, 0);
+    let mut night = operator.run();
+    night.until("it is over", |record, _| {
+        matches!(record.event, Event::Closed { .. })
+    });
+    night.terminal.kill();
+    let ended = operator.alone(&["resume".into(), operator.runs()[0].as_str().into()]);
+    assert!(ended.status.success(), "{ended:?}");
+    for node in NODES {
+        let left = lab.on(
+            node,
+            "cd /var/lib/runbook && ls -d lock runs/*/undo 2>/dev/null || true",
+        );
+        assert_eq!(left, "", "{node}");
+    }
+    assert_once(&lab);
+}
+
+#[test]
 fn a_server_that_is_restarted_costs_nothing() {
     let lab = Lab::fresh();
     let operator = operator(&lab, 20, 0);

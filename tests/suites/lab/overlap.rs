@@ -46,7 +46,7 @@ pub(super) fn operator(lab: &Lab, hosts: &[&str], line: &str, seconds: u32) -> O
 pub(super) fn inventory(ssh_config: &str, hosts: &[&str], line: &str, seconds: u32) -> Operator {
     let file = root().join("tests/survive/overlap.yaml");
     let mut operator = Operator::new(&file, &file);
-    operator.inventory = operator.file("inventory.yaml", &inventory_text(&ssh_config, hosts));
+    operator.inventory = operator.file("inventory.yaml", &inventory_text(ssh_config, hosts));
     let inputs = format!("path: {PATH}\nline: {line}\nseconds: {seconds}\n");
     operator.inputs = Some(operator.file("inputs.yaml", &inputs));
     operator

@@ -162,6 +162,7 @@ impl<R: Rules> Dispatcher<R> {
                 Err(format!("`{step}` is not blocked"))
             }
             Command::Rerun { what } => self.to_rerun(what),
+            Command::Retry { .. } if self.has_succeeded() => Err(OVER.into()),
             Command::Retry { what } => self
                 .only(what, |n| self.failed_or_doubted(n))
                 .map_err(|e| e.unwrap_or_else(|| format!("`{what}` has not failed"))),
@@ -186,6 +187,12 @@ impl<R: Rules> Dispatcher<R> {
             | Command::Note
             | Command::Cancel => Ok(Vec::new()),
         }
+    }
+
+    /// Whether nothing of the procedure is to be done any more.
+    fn has_succeeded(&self) -> bool {
+        let ending = self.state.ending.as_ref();
+        ending.is_some_and(|(result, _)| result.is_final())
     }
 
     fn to_rerun(&self, what: &str) -> Result<Vec<NodeIx>, String> {

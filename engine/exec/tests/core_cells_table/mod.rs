@@ -313,6 +313,21 @@ const EXCUSES: &[Rule] = &[
         Seldom("that takes a second fault within one short undo"),
     ),
     (
+        |c| c.undo && c.stage() == S::Looking && c.trigger() == T::Finished,
+        Seldom("undos are few, and their hosts seldom gone for good"),
+    ),
+    (
+        |c| {
+            let waits = matches!(c.stage(), S::Pausing | S::Asking);
+            waits && c.trigger() == T::Opened && !ends_it(c)
+        },
+        Seldom("that takes a second fault within one pause or question"),
+    ),
+    (
+        |c| of_journal(c) && c.stage() == S::Running,
+        Seldom("it strikes at the sync before an effect: what runs beside that is chance"),
+    ),
+    (
         |c| of_host(c) && matches!(c.stage(), S::Pausing | S::Asking),
         Seldom("nothing of it is on a host at that time"),
     ),
@@ -337,49 +352,58 @@ const EXCUSES: &[Rule] = &[
     ),
 ];
 
-/// The table, for people: how often each cell occurred.
-pub fn shown(counts: &BTreeMap<Cell, usize>) -> String {
-    use fmt::Write;
-    let mut text = String::new();
-    let names: Vec<String> = Fault::ALL
-        .iter()
-        .map(|fault| format!("{fault:?}"))
-        .collect();
-    let head: Vec<String> = names.iter().map(|name| format!("{name:>11}")).collect();
-    let _ = writeln!(text, "{:32}{}", "", head.join(""));
-    for undo in [false, true] {
-        for (row, (stage, trigger, _)) in TABLE.iter().enumerate() {
-            let of = if undo { "undo" } else { "step" };
-            let line = format!("{of} {stage:?}, {trigger:?}");
-            let cells = Fault::ALL.iter().map(|fault| {
-                let cell = Cell {
-                    fault: *fault,
-                    undo,
-                    row,
-                };
-                match (counts.get(&cell), excuse(&cell)) {
-                    (Some(n), _) => format!("{n:>11}"),
-                    (None, Some(Never(_))) => format!("{:>11}", "-"),
-                    (None, Some(Seldom(_))) => format!("{:>11}", "(-)"),
-                    (None, None) => format!("{:>11}", "?"),
-                }
-            });
-            let cells: Vec<String> = cells.collect();
-            let _ = writeln!(text, "{line:32}{}", cells.join(""));
-        }
+/// How many cells occurred, and why the others did not.
+pub fn summed(counts: &BTreeMap<Cell, usize>) -> String {
+    let mut text = format!(
+        "{} of {} cells occurred.\n",
+        counts.len(),
+        Cell::all().count()
+    );
+    for (why, cells) in empty(counts) {
+        text += &format!("{:>5} {why}\n", cells.len());
     }
-    let _ = writeln!(text, "\nEmpty, and why:");
-    let mut empty: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    text
+}
+
+/// The cells that did not occur, by the reason.
+fn empty(counts: &BTreeMap<Cell, usize>) -> BTreeMap<String, Vec<Cell>> {
+    let mut empty: BTreeMap<String, Vec<Cell>> = BTreeMap::new();
     for cell in Cell::all().filter(|cell| !counts.contains_key(cell)) {
         let why = match excuse(&cell) {
             Some(Never(reason)) => format!("never: {reason}"),
             Some(Seldom(reason)) => format!("seldom: {reason}"),
-            None => "NO REASON".to_owned(),
+            None => "for no reason".to_owned(),
         };
-        empty.entry(why).or_default().push(cell.to_string());
+        empty.entry(why).or_default().push(cell);
     }
-    for (why, cells) in empty {
-        let _ = writeln!(text, "- {why} ({}): {}", cells.len(), cells.join("; "));
+    empty
+}
+
+/// The whole table: how often each cell occurred, and which did not.
+pub fn table(counts: &BTreeMap<Cell, usize>) -> String {
+    let mut text = format!("{:32}", "");
+    for fault in Fault::ALL {
+        text += &format!("{:>12}", format!("{fault:?}"));
     }
-    text
+    for undo in [false, true] {
+        for (row, (stage, trigger, _)) in TABLE.iter().enumerate() {
+            let of = if undo { "undo" } else { "step" };
+            text += &format!("\n{:32}", format!("{of} {stage:?}, {trigger:?}"));
+            for fault in Fault::ALL {
+                let cell = Cell { fault, undo, row };
+                let times = match (counts.get(&cell), excuse(&cell)) {
+                    (Some(n), _) => n.to_string(),
+                    (None, Some(Never(_))) => "-".to_owned(),
+                    (None, Some(Seldom(_))) => "(-)".to_owned(),
+                    (None, None) => "?".to_owned(),
+                };
+                text += &format!("{times:>12}");
+            }
+        }
+    }
+    for (why, cells) in empty(counts) {
+        let cells: Vec<String> = cells.iter().map(Cell::to_string).collect();
+        text += &format!("\n\n{why}: {}", cells.join("; "));
+    }
+    text + "\n"
 }

@@ -229,11 +229,13 @@ fn after(
                 part.dispatched.remove(node);
                 part.ready.insert(*node, record.seq);
             }
+            note_ready(graph, state, part, record.seq);
         }
         Event::Ordered { order, .. } => {
             if let Command::Exclude { host } = &order.command {
                 part.busy.retain(|_, (there, _)| there != host);
             }
+            note_ready(graph, state, part, record.seq);
         }
         Event::Undoing { node, .. }
         | Event::Looking {
@@ -274,19 +276,21 @@ fn after(
                     part.seen.insert(*node, record.seq);
                 }
             }
-            for node in (0u32..).map(NodeIx).take(state.nodes.len()) {
-                if graph
-                    .predecessors(node)
-                    .iter()
-                    .all(|p| state.nodes[p.at()].lets_pass())
-                {
-                    part.ready.entry(node).or_insert(record.seq);
-                }
-            }
+            note_ready(graph, state, part, record.seq);
         }
         _ => {}
     }
     Ok(())
+}
+
+/// Who is able to start from here on.
+fn note_ready(graph: &Frozen, state: &RunState, part: &mut Term, seq: u64) {
+    for node in (0u32..).map(NodeIx).take(state.nodes.len()) {
+        let mut before = graph.predecessors(node).iter();
+        if before.all(|p| state.nodes[p.at()].lets_pass()) {
+            part.ready.entry(node).or_insert(seq);
+        }
+    }
 }
 
 fn busy(world: &World, part: &mut Term, node: NodeIx, given_up: bool) -> Result<(), String> {

@@ -31,6 +31,12 @@ pub struct AttemptState {
 }
 
 impl RunState {
+    /// The attempts of a node, of all generations, in the order of their intents; undos too.
+    pub fn attempts_of(&self, node: NodeIx) -> impl Iterator<Item = (&AttemptId, &AttemptState)> {
+        let ids = self.by_node.get(&node).into_iter().flatten();
+        ids.filter_map(|id| self.attempts.get_key_value(id))
+    }
+
     pub(super) fn dispatch(
         &mut self,
         record: &Record,

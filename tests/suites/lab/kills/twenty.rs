@@ -331,6 +331,13 @@ impl<'scope, 'env> Trial<'scope, 'env> {
                     return;
                 };
                 let (host, unit) = (attempt.host.as_str(), attempt.unit.as_str());
+                // A script that is killed has failed, says its host, and what has failed is repeated: the effect
+                // of this one would be there twice, and nobody would be asked.
+                let of = &seen.state.nodes[attempt.node.at()].summary.id;
+                let victim = match victim {
+                    Victim::Payload if of.starts_with("blind@") => Victim::Both,
+                    victim => victim,
+                };
                 if !self.pair.hosts.contains(&host)
                     || !self.pair.strike(host, &seen.id, unit, victim)
                 {
