@@ -71,6 +71,33 @@ fn a_young_probe_is_not_looked_at_again() {
 }
 
 #[test]
+fn a_young_probe_of_a_host_that_has_booted_is_looked_at_again() {
+    let mut sketch = Sketch::new();
+    let (p, slow, x) = (
+        sketch.probe("p", "h1"),
+        sketch.ordinary("slow", "h2"),
+        sketch.ordinary("x", "h1"),
+    );
+    sketch.step(p).fresh_ms = Some(1_000_000);
+    sketch.requires(p, x);
+    sketch.requires(slow, x);
+    for (boot, wanted) in [("boot", None), ("another", Some(Purpose::Probe))] {
+        let mut bench = Bench::open(sketch.clone());
+        bench.ready("h1");
+        bench.ready("h2");
+        bench.looked(p, satisfied());
+        bench.lost("h1");
+        bench.ready_with("h1", boot, "machine of h1");
+        bench.looked(slow, satisfied());
+        assert_eq!(bench.looking(p), wanted, "{boot}");
+        if wanted.is_some() {
+            bench.looked(p, satisfied());
+        }
+        assert_eq!(bench.looking(x), Some(Purpose::Before));
+    }
+}
+
+#[test]
 fn a_resume_looks_at_fresh_probes_again_but_never_at_a_record() {
     let mut sketch = Sketch::new();
     let (p, once, x) = (

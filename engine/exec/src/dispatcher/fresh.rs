@@ -54,8 +54,20 @@ impl<R: Rules> Dispatcher<R> {
                 return true;
             };
             let young = (0..=limit).contains(&self.now.saturating_sub(looked));
-            n.finished_in != Some(self.epoch) || !(young || self.notes[part.at()].seen > ready)
+            let seen = self.notes[part.at()].seen;
+            n.finished_in != Some(self.epoch)
+                || self.booted(part) > seen
+                || !(young || seen > ready)
         })
+    }
+
+    /// The event since which the host of a node is in another boot: what was seen before is of a
+    /// machine that is not there any more, however young it is.
+    fn booted(&self, node: NodeIx) -> u64 {
+        match self.roles[node.at()] {
+            Role::Instance { host, .. } => self.hosts[host].booted,
+            Role::PhaseBegin(_) | Role::Barrier { .. } | Role::DoneWhen => 0,
+        }
     }
 
     /// The node itself and, for an assert, the probes that it reads.

@@ -20,6 +20,8 @@ pub(super) struct HostRow {
     pub(super) machine: String,
     /// Looks and attempts under way there.
     pub(super) busy: usize,
+    /// The event since which it is in another boot than it was under this controller before.
+    pub(super) booted: u64,
 }
 
 /// The link to a host.
@@ -39,6 +41,7 @@ impl HostRow {
             link: Link::Asked,
             machine: String::new(),
             busy: 0,
+            booted: 0,
         }
     }
 }
@@ -106,12 +109,16 @@ impl<R: Rules> Dispatcher<R> {
             return self.readied();
         }
         self.hosts[at].link = Link::Up;
+        let another = self.boot_of(name).is_some_and(|known| known != boot);
         self.record(Event::HostReady {
             host: name.clone(),
             boot,
             machine,
             clock_offset_ms,
         });
+        if another {
+            self.hosts[at].booted = self.state.seq;
+        }
         if self.mode == Mode::Readying {
             self.readied()
         } else {

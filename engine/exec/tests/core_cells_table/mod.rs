@@ -160,6 +160,9 @@ fn transitions(state: &RunState, event: &Event) -> Vec<(Subject, Trigger)> {
     }
 }
 
+/// A cell that occurs less often is one that another draw of the worlds may lack.
+const FEW: usize = 5;
+
 /// Why a cell may be empty.
 #[derive(Debug, Clone, Copy)]
 pub enum Excuse {
@@ -259,7 +262,7 @@ const EXCUSES: &[Rule] = &[
         ),
     ),
     (
-        |c| passing(c) && c.fault != F::Crash,
+        |c| passing(c) && (c.fault != F::Crash || (c.undo && c.stage() == S::InDoubt)),
         Seldom("as above; the deaths of the controller show it"),
     ),
     (
@@ -295,7 +298,7 @@ const EXCUSES: &[Rule] = &[
     (
         |c| {
             let reboot = matches!(c.fault, F::Reboot | F::Forgets);
-            let cut_off = c.stage() == S::Running || (c.undo && c.stage() == S::Intended);
+            let cut_off = matches!(c.stage(), S::Running | S::Intended);
             reboot && cut_off && c.trigger() == T::Ended
         },
         Seldom("what runs is cut off, unless it had ended at that moment"),
@@ -309,8 +312,37 @@ const EXCUSES: &[Rule] = &[
         Seldom("that takes a second fault within one short undo"),
     ),
     (
-        |c| c.undo && c.fault == F::Interrupt && c.trigger() == T::Doubted,
+        |c| {
+            let ends = matches!(c.fault, F::Reboot | F::Forgets);
+            c.undo && c.trigger() == T::Doubted && !ends
+        },
         Seldom("that takes a second fault within one short undo"),
+    ),
+    (
+        |c| {
+            let goes_on = matches!(c.trigger(), T::Launched | T::Ended | T::Looked);
+            c.undo && goes_on && matches!(c.fault, F::Sleep | F::Interrupt)
+        },
+        Seldom("undos are few and short: hardly anybody sleeps or stops just then"),
+    ),
+    (
+        |c| c.undo && matches!(c.fault, F::TakenOver | F::Detach),
+        Seldom("undos are few and short: hardly anybody leaves or takes over just then"),
+    ),
+    (
+        |c| {
+            let silent = matches!(c.fault, F::HalfOpen | F::Silence);
+            c.undo && silent && c.trigger() == T::Launched
+        },
+        Seldom("who asks a host that was silent mostly hears of an end"),
+    ),
+    (
+        |c| c.stage() == S::Pausing && c.trigger() == T::Dispatched,
+        Seldom("only what has no check is launched from a pause"),
+    ),
+    (
+        |c| of_host(c) && c.trigger() == T::Asked,
+        Seldom("a question concerns no host"),
     ),
     (
         |c| c.undo && c.stage() == S::Looking && c.trigger() == T::Finished,
@@ -362,7 +394,19 @@ pub fn summed(counts: &BTreeMap<Cell, usize>) -> String {
     for (why, cells) in empty(counts) {
         text += &format!("{:>5} {why}\n", cells.len());
     }
+    let few: Vec<String> = few(counts)
+        .map(|(cell, n)| format!("{cell}: {n}"))
+        .collect();
+    if !few.is_empty() {
+        text += &format!("Few, and without a reason: {}\n", few.join("; "));
+    }
     text
+}
+
+/// Cells that are there by luck: another draw of the worlds may lack them, and no reason says why.
+pub fn few(counts: &BTreeMap<Cell, usize>) -> impl Iterator<Item = (Cell, usize)> {
+    let counts = counts.iter().map(|(cell, n)| (*cell, *n));
+    counts.filter(|(cell, n)| *n < FEW && excuse(cell).is_none())
 }
 
 /// The cells that did not occur, by the reason.
