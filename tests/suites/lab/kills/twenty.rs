@@ -234,7 +234,9 @@ impl<'scope, 'env> Trial<'scope, 'env> {
     fn is_over(&self, seen: &Seen) -> bool {
         match seen.state.result {
             Some(RunResult::RolledBack) => true,
-            Some(RunResult::Succeeded) => self.course != Course::BackAtEnd,
+            Some(RunResult::Succeeded) => {
+                self.course != Course::BackAtEnd && seen.state.held().next().is_none()
+            }
             _ => false,
         }
     }
@@ -259,6 +261,15 @@ impl<'scope, 'env> Trial<'scope, 'env> {
             lock(figures).questions += doubtful.len() as u64;
             assert!(self.hurt, "only controllers were killed, and it asks");
             return self.answer(&doubtful);
+        }
+        if seen.state.result == Some(RunResult::Succeeded) {
+            // The undo at the end has failed, as a script does that is killed: a person has it done again.
+            assert!(
+                self.hurt,
+                "only controllers were killed, and it still holds"
+            );
+            let words = ["release", seen.id.as_str(), "flag", "--reason", "it failed"];
+            return self.operator.session(&words.map(Into::into));
         }
         let back = match self.course {
             Course::Forward => false,
