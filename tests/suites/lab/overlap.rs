@@ -1,7 +1,7 @@
 //! Two runs that share hosts begin at the same time, from two state directories that know nothing of each other: one has
 //! the locks of all its hosts, the other is told who that is, and holds nothing.
 //!
-//! `RUNBOOK_ROUNDS` is how often (10).
+//! `RUNBOOK_ROUNDS` is how often (3).
 
 use std::process::{Command, Output};
 use std::sync::mpsc;
@@ -16,7 +16,7 @@ use runbook_tests::terminal::{DEADLINE, say};
 use super::assert_says;
 
 /// Rounds, if nobody says how many.
-const ROUNDS: u64 = 10;
+const ROUNDS: u64 = 3;
 /// Where effects are counted.
 const PATH: &str = "/var/tmp/survive-overlap";
 /// How long an effect takes: so long the hosts are looked at.

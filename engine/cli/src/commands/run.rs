@@ -211,6 +211,13 @@ pub(crate) fn keep_locks(hosts: &[(HostName, String)], output: &Output) {
 pub(crate) fn finish(ended: &Ended, output: &Output) -> Result<Exit, Error> {
     let exit = Exit::of_run(&ended.state);
     keep_locks(&ended.still_locked, output);
+    for (host, problem) in &ended.not_cleaned {
+        output.note(&format!(
+            "{} keeps what old runs have left there: {}\n",
+            printable(host.as_str()),
+            printable(problem)
+        ));
+    }
     if exit != Exit::Done {
         let style = if output.json {
             output.stderr_style()

@@ -56,6 +56,8 @@ pub(crate) struct Ended {
     pub(crate) state: RunState,
     /// Hosts that keep the run's lock although it is over, and why.
     pub(crate) still_locked: Vec<(HostName, String)>,
+    /// Hosts that keep what old runs have left, and why.
+    pub(crate) not_cleaned: Vec<(HostName, String)>,
 }
 
 /// What can be said of a plan without asking a host.
@@ -226,6 +228,7 @@ fn drive(mut run: Run, mut live: Live) -> Result<Ended, Error> {
         plan,
         state: ending.state,
         still_locked: ending.still_locked,
+        not_cleaned: ending.not_cleaned,
     })
 }
 
