@@ -114,9 +114,10 @@ impl Pair<'_> {
         self.lab.on(host, &script).contains("killed")
     }
 
-    /// What is wrong after a run that is over, in the journal and on both hosts.
+    /// What is wrong after a run that is over, in the journal and on both hosts; `hurt` says whether something
+    /// else than controllers was killed.
     #[must_use]
-    pub fn wrong(&self, operator: &Operator, seen: &Seen) -> Vec<String> {
+    pub fn wrong(&self, operator: &Operator, seen: &Seen, hurt: bool) -> Vec<String> {
         let mut wrong = proof::of_attempts(&seen.plan, &seen.journal.records, &seen.state);
         let back = seen.state.result == Some(RunResult::RolledBack);
         for node in seen.state.nodes.iter().filter(|_| !back) {
@@ -139,7 +140,7 @@ impl Pair<'_> {
                 true => self.wrong_back(host),
                 false => self.wrong_forward(operator, host),
             };
-            let all = problems.into_iter().chain(self.left(host));
+            let all = problems.into_iter().chain(self.left(host, hurt));
             wrong.extend(all.map(|problem| format!("{host}: {problem}")));
         }
         wrong
@@ -197,11 +198,13 @@ impl Pair<'_> {
     }
 
     /// What is left of a run on a host that should not be.
-    fn left(&self, host: &str) -> Vec<String> {
+    fn left(&self, host: &str, hurt: bool) -> Vec<String> {
+        // The fifo of who listened when a host lost its power goes when somebody listens there again.
+        let fifos = if hurt { "" } else { "$d/watch" };
         // Nothing in the script's own text may match what it looks for.
         let script = format!(
             "d={STATE}; ls -d $d/lock $d/.lock* $d/guard* $d/.guard* /dev/shm/runbook* /run/runbook* 2>/dev/null; \
-             find $d/watch $d/runs/*/undo -mindepth 1 2>/dev/null; \
+             find {fifos} $d/runs/*/undo -mindepth 1 2>/dev/null; \
              pgrep -af '{STATE}[/]'; pgrep -af 'umask 077; cd [/]; IFS'; true"
         );
         let begin = Instant::now();

@@ -231,9 +231,11 @@ fn after(
             }
             note_ready(graph, state, part, record.seq);
         }
-        Event::Ordered { order, .. } => {
+        Event::Ordered { order, nodes } => {
             if let Command::Exclude { host } = &order.command {
-                part.busy.retain(|_, (there, _)| there != host);
+                let goes_on =
+                    |node: &NodeIx, there: &HostName| there != host && !nodes.contains(node);
+                part.busy.retain(|node, (there, _)| goes_on(node, there));
             }
             note_ready(graph, state, part, record.seq);
         }

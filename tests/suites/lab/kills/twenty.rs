@@ -198,7 +198,7 @@ fn run(pair: &Pair, chance: &mut Chance, most: u64, figures: &Mutex<Figures>) ->
             let said = String::from_utf8_lossy(&ended.stderr);
             assert!(ended.status.success(), "resume of what is over: {said}");
         }
-        let wrong = pair.wrong(&trial.operator, &seen);
+        let wrong = pair.wrong(&trial.operator, &seen, trial.hurt);
         let strays = pair.strays();
         lock(figures).strays += strays.len() as u64;
         let result = &seen.state.result;
