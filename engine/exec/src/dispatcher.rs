@@ -266,7 +266,6 @@ impl<R: Rules> Dispatcher<R> {
             Errand::Run => self.open(now, run, controller, epoch),
             Errand::Release(ask) => self.release(now, controller, epoch, ask),
             Errand::RollBack(order) => self.roll_back(now, controller, epoch, order),
-            Errand::Abandon(order) => self.abandon(now, controller, epoch, order),
         }
     }
 

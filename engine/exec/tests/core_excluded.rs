@@ -3,31 +3,18 @@
 
 mod core_bench;
 
-use core_bench::{Bench, differs, failure, satisfied};
+use core_bench::{Bench, fail, satisfied, undo_it};
 use runbook_exec::dispatcher::Input;
 use runbook_exec::world::Sketch;
-use runbook_model::event::{AttemptEnd, Purpose};
+use runbook_model::event::Purpose;
 use runbook_model::plan::Part;
 use runbook_model::step::{Hold, HoldOnFailure};
 use runbook_model::transition::Stage;
-use runbook_model::{Command, FailureKind, HostName, NodeIx, Outcome, RunResult};
+use runbook_model::{Command, HostName, NodeIx, Outcome, RunResult};
 
 fn exclude(bench: &mut Bench, host: &str) {
     let host = HostName::new(host).unwrap();
     assert_eq!(bench.order(Command::Exclude { host }), None);
-}
-
-fn fail(bench: &mut Bench, node: NodeIx) {
-    bench.looked(node, differs());
-    let unit = bench.launched(node);
-    bench.ended(&unit, failure(FailureKind::Apply));
-}
-
-fn undo_it(bench: &mut Bench, node: NodeIx) {
-    let unit = bench.undoing(node);
-    let outputs = Default::default();
-    bench.undo_ended(&unit, AttemptEnd::Completed { outputs });
-    bench.undo_looked(node, differs());
 }
 
 fn is_excluded(bench: &Bench, node: NodeIx) -> bool {

@@ -3,7 +3,7 @@
 
 mod core_bench;
 
-use core_bench::{Bench, differs, failure, problem, satisfied};
+use core_bench::{Bench, differs, do_it, fail, problem, satisfied};
 use runbook_exec::world::{Behaviour, Ending, Sketch, World};
 use runbook_model::event::{AttemptEnd, HeldHow, Purpose, ReleasedBy, Verdict};
 use runbook_model::plan::Part;
@@ -33,17 +33,6 @@ fn opened(on_failure: HoldOnFailure, by_step: bool) -> (Bench, [NodeIx; 3]) {
     let mut bench = Bench::open(sketch);
     bench.ready("h1");
     (bench, nodes)
-}
-
-fn do_it(bench: &mut Bench, node: NodeIx) {
-    bench.apply(node);
-    bench.looked(node, satisfied());
-}
-
-fn fail(bench: &mut Bench, node: NodeIx) {
-    bench.looked(node, differs());
-    let unit = bench.launched(node);
-    bench.ended(&unit, failure(FailureKind::Apply));
 }
 
 fn how(bench: &Bench, node: NodeIx) -> HeldHow {

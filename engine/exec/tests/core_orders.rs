@@ -3,15 +3,16 @@
 
 mod core_bench;
 
-use core_bench::{Bench, differs, failure, satisfied};
+use core_bench::{Bench, differs, do_it, fail, failure, order, satisfied};
+use runbook_exec::abandon::records;
 use runbook_exec::dispatcher::{Action, Input, UnitFound};
 use runbook_exec::world::Sketch;
 use runbook_model::event::{AttemptEnd, Purpose, StopReason};
 use runbook_model::plan::Part;
-use runbook_model::step::OnFailure;
+use runbook_model::step::{Hold, HoldOnFailure, OnFailure};
 use runbook_model::step_type::{InDoubt, TypeKind};
 use runbook_model::transition::Stage;
-use runbook_model::{Command, FailureKind, HostName, NodeIx, Outcome, RunResult};
+use runbook_model::{Command, Epoch, FailureKind, HostName, NodeIx, Outcome, RunResult};
 
 /// Three steps, one after the other.
 fn three() -> (Bench, [NodeIx; 3]) {
@@ -50,12 +51,6 @@ fn in_doubt() -> (Bench, [NodeIx; 2]) {
 
 fn what(id: &str) -> String {
     id.to_owned()
-}
-
-fn fail(bench: &mut Bench, node: NodeIx) {
-    bench.looked(node, differs());
-    let unit = bench.launched(node);
-    bench.ended(&unit, failure(FailureKind::Apply));
 }
 
 #[test]
@@ -365,16 +360,37 @@ fn a_run_up_to_a_phase_ends_there_and_can_be_gone_on_with() {
 
 #[test]
 fn an_abandoned_run_is_over_and_keeps_what_it_holds() {
-    let (mut bench, [a, ..]) = three();
-    fail(&mut bench, a);
-    let bench = bench.abandon();
-    assert_eq!(bench.end(), Some(RunResult::Abandoned));
-    assert!(
-        !bench
-            .actions()
-            .iter()
-            .any(|action| matches!(action, Action::Ready { .. }))
-    );
+    let mut sketch = Sketch::new();
+    let freeze = sketch.ordinary("freeze", "h1");
+    let work = sketch.ordinary("work", "h1");
+    sketch.requires(freeze, work);
+    sketch.step(freeze).hold = Some(Hold {
+        release: Vec::new(),
+        on_failure: HoldOnFailure::Keep,
+        max_ms: None,
+    });
+    let mut bench = Bench::open(sketch);
+    bench.ready("h1");
+    do_it(&mut bench, freeze);
+    fail(&mut bench, work);
+    let before = bench.state();
+    let controller = before.controller.clone().unwrap();
+    let (made, after) = records(
+        before,
+        Epoch(2),
+        controller,
+        order("over", Command::Abandon),
+        bench.now,
+    )
+    .unwrap();
+    assert_eq!(made.len(), 3);
+    assert_eq!(after.result, Some(RunResult::Abandoned));
+    assert!(after.orders.contains("over"));
+    assert_eq!(after.held().count(), 1);
+    assert_eq!(after.nodes, before.nodes, "nothing else is changed");
+    let old = order("late", Command::Abandon);
+    let controller = before.controller.clone().unwrap();
+    assert!(records(&after, Epoch(1), controller, old, bench.now).is_err());
 }
 
 #[test]

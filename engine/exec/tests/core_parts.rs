@@ -3,7 +3,7 @@
 
 mod core_bench;
 
-use core_bench::{Bench, differs, failure, satisfied};
+use core_bench::{Bench, differs, fail, failure, satisfied};
 use runbook_exec::dispatcher::{Action, Input};
 use runbook_exec::world::Sketch;
 use runbook_model::event::{AttemptEnd, Purpose, StopReason, Verdict};
@@ -30,12 +30,6 @@ fn opened() -> (Bench, [NodeIx; 3]) {
     let mut bench = Bench::open(sketch);
     bench.ready("h1");
     (bench, nodes)
-}
-
-fn fail(bench: &mut Bench, node: NodeIx) {
-    bench.looked(node, differs());
-    let unit = bench.launched(node);
-    bench.ended(&unit, failure(FailureKind::Apply));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 mod core_bench;
 
-use core_bench::{Bench, differs, failure, satisfied};
+use core_bench::{Bench, differs, do_it, fail, failure, satisfied, undo_it};
 use runbook_exec::dispatcher::{Input, UnitFound};
 use runbook_exec::graph::Frozen;
 use runbook_exec::rollback::{self, Scope};
@@ -19,23 +19,6 @@ fn done() -> AttemptEnd {
     AttemptEnd::Completed {
         outputs: Default::default(),
     }
-}
-
-fn do_it(bench: &mut Bench, node: NodeIx) {
-    bench.apply(node);
-    bench.looked(node, satisfied());
-}
-
-fn fail(bench: &mut Bench, node: NodeIx) {
-    bench.looked(node, differs());
-    let unit = bench.launched(node);
-    bench.ended(&unit, failure(FailureKind::Apply));
-}
-
-fn undo_it(bench: &mut Bench, node: NodeIx) {
-    let unit = bench.undoing(node);
-    bench.undo_ended(&unit, done());
-    bench.undo_looked(node, differs());
 }
 
 fn is_undoing(bench: &Bench, node: NodeIx) -> bool {

@@ -222,8 +222,6 @@ pub enum Errand {
     Release(Ask),
     /// To take back what it did: [`runbook_model::Command::RollBack`].
     RollBack(Order),
-    /// To end it as it stands: [`runbook_model::Command::Abandon`].
-    Abandon(Order),
 }
 
 /// Limits of a run.

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use runbook_model::event::{Controller, StopReason};
+use runbook_model::event::StopReason;
 use runbook_model::order::{Command, Order};
 use runbook_model::plan::Part;
 use runbook_model::step_type::TypeKind;
 use runbook_model::transition::Stage;
-use runbook_model::{AttemptId, Epoch, Event, HostName, Millis, NodeIx, Outcome, RunResult};
+use runbook_model::{AttemptId, Event, HostName, NodeIx, Outcome};
 
 use super::hosts::Link;
 use super::queue::Flight;
@@ -18,25 +18,6 @@ use crate::rules::Rules;
 const OVER: &str = "the procedure is over: what follows on its ending is under way";
 
 impl<R: Rules> Dispatcher<R> {
-    /// Ends a run as it stands, without reaching any host.
-    pub fn abandon(
-        &mut self,
-        now: Millis,
-        controller: Controller,
-        epoch: Epoch,
-        order: Order,
-    ) -> Vec<Action> {
-        if self.begin(now, epoch) {
-            self.record(Event::Opened { controller });
-            self.record(Event::Ordered {
-                order,
-                nodes: Vec::new(),
-            });
-            self.close(RunResult::Abandoned);
-        }
-        std::mem::take(&mut self.out)
-    }
-
     /// Takes an order in. One that was taken in before is nothing new.
     pub(super) fn ordered(&mut self, order: Order) {
         if self.state.orders.contains(&order.id) {

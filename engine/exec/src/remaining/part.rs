@@ -2,7 +2,6 @@
 
 use runbook_lang::evaluate::{Evaluator, assert_checks};
 use runbook_lang::steptype::{ParamValue, coerce};
-use runbook_model::event::AttemptEnd;
 use runbook_model::state::NodeState;
 use runbook_model::step_type::TypeKind;
 use runbook_model::{Account, NodeIx, NodeKind, Outcome, Plan, RunState, Step, StepType, Value};
@@ -67,18 +66,18 @@ impl Hand<'_> {
             TypeKind::Copy => self.values_as_notes(sheet, it, "copy a file"),
             TypeKind::Record => sheet.note("write down what was done, and when"),
             TypeKind::Probe => self.block(sheet, it, &it.of.scripts.check, &[]),
-            TypeKind::Ordinary | TypeKind::Always => {
-                match &it.of.content {
-                    Some(content) => self.content(sheet, it, content),
-                    None => {
-                        if self.began(it) && it.of.kind == TypeKind::Ordinary {
-                            sheet.note("it was begun: look first; what this does not call different is done");
-                            self.block(sheet, it, &it.of.scripts.check, &[]);
-                        }
-                        self.block(sheet, it, &it.of.scripts.apply, &[]);
+            TypeKind::Ordinary | TypeKind::Always => match &it.of.content {
+                Some(content) => self.content(sheet, it, content),
+                None => {
+                    if it.n.is_some_and(NodeState::has_acted) && it.of.kind == TypeKind::Ordinary {
+                        sheet.note(
+                            "it was begun: look first; what this does not call different is done",
+                        );
+                        self.block(sheet, it, &it.of.scripts.check, &[]);
                     }
+                    self.block(sheet, it, &it.of.scripts.apply, &[]);
                 }
-            }
+            },
         }
     }
 
@@ -169,11 +168,6 @@ impl Hand<'_> {
         let capture = it.n.and_then(|n| n.captured_by.as_ref());
         let capture = capture.map_or("?", |id| id.as_str());
         format!("{root}/runs/{}/undo/{capture}", self.run)
-    }
-
-    fn began(&self, it: Instance<'_>) -> bool {
-        let mut attempts = self.state.attempts_of(it.node);
-        attempts.any(|(_, a)| !a.undo && a.end != Some(AttemptEnd::NeverBegan))
     }
 
     /// How it stands; true if it is not to be done.

@@ -356,12 +356,6 @@ impl<R: Rules + Clone> World<R> {
         self.control(Errand::RollBack(order), &mut |_| {})
     }
 
-    /// One controller's part: ends the run as it stands.
-    pub fn abandon(&mut self) -> Ending {
-        let order = self.order(Command::Abandon);
-        self.control(Errand::Abandon(order), &mut |_| {})
-    }
-
     /// Leaves an order for the controller that is there, or comes, after that many of its inputs.
     pub fn leave(&mut self, after: usize, command: Command) {
         let order = self.order(command);

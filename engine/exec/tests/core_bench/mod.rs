@@ -2,10 +2,12 @@
 #![allow(
     dead_code,
     unreachable_pub,
+    unused_imports,
     reason = "each suite uses its part of the bench"
 )]
 #![allow(clippy::unwrap_used, reason = "a test helper")]
 
+mod moves;
 mod order;
 mod word;
 
@@ -13,17 +15,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+pub use order::order;
+
+pub use moves::{differs, do_it, fail, failure, one, problem, satisfied, some, undo_it, until};
 use word::word_of;
 
 use runbook_exec::dispatcher::{Action, AttemptIds, Dispatcher, Errand, Input, Options};
 use runbook_exec::world::{Sketch, Tables};
 use runbook_model::event::{AttemptEnd, Controller, Purpose, Verdict};
 use runbook_model::state::HostState;
-use runbook_model::step::{Expr, Until};
 use runbook_model::transition::Stage;
 use runbook_model::{
-    AttemptId, Epoch, Event, Failure, FailureKind, HostName, Millis, NodeIx, Outcome, Plan, Record,
-    RunId, RunResult, RunState, Value,
+    AttemptId, Epoch, Event, FailureKind, HostName, Millis, NodeIx, Outcome, Plan, Record, RunId,
+    RunResult, RunState, Value,
 };
 
 pub struct Bench {
@@ -38,49 +42,8 @@ pub struct Bench {
     pub now: Millis,
 }
 
-pub fn satisfied() -> Verdict {
-    Verdict::Satisfied
-}
-
-pub fn differs() -> Verdict {
-    Verdict::Differs(vec!["not there".into()])
-}
-
-pub fn problem() -> Failure {
-    Failure::new(FailureKind::Check, "no verdict")
-}
-
-pub fn failure(kind: FailureKind) -> AttemptEnd {
-    AttemptEnd::Failed(Failure::new(kind, "it failed"))
-}
-
 fn host(name: &str) -> HostName {
     HostName::new(name).unwrap()
-}
-
-/// A condition; what it says is in the outputs or in a table.
-pub fn some() -> Option<Expr> {
-    Some(Expr {
-        text: "outputs.ok".into(),
-        place: Default::default(),
-    })
-}
-
-pub fn until(passes: u32, within_ms: u64, fatal: bool) -> Option<Until> {
-    Some(Until {
-        every_ms: 100,
-        passes,
-        within_ms,
-        fatal: if fatal { some() } else { None },
-    })
-}
-
-/// One ordinary step on one host.
-pub fn one(change: impl FnOnce(&mut Sketch, NodeIx)) -> (Sketch, NodeIx) {
-    let mut sketch = Sketch::new();
-    let node = sketch.ordinary("a", "h1");
-    change(&mut sketch, node);
-    (sketch, node)
 }
 
 impl Bench {

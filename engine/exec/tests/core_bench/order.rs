@@ -53,11 +53,6 @@ impl Bench {
         self.errand(Errand::RollBack(order(&id, Command::RollBack { to })))
     }
 
-    /// Another controller ends the run as it stands.
-    pub fn abandon(self) -> Self {
-        self.errand(Errand::Abandon(order("over", Command::Abandon)))
-    }
-
     fn errand(self, errand: Errand) -> Self {
         let epoch = self.epoch + 1;
         Self::take_up(
