@@ -60,12 +60,34 @@ host_boot() {
   net_make "$host"
   # Where systemd does not run, nobody could make a scope for the host.
   [[ -d /run/systemd/system ]] || options+=(--keep-unit)
-  # The host's /proc/sys is writable because port mapping needs that.
-  SYSTEMD_NSPAWN_API_VFS_WRITABLE=1 setsid systemd-nspawn --quiet "${options[@]}" --boot --directory="$dir/root" \
-    --network-namespace-path="/run/netns/$(net_space "$host")" --bind="$dir/disk:$(host_disk_path "$host")" \
-    --capability=all --system-call-filter='@keyring bpf' --bind=/dev/fuse --resolv-conf=off --timezone=off \
-    </dev/null >"$dir/console.log" 2>&1 9>&- &
+  (
+    [[ -d /run/systemd/system ]] || host_cgroup "$host"
+    # The host's /proc/sys is writable because port mapping needs that.
+    SYSTEMD_NSPAWN_API_VFS_WRITABLE=1 exec setsid systemd-nspawn --quiet "${options[@]}" --boot --directory="$dir/root" \
+      --network-namespace-path="/run/netns/$(net_space "$host")" --bind="$dir/disk:$(host_disk_path "$host")" \
+      --capability=all --system-call-filter='@keyring bpf' --bind=/dev/fuse --resolv-conf=off --timezone=off
+  ) </dev/null >"$dir/console.log" 2>&1 9>&- &
   disown
+}
+
+# Puts whoever calls it into groups of the host's own. Hosts that share them have the same paths for the same units, and
+# one whose unit ends takes the group away from the other's, which then does not start.
+host_cgroup() {
+  local tree group
+  for tree in /sys/fs/cgroup/systemd /sys/fs/cgroup/unified /sys/fs/cgroup; do
+    [[ -e $tree/cgroup.procs ]] || continue
+    group=$tree/runbook-lab/$BRIDGE-$1
+    mkdir -p "$group" && echo "$BASHPID" >"$group/cgroup.procs"
+  done
+}
+
+# What a host that is gone has left of its groups.
+host_cgroup_gone() {
+  local tree
+  for tree in /sys/fs/cgroup/systemd /sys/fs/cgroup/unified /sys/fs/cgroup; do
+    [[ -d $tree/runbook-lab/$BRIDGE-$1 ]] || continue
+    find "$tree/runbook-lab/$BRIDGE-$1" -depth -type d -exec rmdir -- {} + 2>/dev/null || true
+  done
 }
 
 # Power loss. To end systemd-nspawn itself would leave the host running.
@@ -75,6 +97,7 @@ host_kill() {
   [[ -n $pid ]] || return 0
   kill -KILL "$pid"
   try 10 host_gone "$1" || die "$1 does not die"
+  host_cgroup_gone "$1"
 }
 
 host_gone() {

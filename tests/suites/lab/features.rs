@@ -78,6 +78,24 @@ fn features_hold_on_real_hosts() {
     );
     assert_eq!(left(&lab, DB), "features-ended 1\n");
 
+    // A run that failed may go on, so that it keeps its hosts until it is given up.
+    let abandoned = fails.alone(
+        &[
+            "abandon",
+            &run,
+            "--reason",
+            "the test is over",
+            "--confirm",
+            &run,
+        ]
+        .map(OsString::from),
+    );
+    assert!(
+        abandoned.status.success(),
+        "{}",
+        String::from_utf8_lossy(&abandoned.stderr)
+    );
+
     // A run that ends well releases what it holds until the end.
     let goes = operator(&lab, true);
     let ended = goes.run_alone();
