@@ -201,10 +201,10 @@ pub fn of_containers(lab: &Lab) -> Vec<String> {
 /// made again where the runbook says so.
 fn may_have_done_something(plan: &Plan, node: NodeIx, end: &AttemptEnd) -> bool {
     match end {
-        AttemptEnd::Completed { .. } => true,
+        AttemptEnd::Completed { .. } | AttemptEnd::Converged { .. } => true,
         AttemptEnd::Failed(_) => !is_engine(plan, node) && !is_repeated(plan, node),
         AttemptEnd::Lost => !is_engine(plan, node),
-        AttemptEnd::NeverBegan => false,
+        AttemptEnd::NeverBegan | AttemptEnd::Looked { .. } => false,
     }
 }
 

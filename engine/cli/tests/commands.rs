@@ -261,6 +261,25 @@ fn a_run_that_has_done_something_is_resumed_first() {
 }
 
 #[test]
+fn decisions_that_a_run_cannot_take_are_refused_all_at_once_before_anything_is_begun() {
+    let place = Place::new("a.yaml", GATE);
+    assert_eq!(place.run(&["run", "a.yaml", "--input", "who=you"]).0, 3);
+    let before = place.run(&["journal", "dump", "last", "--json"]).1;
+    let words = ["resume", "--skip", "space", "--retry", "space@control"];
+    let (code, out, err) = place.run(&[&words[..], &["--reason", "a test"]].concat());
+    assert_eq!((code, out.as_str()), (2, ""), "{err}");
+    let runs = place.run(&["runs", "--json"]).1;
+    let runs: serde_json::Value = serde_json::from_str(&runs).unwrap();
+    let id = runs["runs"][0]["run"].as_str().expect("an id");
+    insta::assert_snapshot!(err.replace(id, "RUN"), @r"
+    error: run RUN refuses: `space@control` has not failed; `space` has not failed
+      see how it stands: runbook status RUN
+    ");
+    let after = place.run(&["journal", "dump", "last", "--json"]).1;
+    assert_eq!(before, after);
+}
+
+#[test]
 fn a_run_that_succeeds_gives_0_and_leaves_nothing_to_resume() {
     let place = Place::new(
         "ok.yaml",

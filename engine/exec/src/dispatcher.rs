@@ -6,8 +6,10 @@
 //! state concerns this controller only (what it waits for, and since when), so that a resumed run
 //! decides as the first one would have.
 
+mod ahead;
 mod attempt;
 mod back;
+mod chain;
 mod derive;
 mod fresh;
 mod hold;
@@ -30,7 +32,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use runbook_model::event::{Controller, NodeSummary, Purpose};
-use runbook_model::node::NodeKind;
+use runbook_model::node::{NodeKind, Origin};
 use runbook_model::plan::Part;
 use runbook_model::secret::SecretOrigin;
 use runbook_model::{
@@ -39,7 +41,9 @@ use runbook_model::{
 
 pub(crate) use node::WHEN_IS_FALSE;
 
-pub use message::{Action, Ask, AttemptIds, Errand, Input, Options, UnitFound};
+pub use message::{
+    Action, Ask, AttemptIds, Begun, Errand, Input, Link, MemberEnd, Options, UnitFound,
+};
 
 use crate::graph::{Frozen, GraphError};
 use crate::rules::Rules;
@@ -55,6 +59,8 @@ pub struct Dispatcher<R> {
     graph: Frozen,
     roles: Vec<Role>,
     parts: Vec<Part>,
+    /// Predecessors that are written: by a reference, or by `needs`.
+    written: BTreeMap<NodeIx, Vec<NodeIx>>,
     window: Window,
     rules: R,
     options: Options,
@@ -81,6 +87,10 @@ pub struct Dispatcher<R> {
     /// Units of earlier controllers whose hosts have not answered.
     unanswered: BTreeSet<AttemptId>,
     looks: u64,
+    /// Looks before their turn.
+    early: BTreeMap<NodeIx, ahead::Early>,
+    /// Effects that were intended so far.
+    effects: u64,
     woken: Option<Millis>,
     failed_here: bool,
     /// The node that begins each phase, by the phase's position.
@@ -210,7 +220,14 @@ impl<R: Rules> Dispatcher<R> {
         let begins = begins.collect();
         let ends = leave::ends(&plan, &graph);
         let window = Window::of(&plan)?;
+        let mut written: BTreeMap<NodeIx, Vec<NodeIx>> = BTreeMap::new();
+        for edge in &plan.edges {
+            if matches!(edge.origin, Origin::Reads | Origin::Needs) {
+                written.entry(edge.to).or_default().push(edge.from);
+            }
+        }
         Ok(Self {
+            written,
             notes: vec![Note::default(); plan.nodes.len()],
             plan,
             graph,
@@ -234,6 +251,8 @@ impl<R: Rules> Dispatcher<R> {
             ring: Ring::default(),
             unanswered: BTreeSet::new(),
             looks: 0,
+            early: BTreeMap::new(),
+            effects: 0,
             woken: None,
             failed_here: false,
             begins,
@@ -389,6 +408,7 @@ impl<R: Rules> Dispatcher<R> {
             Input::LaunchUnknown { unit } => self.launch_unknown(&unit),
             Input::UnitState { unit, found } => self.unit_state(&unit, found),
             Input::Ended { unit, end } => self.ended(&unit, end),
+            Input::Members { unit, ended } => self.members(&unit, ended),
             Input::Performed { attempt, end, .. } => self.ended(&attempt, end),
             Input::OverTime { unit } => self.over_time(&unit),
             Input::Answered { node, approved, by } => self.answered(node, approved, by),
@@ -412,6 +432,12 @@ impl<R: Rules> Dispatcher<R> {
             at: self.now,
             event,
         };
+        if matches!(
+            record.event,
+            Event::Dispatched { .. } | Event::Undoing { .. }
+        ) {
+            self.effects += 1;
+        }
         match self.state.apply(&record) {
             Ok(()) => self.out.push(Action::Record(record)),
             Err(error) => self.fault(error.to_string()),

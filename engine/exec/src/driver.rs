@@ -13,10 +13,13 @@
 
 mod aside;
 mod attempt;
+mod chain;
 mod clean;
 mod closing;
 mod content;
+mod decided;
 mod discard;
+mod ending;
 mod locks;
 pub(crate) mod look;
 mod mirror;
@@ -36,15 +39,14 @@ use runbook_model::event::{AttemptEnd, Controller};
 use runbook_model::secret::SecretOrigin;
 use runbook_model::step_type::TypeKind;
 use runbook_model::{
-    AttemptId, Epoch, HostName, Millis, NodeIx, NodeKind, Order, Plan, Record, RunId, RunResult,
-    RunState, Value, Watcher,
+    AttemptId, Epoch, HostName, Millis, NodeIx, NodeKind, Order, Plan, Record, RunId, RunState,
+    Value, Watcher,
 };
 use tokio::sync::mpsc;
 
 use crate::desk::{Desk, GateQuestion, Signal};
 use crate::dispatcher::{Action, AttemptIds, Dispatcher, Errand, Input, Options};
-use crate::graph::GraphError;
-use crate::journal::{Journal, JournalError};
+use crate::journal::Journal;
 use crate::meaning::Meaning;
 use crate::store::{Home, Inbox};
 use attempt::Followed;
@@ -55,7 +57,9 @@ use veil::Veil;
 use wipe::Wipes;
 
 pub use aside::Aside;
+pub(crate) use chain::chains;
 pub use closing::close_up;
+pub use ending::{DriveError, Ending};
 pub use locks::release_locks;
 pub use look::NOT_KEPT;
 pub use mirror::{Mirror, MirrorError, MirrorPlace, fetch};
@@ -98,37 +102,10 @@ pub struct Drive<'a> {
     pub settled: BTreeMap<String, SecretOrigin>,
     /// What it is opened for.
     pub errand: Errand,
-    /// Orders that are taken in before anything starts; those in the inbox follow.
+    /// Orders that are taken in before anything starts, all or none; those in the inbox follow.
     pub orders: Vec<Order>,
     /// Where a second copy of plan and journal is kept.
     pub mirror: Option<Mirror>,
-}
-
-/// How a controller's part ended.
-#[derive(Debug)]
-pub struct Ending {
-    /// How.
-    pub result: RunResult,
-    /// What was reached.
-    pub state: RunState,
-    /// Hosts whose lock could not be given back, each with why, for people: the next run is refused there.
-    pub still_locked: Vec<(HostName, String)>,
-    /// Hosts where what old runs have left could not be removed, each with why, for people.
-    pub not_cleaned: Vec<(HostName, String)>,
-}
-
-/// Why a run could not go on, other than by a failure of a step.
-#[derive(Debug, thiserror::Error)]
-pub enum DriveError {
-    /// The journal cannot be written: nothing more was started.
-    #[error("the journal cannot be written, so nothing more was started: {0}")]
-    Journal(#[from] JournalError),
-    /// The plan is not consistent in itself, or is not the plan of this run.
-    #[error("the stored plan cannot be run: {0}")]
-    Plan(#[from] GraphError),
-    /// The engine contradicted itself: nothing more was started.
-    #[error("the engine contradicted itself, so nothing more was started: {0}")]
-    Fault(String),
 }
 
 /// What tasks bring back.
@@ -232,14 +209,15 @@ impl Drive<'_> {
         let errand = std::mem::take(&mut self.errand);
         let mut actions =
             dispatcher.take_up(now(), self.run.clone(), controller, self.epoch, errand);
+        let orders = std::mem::take(&mut self.orders);
+        actions.extend(decided::take_in(&mut dispatcher, now(), orders)?);
         let mirror = self.mirror.take();
         let mut mirroring = mirror.map(|mirror| {
             let plan = dispatcher.state().plan_number;
             Mirroring::begin(mirror, &self.home, &self.run, self.epoch, plan)
         });
         let mut inbox_of_run = Inbox::new(&self.home);
-        let mut orders: VecDeque<Order> = std::mem::take(&mut self.orders).into();
-        orders.extend(inbox_of_run.look());
+        let mut orders: VecDeque<Order> = inbox_of_run.look().into();
         loop {
             for action in actions {
                 if let Some(mirroring) = &mut mirroring
@@ -255,7 +233,7 @@ impl Drive<'_> {
                     }
                     Action::Ready { host } => {
                         let known = dispatcher.state().all_attempts();
-                        let known = known.map(|(id, _)| id.clone()).collect();
+                        let known = known.map(|(_, a)| a.unit.clone()).collect();
                         let place = shared.locks.enter(&host);
                         tasks.spawn_local(reach::ready(shared.clone(), host, known, place));
                     }
@@ -277,6 +255,18 @@ impl Drive<'_> {
                             tasks.spawn_local(attempt::launch(shared.clone(), followed, work)),
                         );
                     }
+                    Action::Attend { unit, node, host }
+                        if !dispatcher.state().attempts.contains_key(&unit) =>
+                    {
+                        let chain = chain::Followed::of(&shared, dispatcher.state(), unit, host);
+                        if let Some(chain) = chain {
+                            let first = chain.members.first().map_or(node, |link| link.node);
+                            let task = tasks.spawn_local(chain::attend(shared.clone(), chain));
+                            if let Some(before) = followers.insert(first, task) {
+                                before.abort();
+                            }
+                        }
+                    }
                     Action::Attend { unit, node, host } => {
                         let followed = followed(&self.plan, dispatcher.state(), unit, node, host);
                         let handle = tasks.spawn_local(attempt::attend(shared.clone(), followed));
@@ -286,8 +276,29 @@ impl Drive<'_> {
                         }
                     }
                     Action::Kill { unit, node, host } => {
-                        let followed = followed(&self.plan, dispatcher.state(), unit, node, host);
-                        tasks.spawn_local(attempt::kill(shared.clone(), followed));
+                        let state = dispatcher.state();
+                        let chain = chain::Followed::of(&shared, state, unit.clone(), host.clone());
+                        if let Some(chain) = chain {
+                            tasks.spawn_local(chain::kill(shared.clone(), chain, node));
+                        } else {
+                            let followed = followed(&self.plan, state, unit, node, host);
+                            tasks.spawn_local(attempt::kill(shared.clone(), followed));
+                        }
+                    }
+                    Action::LaunchChain { unit, host, .. } => {
+                        self.journal.sync()?;
+                        let chain = chain::Followed::of(&shared, dispatcher.state(), unit, host);
+                        if let Some(chain) = chain {
+                            let first = chain.members[0].node;
+                            let task = tasks.spawn_local(chain::launch(shared.clone(), chain));
+                            followers.insert(first, task);
+                        }
+                    }
+                    Action::Halt { unit, host, .. } => {
+                        let chain = chain::Followed::of(&shared, dispatcher.state(), unit, host);
+                        if let Some(chain) = chain {
+                            tasks.spawn_local(chain::halt(shared.clone(), chain));
+                        }
                     }
                     Action::Perform { node, attempt } => {
                         self.journal.sync()?;

@@ -284,6 +284,18 @@ impl Rules for Meaning {
         }
     }
 
+    fn known(&self, node: NodeIx, state: &RunState) -> bool {
+        let of = self.plan.instance(node);
+        let of = of.and_then(|(step, _)| self.plan.type_of(step));
+        of.is_some_and(|of| !of.gives_secrets())
+            && self.evaluator.arguments(node, state).is_ok()
+            && self.evaluator.chdir(node, state).is_ok()
+    }
+
+    fn chains(&self, node: NodeIx, state: &RunState) -> bool {
+        crate::driver::chains(&self.plan, &self.evaluator, node, state)
+    }
+
     fn question(&self, node: NodeIx, state: &RunState) -> Result<Question, Failure> {
         let (step, _) = self.instance(node)?;
         let context = self.evaluator.context(node);

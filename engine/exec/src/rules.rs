@@ -87,6 +87,13 @@ pub trait Rules {
     /// The resource keys of an instance; one that has no value yet is left out.
     fn keys(&self, node: NodeIx, state: &RunState) -> Keys;
 
+    /// Whether every text of an instance has its value by now, and keeps it.
+    fn known(&self, node: NodeIx, state: &RunState) -> bool;
+
+    /// Whether its host can do all of an instance alone: look, change, look again. All its values are
+    /// known, and the controller is not needed to understand what its scripts say.
+    fn chains(&self, node: NodeIx, state: &RunState) -> bool;
+
     /// The question of a gate.
     ///
     /// # Errors

@@ -7,6 +7,7 @@
 //! orders. What really happened on the hosts is written down apart from the journal, so that the two
 //! can be compared. The journal is one in memory, or the real one on a disk that fails.
 
+mod chain;
 mod controller;
 mod deeds;
 mod disk;

@@ -23,7 +23,10 @@ const WORLDS: u64 = 12_000;
 fn cells() -> BTreeMap<Cell, usize> {
     let all = Mutex::new(BTreeMap::new());
     each_seed(0..cases(WORLDS), |seed| {
-        let mut world = core_worlds::world(seed, Size::SMALL, true);
+        let mut world = match seed % 5 {
+            4 => core_worlds::chained::world(seed, true),
+            _ => core_worlds::world(seed, Size::SMALL, true),
+        };
         world.faults.budget = 20;
         world.faults.killed += 40;
         if seed.is_multiple_of(4) {

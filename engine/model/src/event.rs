@@ -96,7 +96,8 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         outputs: BTreeMap<String, Value>,
     },
-    /// The intent of an effect: durable before the effect begins.
+    /// The intent of an effect: durable before the effect begins. Several instances are a chain: their
+    /// host looks at each, changes what differs, and looks again.
     Dispatched {
         /// The job on the host.
         unit: AttemptId,
@@ -106,6 +107,17 @@ pub enum Event {
         host: HostName,
         /// The boot of that host; a launch is safe to repeat only under the same one.
         boot: String,
+    },
+    /// A host has looked at a member of a chain and begun its effect. It kept this before: durable
+    /// there before the effect, and here when it is heard of.
+    Began {
+        /// Which attempt.
+        attempt: AttemptId,
+        /// Why: how what was there differed.
+        reasons: Vec<String>,
+        /// State captured before the first attempt.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        before: BTreeMap<String, String>,
     },
     /// The host confirmed that the unit was launched.
     Launched {
@@ -431,6 +443,28 @@ pub enum AttemptEnd {
     NeverBegan,
     /// Its effect is not known, and a later check settled it.
     Lost,
+    /// As a member of a chain: its host looked first, and there was nothing to do. No effect.
+    Looked {
+        /// That the wanted state is there, or that this is not applicable.
+        verdict: Verdict,
+        /// Typed outputs of that look.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        outputs: BTreeMap<String, Value>,
+    },
+    /// As a member of a chain: it ran to its end, and its host looked again: the wanted state is there.
+    Converged {
+        /// Typed outputs of that look.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        outputs: BTreeMap<String, Value>,
+    },
+}
+
+impl AttemptEnd {
+    /// Whether it may have had an effect.
+    #[must_use]
+    pub fn began(&self) -> bool {
+        !matches!(self, Self::NeverBegan | Self::Looked { .. })
+    }
 }
 
 /// Why nothing new starts.

@@ -117,6 +117,15 @@ impl Failure {
             tail: String::new(),
         }
     }
+
+    /// Whether something ended the script before it came to its own end. Shells give a signal as 128 and its number.
+    #[must_use]
+    pub fn is_cut_short(&self) -> bool {
+        matches!(self.kind, FailureKind::Timeout | FailureKind::Cancelled)
+            || self
+                .status
+                .is_some_and(|status| (129..=192).contains(&status))
+    }
 }
 
 /// Kinds of failure.

@@ -339,9 +339,17 @@ impl RunState {
             } => {
                 self.dispatch(record, unit, instances, host, boot)?;
             }
+            Event::Began {
+                attempt, before, ..
+            } => self.began(seq, attempt, before)?,
             Event::Launched { unit } => {
                 let nodes = self.of_unit(seq, unit)?;
+                let chain = nodes.len() > 1;
                 for (attempt, node, undo) in nodes {
+                    // Members may have ended before anybody says that their chain was launched.
+                    if chain && self.node(node).is_some_and(|n| n.stage != Stage::Intended) {
+                        continue;
+                    }
                     match undo {
                         true => self.step_undo(seq, node, Trigger::Launched)?,
                         false => self.step(seq, node, Trigger::Launched).map(drop)?,
@@ -352,19 +360,39 @@ impl RunState {
                 }
             }
             Event::Ended { attempt, end } => {
-                let AttemptState { node, undo, .. } = *self.attempt(seq, attempt)?;
+                let of = self.attempt(seq, attempt)?;
+                let (node, undo) = (of.node, of.undo);
+                let returned = of.unit != *attempt && *end == AttemptEnd::NeverBegan;
                 if undo {
                     self.step_undo(seq, node, Trigger::Ended)?;
+                } else if returned {
+                    let n = self.step(seq, node, Trigger::Returned)?;
+                    n.started_at = None;
+                    if n.captured_by.as_ref() == Some(attempt) {
+                        n.forget_captured();
+                    }
                 } else {
                     let n = self.step(seq, node, Trigger::Ended)?;
                     if *end == AttemptEnd::NeverBegan && n.captured_by.as_ref() == Some(attempt) {
                         n.forget_captured();
                     }
-                    if let AttemptEnd::Completed { outputs } = end {
-                        n.outputs.clone_from(outputs);
+                    match end {
+                        AttemptEnd::Completed { outputs } => n.outputs.clone_from(outputs),
+                        AttemptEnd::Looked { verdict, outputs } => {
+                            n.verdict = Some(verdict.clone());
+                            n.outputs.clone_from(outputs);
+                        }
+                        AttemptEnd::Converged { outputs } => {
+                            n.verdict = Some(Verdict::Satisfied);
+                            n.outputs.clone_from(outputs);
+                        }
+                        AttemptEnd::Failed(_) | AttemptEnd::NeverBegan | AttemptEnd::Lost => {}
                     }
                 }
                 self.attempt(seq, attempt)?.end = Some(end.clone());
+                if !matches!(end, AttemptEnd::NeverBegan) {
+                    self.begin_next(attempt, at);
+                }
             }
             Event::Doubted { attempt, .. } => {
                 let AttemptState { node, undo, .. } = *self.attempt(seq, attempt)?;

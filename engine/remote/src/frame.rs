@@ -44,6 +44,12 @@ impl Reply {
             .map_or(&[], |(_, bytes)| bytes)
     }
 
+    /// The bytes of a frame, moved out.
+    pub(crate) fn take(&mut self, name: &str) -> Vec<u8> {
+        let at = self.data.iter().position(|(n, _)| n == name);
+        at.map_or_else(Vec::new, |at| std::mem::take(&mut self.data[at].1))
+    }
+
     /// Takes an `error` line for what it is.
     pub(crate) fn into_result(self) -> Result<Self, Fault> {
         match self.word("error") {

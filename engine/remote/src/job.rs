@@ -28,6 +28,11 @@ pub struct Job {
     pub timeout: Option<Duration>,
 }
 
+/// A limit as the host counts it, rounded up.
+pub(crate) fn whole_seconds(limit: Duration) -> u64 {
+    (limit.as_secs() + u64::from(limit.subsec_nanos() > 0)).min(999_999_999)
+}
+
 /// Why an attempt ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
@@ -39,6 +44,22 @@ pub enum Why {
     Cancel,
     /// It printed more than it may.
     OutputLimit,
+}
+
+impl Why {
+    /// What was ended by force has no verdict of its own.
+    pub(crate) fn overrule(self, report: Report) -> Report {
+        match self {
+            Self::Exit => report,
+            Self::Timeout => {
+                report.overruled("took longer than it may and was ended".to_owned(), true)
+            }
+            Self::Cancel => report.overruled("was cancelled".to_owned(), false),
+            Self::OutputLimit => {
+                report.overruled("printed more than it may and was ended".to_owned(), false)
+            }
+        }
+    }
 }
 
 /// Where an attempt stands, as the host sees it.
@@ -155,14 +176,10 @@ pub struct Poll {
 impl Poll {
     pub(crate) fn of(mut reply: Reply) -> Result<Self, Fault> {
         let state = JobState::of(&reply)?;
-        let mut take = |name| {
-            let at = reply.data.iter().position(|(n, _)| n == name);
-            at.map_or_else(Vec::new, |at| std::mem::take(&mut reply.data[at].1))
-        };
         Ok(Self {
             state,
-            out: take("out"),
-            err: take("err"),
+            out: reply.take("out"),
+            err: reply.take("err"),
         })
     }
 }
@@ -209,16 +226,7 @@ impl Ended {
             excerpt("err"),
         );
         let report = match state {
-            JobState::Done {
-                why: Why::Timeout, ..
-            } => report.overruled("took longer than it may and was ended".to_owned(), true),
-            JobState::Done {
-                why: Why::Cancel, ..
-            } => report.overruled("was cancelled".to_owned(), false),
-            JobState::Done {
-                why: Why::OutputLimit,
-                ..
-            } => report.overruled("printed more than it may and was ended".to_owned(), false),
+            JobState::Done { why, .. } => why.overrule(report),
             _ => report,
         };
         Ok(Self {

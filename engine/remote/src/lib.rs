@@ -14,9 +14,13 @@
 //! so it runs once however often it is launched, and its result appears whole or not at all. The status of an
 //! `ssh` command is never anybody's result.
 //!
+//! A chain is one attempt that does the work of several: it looks, changes what differs, looks again, and goes on with
+//! the next member, for as long as a controller says that it is there.
+//!
 //! Everything that a host says is bounded here, and made printable before it gets into a message. What a script
 //! printed is handed on as it is: whoever shows it makes it printable and takes known secrets out.
 
+mod chain;
 mod channel;
 mod control;
 mod error;
@@ -36,6 +40,9 @@ mod transport;
 mod watch;
 mod worker;
 
+pub use chain::{
+    Chain, ChainOffsets, ChainPoll, ChainReader, HEARTBEAT, MEMBERS, Member, News, StopWord, Stream,
+};
 pub use error::{Fault, RemoteError};
 pub use excerpt::Excerpt;
 pub use file::Copied;

@@ -5,15 +5,29 @@ use std::fmt;
 use runbook_model::text::printable;
 
 use crate::Kept;
+use crate::chain::MEMBERS;
 use crate::quote::{push_quoted, word_list};
 
-const PRELUDE: &str = include_str!("sh/prelude.sh");
+pub(crate) const PRELUDE: &str = include_str!("sh/prelude.sh");
 /// Files that are kept for undo.
-const UNDO: &str = include_str!("sh/undo.sh");
+pub(crate) const UNDO: &str = include_str!("sh/undo.sh");
 /// What the receiving side wants as the last line, so that a script cut on the way is never run.
-const LAST: &str = "# end of script";
+pub(crate) const LAST: &str = "# end of script";
 /// Bytes that a script with its parameters may have.
-const LIMIT: usize = 1 << 20;
+pub(crate) const LIMIT: usize = 1 << 20;
+/// What reads the secrets of a file from descriptor 9. The second match is for a shell that keeps what the last one has
+/// matched in a variable.
+pub(crate) const SECRETS: &str = "rb_secrets=$(cat <&9)
+exec 9<&-
+case $rb_secrets in *'# all') ;; *) exit 126 ;; esac
+case - in *-) ;; esac
+eval \"$rb_secrets\"
+rb_secrets=
+";
+/// The same where there are none.
+pub(crate) const NO_SECRETS: &str = "exec 9<&-\n";
+/// The last line of what descriptor 9 gives.
+pub(crate) const ALL_SECRETS: &str = "# all\n";
 
 /// Variables that shells or the engine give a meaning to.
 const RESERVED: &[&str] = &[
@@ -101,6 +115,9 @@ pub enum InvalidScript {
     /// Too much.
     #[error("the script with its parameters has {0} bytes, more than {LIMIT}")]
     TooLong(usize),
+    /// A chain without members, or with too many.
+    #[error("a chain has 1 to {MEMBERS} members, not {0}")]
+    Members(usize),
 }
 
 /// The value of a parameter.
@@ -133,8 +150,10 @@ pub struct Script {
     secrets: Vec<(String, String)>,
     /// What comes before the functions: the undo store, and what is done with it.
     undo: String,
-    functions: String,
-    body: String,
+    /// Whether that needs the functions of the undo store.
+    pub(crate) has_store: bool,
+    pub(crate) functions: String,
+    pub(crate) body: String,
 }
 
 impl fmt::Debug for Script {
@@ -173,7 +192,7 @@ impl Script {
     /// Where files are kept for undo: a directory of this instance alone.
     #[must_use]
     pub fn undo_store(mut self, dir: &str) -> Self {
-        self.undo.push_str(UNDO);
+        self.has_store = true;
         assign(&mut self.undo, "rb_store", dir);
         self
     }
@@ -255,7 +274,7 @@ impl Script {
         Ok(())
     }
 
-    fn validate(&self) -> Result<(), InvalidScript> {
+    pub(crate) fn validate(&self) -> Result<(), InvalidScript> {
         let mut seen = std::collections::BTreeSet::new();
         let texts = self.params.iter().map(|(name, value)| (name, value.text()));
         let secrets = self
@@ -281,9 +300,9 @@ impl Script {
         }
     }
 
-    fn render(&self, secrets: &str) -> Result<String, InvalidScript> {
-        self.validate()?;
-        let mut out = String::from(PRELUDE);
+    /// What comes before the functions and the body: parameters, secrets as they are read there, the undo store.
+    pub(crate) fn setting(&self, secrets: &str) -> String {
+        let mut out = String::new();
         // a variable that came with the environment would hand the value to every program
         for name in self
             .params
@@ -300,6 +319,16 @@ impl Script {
         }
         out.push_str(secrets);
         out.push_str(&self.undo);
+        out
+    }
+
+    fn render(&self, secrets: &str) -> Result<String, InvalidScript> {
+        self.validate()?;
+        let mut out = String::from(PRELUDE);
+        if self.has_store {
+            out.push_str(UNDO);
+        }
+        out.push_str(&self.setting(secrets));
         out.push_str(&self.functions);
         out.push('\n');
         out.push_str(&self.body);
@@ -322,13 +351,20 @@ impl Script {
     /// The text for a file; secrets are read from descriptor 9 before anything else runs.
     pub(crate) fn for_file(&self) -> Result<String, InvalidScript> {
         if self.secrets.is_empty() {
-            return self.render("exec 9<&-\n");
+            return self.render(NO_SECRETS);
         }
-        self.render("rb_secrets=$(cat <&9)\nexec 9<&-\ncase $rb_secrets in *'# all') ;; *) exit 126 ;; esac\neval \"$rb_secrets\"\nrb_secrets=\n")
+        self.render(SECRETS)
     }
 
     /// The assignments of the secrets.
     pub(crate) fn secret_text(&self) -> Option<String> {
+        let mut out = self.secret_lines()?;
+        out.push_str(ALL_SECRETS);
+        Some(out)
+    }
+
+    /// The same without their end.
+    pub(crate) fn secret_lines(&self) -> Option<String> {
         if self.secrets.is_empty() {
             return None;
         }
@@ -336,12 +372,11 @@ impl Script {
         for (name, value) in &self.secrets {
             assign(&mut out, name, value);
         }
-        out.push_str("# all\n");
         Some(out)
     }
 }
 
-fn assign(out: &mut String, name: &str, value: &str) {
+pub(crate) fn assign(out: &mut String, name: &str, value: &str) {
     out.push_str(name);
     out.push('=');
     push_quoted(out, value);

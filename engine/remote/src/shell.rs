@@ -18,6 +18,7 @@ use crate::{Fault, Options};
 pub(crate) const LIBRARY: &str = concat!(
     include_str!("sh/common.sh"),
     include_str!("sh/job.sh"),
+    include_str!("sh/unit.sh"),
     include_str!("sh/wrap.sh"),
     include_str!("sh/lock.sh"),
     include_str!("sh/clean.sh"),

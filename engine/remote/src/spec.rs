@@ -32,6 +32,8 @@ pub struct Options {
     pub workers: usize,
     /// Bytes that an attempt may print before it is ended.
     pub output_limit: u64,
+    /// How old the last [`crate::Host::beat`] may be when a chain is to begin an effect. Whole seconds, rounded up.
+    pub heartbeat: Duration,
     /// The shell on the hosts, with its arguments; every POSIX shell does.
     pub shell: String,
     /// The state directory on the hosts; `None`: by account, see [`crate::Hello::state_dir`].
@@ -47,6 +49,7 @@ impl Default for Options {
             runtime_dir: None,
             workers: 2,
             output_limit: 256 << 20,
+            heartbeat: crate::HEARTBEAT,
             shell: "sh".to_owned(),
             state_dir: None,
         }

@@ -37,7 +37,10 @@ pub fn attempt_text(plan: &Plan, state: &RunState, id: &AttemptId, style: &Style
         (None, None) => return format!("attempt {id}"),
     };
     let (tone, how) = match &a.end {
-        Some(AttemptEnd::Completed { .. }) => (Tone::Good, "completed".into()),
+        Some(AttemptEnd::Completed { .. } | AttemptEnd::Converged { .. }) => {
+            (Tone::Good, "completed".into())
+        }
+        Some(AttemptEnd::Looked { .. }) => (Tone::Quiet, "nothing was to be done".into()),
         Some(AttemptEnd::Failed(failure)) => {
             (Tone::Bad, format!("failed: {}", failure_text(failure)))
         }

@@ -296,11 +296,19 @@ pub(crate) fn no_return(plan: &Plan, state: &RunState) -> Vec<String> {
     out
 }
 
-/// Attempts whose end is not known, in the order in which they were intended.
+/// Attempts whose end is not known, in the order in which they were intended; of a chain only the one
+/// whose turn it is, as far as that is known.
 pub(crate) fn open(state: &RunState) -> Vec<(&AttemptId, &AttemptState)> {
     let mut all: Vec<_> = state.open_attempts().collect();
+    all.retain(|(id, a)| open_of_unit(state, a).next() == Some(*id));
     all.sort_by_key(|(id, a)| (a.intended_at, a.node, id.as_str()));
     all
+}
+
+/// The open attempts of the unit that an attempt belongs to, in their order.
+fn open_of_unit<'a>(state: &'a RunState, a: &AttemptState) -> impl Iterator<Item = &'a AttemptId> {
+    let ids = state.by_unit.get(&a.unit).into_iter().flatten();
+    ids.filter(|id| state.attempts.get(*id).is_some_and(|a| a.end.is_none()))
 }
 
 /// A sentence about an attempt whose end is not known.
@@ -327,8 +335,12 @@ pub(crate) fn open_text(
         (_, _, false) => format!("intended at {since}; whether it began is not known"),
     };
     let what = if a.undo { "the undo of " } else { "" };
+    let behind = match open_of_unit(state, a).count() {
+        0 | 1 => String::new(),
+        n => format!(", and {} behind it in a row", n - 1),
+    };
     format!(
-        "{what}{} on {}, {how} (attempt {id})",
+        "{what}{} on {}, {how} (attempt {id}){behind}",
         node_id(plan, a.node),
         a.host
     )

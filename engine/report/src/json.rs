@@ -104,6 +104,7 @@ fn event(record: &Record, plan: &Plan, state: &RunState) -> Value {
             out.insert("nodes".into(), ids.into());
         }
         Event::Ended { attempt, .. }
+        | Event::Began { attempt, .. }
         | Event::Doubted { attempt, .. }
         | Event::OverTime { attempt } => {
             name_attempt(&mut out, plan, state, attempt);

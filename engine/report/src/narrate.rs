@@ -163,6 +163,45 @@ impl Narrator {
             }
             Event::Dispatched {
                 instances, host, ..
+            } if instances.len() > 1 => {
+                let id = |intent: &Intent| node_id(plan, intent.node);
+                let ends = (instances.first().map(id), instances.last().map(id));
+                let (Some(first), Some(last)) = ends else {
+                    return Vec::new();
+                };
+                let (count, host) = (instances.len(), printable(host.as_str()));
+                one(
+                    Tone::Quiet,
+                    format!("{first} to {last}: {count} in a row go to {host}"),
+                )
+            }
+            Event::Began {
+                attempt, reasons, ..
+            } => {
+                let Some(a) = state.attempts.get(attempt) else {
+                    return Vec::new();
+                };
+                let verdict = Verdict::Differs(reasons.clone());
+                self.purposes.insert(a.node, Purpose::Before);
+                let told = self.looked(plan, a.node, &verdict);
+                let intent = Intent {
+                    node: a.node,
+                    attempt: attempt.clone(),
+                    number: a.number,
+                    before: Default::default(),
+                };
+                let begins = self.dispatched(plan, &intent, &a.host);
+                let all = told.into_iter().chain([begins]);
+                all.map(|why| Told {
+                    at,
+                    tone: Tone::Plain,
+                    text: why.line,
+                    more: why.more,
+                })
+                .collect()
+            }
+            Event::Dispatched {
+                instances, host, ..
             } => {
                 let lines = instances.iter().map(|i| self.dispatched(plan, i, host));
                 lines
@@ -180,7 +219,9 @@ impl Narrator {
                 };
                 let id = node_id(plan, a.node);
                 match end {
-                    AttemptEnd::Completed { .. } => {
+                    AttemptEnd::Completed { .. }
+                    | AttemptEnd::Converged { .. }
+                    | AttemptEnd::Looked { .. } => {
                         self.ended.remove(&a.node);
                         Vec::new()
                     }

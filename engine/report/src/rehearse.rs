@@ -6,7 +6,6 @@ mod json;
 
 use std::fmt::Write as _;
 
-use runbook_model::event::AttemptEnd;
 use runbook_model::step::Outage;
 use runbook_model::text::printable;
 use runbook_model::{Event, NodeIx, Plan, Record, RunResult, RunState, Value};
@@ -265,7 +264,7 @@ fn served(plan: &Plan, state: &RunState) -> Option<String> {
     let (step, _) = plan.instance(first)?;
     let acted = |node: NodeIx| {
         let mut attempts = state.attempts_of(node);
-        let effect = attempts.any(|(_, a)| !a.undo && a.end != Some(AttemptEnd::NeverBegan));
+        let effect = attempts.any(|(_, a)| !a.undo && a.began());
         effect || state.node(node).is_some_and(|n| n.is_success())
     };
     let begun = marked(Outage::Begin).any(acted);

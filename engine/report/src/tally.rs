@@ -64,6 +64,8 @@ impl Tally {
             (Stage::Done, Some(outcome)) => self.end(outcome),
             (Stage::Done, None) => self.done += 1,
             (Stage::Waiting, _) => {}
+            // In a chain, and its turn has not come.
+            _ if node.started_at.is_none() => {}
             _ => self.active += 1,
         }
     }

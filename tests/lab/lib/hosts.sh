@@ -19,7 +19,7 @@ host_make() {
   local host=$1 dir=$LAB/hosts/$1 root other
   root=$(host_root "$host")
   mkdir -p "$dir"/{upper,work,root,disk}
-  truncate -s "$([[ $host == db01 ]] && echo 256M || echo 3G)" "$dir/disk.img"
+  truncate -s "$([[ $host == quay* ]] && echo 3G || echo 256M)" "$dir/disk.img"
   mkfs.ext4 -q -m 0 "$dir/disk.img"
   host_mount "$host"
   printf '%s\n' "$host" >"$root/etc/hostname"
@@ -38,6 +38,7 @@ host_make() {
   install -m 0600 -o "${owner%:*}" -g "${owner#*:}" "$LAB/key.pub" "$root/home/operator/.ssh/authorized_keys"
   printf 'unqualified-search-registries = []\n[[registry]]\nprefix = "%s"\nlocation = "%s"\ninsecure = true\n' \
     "${IMAGE%%/*}" "$(registry_address)" >"$root/etc/containers/registries.conf.d/lab.conf"
+  if plain; then return; fi
   if [[ $host == db01 ]]; then database_disk "$root"; else node_disk "$host" "$root"; fi
 }
 
@@ -50,7 +51,13 @@ host_mount() {
 }
 
 # Where the small disk of its own goes, so that a test can fill it.
-host_disk_path() { if [[ $1 == db01 ]]; then echo /var/backups/quay; else echo /var/lib/containers; fi; }
+host_disk_path() {
+  case $1 in
+    db01) echo /var/backups/quay ;;
+    quay*) echo /var/lib/containers ;;
+    *) echo /srv ;;
+  esac
+}
 
 host_boot() {
   local host=$1 dir=$LAB/hosts/$1 options=(--register=no)
@@ -126,7 +133,9 @@ host_script() {
 
 # What a host's disk is made from: if that changed, the hosts are made anew.
 hosts_stamp() {
-  { cat "$LAB/base.stamp" "$LAB/image/oci.stamp" "$LAB/secrets/ssl.cert"; echo "$NET $BRIDGE ${HOSTS[*]}"; } |
+  local from=("$LAB/base.stamp")
+  plain || from+=("$LAB/image/oci.stamp" "$LAB/secrets/ssl.cert")
+  { cat "${from[@]}"; echo "$NET $BRIDGE ${HOSTS[*]}"; } |
     digest_of host_make host_mount database_disk database_setup database_template node_disk node_engine node_config
 }
 

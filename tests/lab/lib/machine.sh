@@ -1,9 +1,11 @@
 # shellcheck shell=bash
 # The packages that the machine itself needs, from the package sources that it has.
 
+MACHINE_PACKAGES=(mmdebstrap systemd-container iproute2 openssh-client docker-registry skopeo buildah openssl curl e2fsprogs procps)
+
 machine_packages() {
   local missing=() name
-  for name in mmdebstrap systemd-container iproute2 openssh-client docker-registry skopeo buildah openssl curl e2fsprogs procps; do
+  for name in "${MACHINE_PACKAGES[@]}"; do
     [[ $(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null) == installed ]] || missing+=("$name")
   done
   [[ ${#missing[@]} -gt 0 ]] || return 0

@@ -4,13 +4,14 @@
 reset_all() {
   local host
   [[ -e $LAB/hosts/.stamp ]] || die "there is no lab: lab up"
-  registry_start
+  plain || registry_start
   for host in "${HOSTS[@]}"; do
     host_on "$host" || { host_boot "$host"; host_wait "$host"; }
     net_heal "$host"
   done
   faults_undo
   each reset_host "${HOSTS[@]}" || die "a host could not be reset"
+  if plain; then return; fi
   database_setup
   database_template
   database_reset

@@ -15,6 +15,7 @@ use runbook_exec::secrets::{Purpose, Vault, settle};
 use runbook_exec::store::{Run, Seen, Store, StoreError};
 use runbook_lang::evaluate::Evaluator;
 use runbook_model::event::Controller;
+use runbook_model::text::printable;
 use runbook_model::{HostName, NodeKind, Order, Plan, Preview, RunId, RunState, Watcher};
 use tokio::task::LocalSet;
 
@@ -221,7 +222,10 @@ fn drive(mut run: Run, mut live: Live) -> Result<Ended, Error> {
         };
         let ending = drive.drive(options).await;
         close(&reach).await;
-        Ok(ending?)
+        ending.map_err(|error| match error {
+            driver::DriveError::Refused(problems) => refused(&run.id, &problems),
+            other => other.into(),
+        })
     })?;
     drop(run.lock);
     Ok(Ended {
@@ -230,6 +234,15 @@ fn drive(mut run: Run, mut live: Live) -> Result<Ended, Error> {
         still_locked: ending.still_locked,
         not_cleaned: ending.not_cleaned,
     })
+}
+
+/// Decisions that a run cannot take.
+fn refused(run: &RunId, problems: &[String]) -> Error {
+    let problems: Vec<_> = problems.iter().map(|p| printable(p)).collect();
+    Error::Typed {
+        message: format!("run {run} refuses: {}", problems.join("; ")),
+        hint: Some(format!("see how it stands: runbook status {run}")),
+    }
 }
 
 /// Neither id nor directory of a run exists yet, and no verdict depends on them.

@@ -105,6 +105,14 @@ impl<R: Rules> Dispatcher<R> {
                 }
                 return Move::Made;
             }
+            AttemptEnd::Looked { verdict, .. } => {
+                self.looked_there(node, verdict);
+                return Move::Made;
+            }
+            AttemptEnd::Converged { .. } => {
+                self.finish_well(node);
+                return Move::Made;
+            }
             AttemptEnd::Failed(failure) => {
                 self.retry(node, step, failure, may_start);
                 return Move::Made;
@@ -148,6 +156,9 @@ impl<R: Rules> Dispatcher<R> {
     }
 
     pub(super) fn launched(&mut self, unit: &AttemptId) {
+        if !self.state.attempts.contains_key(unit) {
+            return self.chain_launched(unit);
+        }
         if let Some(attempt) = self.open_attempt(unit)
             && self.stage_of(attempt) == Stage::Intended
         {
@@ -156,13 +167,9 @@ impl<R: Rules> Dispatcher<R> {
     }
 
     pub(super) fn launch_unknown(&mut self, unit: &AttemptId) {
-        let Some(node) = self.open_attempt(unit).map(|a| a.node) else {
-            return;
-        };
-        if matches!(
-            self.flights.get(&node),
-            Some(Flight::Attempt { cut: false, .. })
-        ) {
+        let asked = |flight: &Flight| matches!(flight, Flight::Attempt { unit: u, cut: false } if u == unit);
+        let found = self.flights.iter().find(|(_, flight)| asked(flight));
+        if let Some(node) = found.map(|(node, _)| *node) {
             self.ask_unit(node, unit.clone());
         }
     }
@@ -181,10 +188,17 @@ impl<R: Rules> Dispatcher<R> {
         );
         let host = self.hosts[host].name.clone();
         self.act(Action::Attend { unit, node, host });
+        if self.halted() {
+            // Nobody may have heard that nothing more is to begin.
+            self.halt_chains();
+        }
     }
 
     pub(super) fn unit_state(&mut self, unit: &AttemptId, found: UnitFound) {
         self.unanswered.remove(unit);
+        if self.chain_state(unit, &found) {
+            return;
+        }
         let Some(attempt) = self.open_attempt(unit).cloned() else {
             return;
         };
@@ -212,13 +226,21 @@ impl<R: Rules> Dispatcher<R> {
         let Some((node, undo)) = self.open_attempt(unit).map(|a| (a.node, a.undo)) else {
             return;
         };
-        if end == AttemptEnd::Lost {
-            return self.doubt(unit, "the host does not know how it ended".into());
+        match &end {
+            AttemptEnd::Lost => {
+                return self.doubt(unit, "the host does not know how it ended".into());
+            }
+            AttemptEnd::Failed(failure) if !undo && self.leaves_doubt(node, failure) => {
+                return self.doubt(unit, failure.message.clone());
+            }
+            _ => {}
         }
         self.unanswered.remove(unit);
         self.land(node);
         match end {
             _ if undo => {}
+            // It was not its turn.
+            AttemptEnd::NeverBegan if self.unit_of(unit) != *unit => {}
             AttemptEnd::NeverBegan => self.notes[node.at()].vain += 1,
             _ => self.notes[node.at()].vain = 0,
         }
@@ -246,15 +268,8 @@ impl<R: Rules> Dispatcher<R> {
                 found: found.clone(),
             });
         }
-        let settled = match kind {
-            // The check is asked whether something is still there.
-            _ if attempt.undo => true,
-            TypeKind::Ordinary | TypeKind::Copy => in_doubt == InDoubt::Check,
-            // Writing the record again harms nobody.
-            TypeKind::Record | TypeKind::Wait => true,
-            TypeKind::Always | TypeKind::Probe | TypeKind::Gate | TypeKind::Assert => false,
-        };
-        if settled {
+        // The check is asked whether something is still there.
+        if attempt.undo || can_settle(kind, in_doubt) {
             self.notes[node.at()].vain += u32::from(!attempt.undo);
             self.record(Event::Ended {
                 attempt: unit.clone(),
@@ -270,6 +285,23 @@ impl<R: Rules> Dispatcher<R> {
                 Outcome::Failed(Failure::new(FailureKind::InDoubt, message)),
             );
         }
+    }
+
+    /// Whether what ended the script of a node left its effect unknown for good. Where the runbook has it tried again, its
+    /// author has said that half an effect harms nobody.
+    fn leaves_doubt(&self, node: NodeIx, failure: &Failure) -> bool {
+        let Role::Instance {
+            step,
+            kind,
+            in_doubt,
+            ..
+        } = self.roles[node.at()]
+        else {
+            return false;
+        };
+        let step = self.step(step);
+        let repeated = step.retry.attempts > 1 && !step.critical;
+        failure.is_cut_short() && !can_settle(kind, in_doubt) && !repeated
     }
 
     /// The limit of a critical attempt is over: it runs on, and the run stops without it.
@@ -318,5 +350,15 @@ impl<R: Rules> Dispatcher<R> {
     pub(super) fn last_end(&self, node: NodeIx) -> Option<&AttemptEnd> {
         let last = self.state.nodes[node.at()].attempts.last()?;
         self.state.attempts.get(last)?.end.as_ref()
+    }
+}
+
+/// Whether a look can tell what became of an attempt.
+fn can_settle(kind: TypeKind, in_doubt: InDoubt) -> bool {
+    match kind {
+        TypeKind::Ordinary | TypeKind::Copy => in_doubt == InDoubt::Check,
+        // Writing the record again harms nobody.
+        TypeKind::Record | TypeKind::Wait => true,
+        TypeKind::Always | TypeKind::Probe | TypeKind::Gate | TypeKind::Assert => false,
     }
 }

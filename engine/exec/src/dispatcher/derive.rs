@@ -60,6 +60,12 @@ impl<R: Rules> Dispatcher<R> {
             )
     }
 
+    /// Whether its texts may read secret outputs that this controller does not have.
+    pub(super) fn lacks_secrets(&self, node: NodeIx) -> bool {
+        let mut before = self.graph.requires(node).iter();
+        before.any(|p| self.is_secretive(*p) && self.derived.get(p) != Some(&Ok(())))
+    }
+
     pub(super) fn derived(&mut self, node: NodeIx, verdict: Verdict) {
         let always = matches!(
             self.roles[node.at()],

@@ -81,7 +81,10 @@ impl<R: Rules> Dispatcher<R> {
             return there.any(|node| release.nodes.contains(&node));
         }
         if self.act == Act::Back {
-            return there.any(|node| self.is_open(node) || self.goes_back_on(scope, node));
+            return there.any(|node| {
+                let follows = self.parts[node.at()] == Part::Finally;
+                self.is_open(node) || follows || self.goes_back_on(scope, node)
+            });
         }
         there.peek().is_none() || there.any(|node| self.parts[node.at()] != Part::Rollback)
     }
@@ -145,10 +148,11 @@ impl<R: Rules> Dispatcher<R> {
             return self.readied();
         }
         self.hosts[at].link = Link::Asked;
+        self.drop_early(at);
         for node in self.flying(at) {
             match self.flights.get_mut(&node) {
                 Some(Flight::Look { cut, .. } | Flight::Attempt { cut, .. }) => *cut = true,
-                Some(Flight::Perform | Flight::Ask) | None => {}
+                Some(Flight::Perform | Flight::Ask | Flight::Member) | None => {}
             }
         }
         self.act(Action::Ready { host: name.clone() });
@@ -284,7 +288,7 @@ impl<R: Rules> Dispatcher<R> {
                     self.land(node);
                     looks.push(node);
                 }
-                Some(Flight::Attempt { .. }) => {
+                Some(Flight::Attempt { .. } | Flight::Member) => {
                     self.land(node);
                     open = true;
                 }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use runbook_model::event::{AttemptEnd, Purpose, Verdict};
+use runbook_model::event::{Purpose, Verdict};
+use runbook_model::state::AttemptState;
 use runbook_model::step::Until;
 use runbook_model::step_type::TypeKind;
 use runbook_model::{Event, Failure, FailureKind, NodeIx, Outcome, Value};
@@ -23,7 +24,10 @@ impl<R: Rules> Dispatcher<R> {
     ) {
         let purpose = match self.flights.get(&node) {
             Some(Flight::Look { look, purpose, .. }) if *look == number => *purpose,
-            _ => return,
+            _ => {
+                self.looked_early(number, node, &verdict, &outputs, &before);
+                return;
+            }
         };
         self.land(node);
         match purpose {
@@ -196,10 +200,9 @@ impl<R: Rules> Dispatcher<R> {
             }
         );
         let attempts = &self.state.nodes[node.at()].attempts;
-        let began = |end: &Option<AttemptEnd>| !matches!(end, Some(AttemptEnd::NeverBegan));
         let changed = attempts
             .iter()
-            .any(|id| self.state.attempts.get(id).is_some_and(|a| began(&a.end)));
+            .any(|id| self.state.attempts.get(id).is_some_and(AttemptState::began));
         let outcome = match (probe, changed) {
             (true, _) => Outcome::Looked,
             (false, true) => Outcome::Changed,

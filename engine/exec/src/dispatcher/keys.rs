@@ -113,6 +113,19 @@ impl<R: Rules> Dispatcher<R> {
             && read.all(|key| !ring.others(key, node).any(goes_on))
     }
 
+    /// Whether nobody but these has a key that the node wants.
+    pub(super) fn keys_are_free_but_for(&self, node: NodeIx, these: &[NodeIx]) -> bool {
+        let Some(wanted) = self.ring.wanted.get(&node) else {
+            return true;
+        };
+        let mut keys = wanted.written.iter().chain(&wanted.read);
+        keys.all(|key| {
+            self.ring
+                .others(key, node)
+                .all(|other| these.contains(&other))
+        })
+    }
+
     /// Takes what was wanted.
     pub(super) fn take_keys(&mut self, node: NodeIx) {
         self.ring.take(node);

@@ -72,6 +72,13 @@ pub enum Input {
         /// How.
         end: AttemptEnd,
     },
+    /// What became of members of a chain, in their order; each is told once or more.
+    Members {
+        /// Which unit.
+        unit: AttemptId,
+        /// Those that are known by now.
+        ended: Vec<(AttemptId, MemberEnd)>,
+    },
     /// The limit of a critical attempt is over; it runs on.
     OverTime {
         /// Which unit.
@@ -103,6 +110,45 @@ pub enum Input {
     Interrupt,
     /// Leave at once; what runs on hosts runs on.
     Detach,
+}
+
+/// What is known of a member of a chain.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MemberEnd {
+    /// Its effect is under way.
+    Acts(Begun),
+    /// It ended, or it is certain that it never begins.
+    Ended {
+        /// How.
+        end: AttemptEnd,
+        /// With what its effect began, if it did.
+        began: Option<Begun>,
+    },
+    /// What became of it cannot be known.
+    Lost {
+        /// Why, for people.
+        found: String,
+        /// With what its effect began, if that is known.
+        began: Option<Begun>,
+    },
+}
+
+/// What a host found before the effect of a member.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Begun {
+    /// Why something is changed.
+    pub reasons: Vec<String>,
+    /// State captured before.
+    pub before: BTreeMap<String, String>,
+}
+
+/// A member of a chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// The instance.
+    pub node: NodeIx,
+    /// Its attempt.
+    pub attempt: AttemptId,
 }
 
 /// What a host says of a unit whose end is not known.
@@ -147,6 +193,25 @@ pub enum Action {
         node: NodeIx,
         /// Which attempt.
         attempt: AttemptId,
+        /// Where.
+        host: HostName,
+    },
+    /// Launch a chain on its host, after everything recorded so far is durable. [`Input::Members`]
+    /// follows, in one piece or more, until all have ended.
+    LaunchChain {
+        /// The unit.
+        unit: AttemptId,
+        /// Its members, in order.
+        members: Vec<Link>,
+        /// Where.
+        host: HostName,
+    },
+    /// Have a chain begin no further effect; what runs of it ends as it would.
+    Halt {
+        /// The unit.
+        unit: AttemptId,
+        /// One of its instances.
+        node: NodeIx,
         /// Where.
         host: HostName,
     },

@@ -101,7 +101,10 @@ impl<R: Rules> Dispatcher<R> {
     /// Whether the node's check can tell what an attempt of any generation has done.
     fn was_attempted(&self, node: NodeIx, kind: TypeKind) -> bool {
         matches!(kind, TypeKind::Ordinary | TypeKind::Copy)
-            && self.state.attempts_of(node).any(|(_, a)| !a.undo)
+            && self
+                .state
+                .attempts_of(node)
+                .any(|(_, a)| !a.undo && a.began())
     }
 
     fn start_instance(&mut self, node: NodeIx, step: usize, kind: TypeKind, slot: bool) -> Move {
@@ -139,6 +142,7 @@ impl<R: Rules> Dispatcher<R> {
         }
         self.take_keys(node);
         match kind {
+            TypeKind::Ordinary if self.take_early(node) || self.dispatch_chain(node) => {}
             TypeKind::Ordinary | TypeKind::Copy => self.look(node, self.first_purpose(node)),
             TypeKind::Probe => self.look(node, Purpose::Probe),
             TypeKind::Always | TypeKind::Record => return self.dispatch(node, slot),
@@ -156,9 +160,10 @@ impl<R: Rules> Dispatcher<R> {
     /// looked at: a completed one must not be followed by another.
     fn first_purpose(&self, node: NodeIx) -> Purpose {
         match self.last_end(node) {
-            Some(AttemptEnd::Completed { .. }) => Purpose::After,
+            Some(AttemptEnd::Completed { .. } | AttemptEnd::Converged { .. }) => Purpose::After,
             Some(AttemptEnd::Lost) => Purpose::Doubt,
-            Some(AttemptEnd::Failed(_) | AttemptEnd::NeverBegan) | None => Purpose::Before,
+            Some(AttemptEnd::Failed(_) | AttemptEnd::NeverBegan | AttemptEnd::Looked { .. })
+            | None => Purpose::Before,
         }
     }
 

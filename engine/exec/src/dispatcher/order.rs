@@ -61,11 +61,9 @@ impl<R: Rules> Dispatcher<R> {
                 self.moved(&nodes);
             }
             Command::Unblock { .. } => self.enqueue_all(),
-            Command::Pause { before: Some(_) }
-            | Command::Block { .. }
-            | Command::Note
-            | Command::RollBack { .. }
-            | Command::Abandon => {}
+            // What is in a chain already begins without asking anybody.
+            Command::Pause { before: Some(_) } | Command::Block { .. } => self.halt_chains(),
+            Command::Note | Command::RollBack { .. } | Command::Abandon => {}
         }
         if self.mode == Mode::Readying {
             self.readied();
@@ -106,6 +104,10 @@ impl<R: Rules> Dispatcher<R> {
     }
 
     fn kill(&mut self, node: NodeIx, unit: AttemptId) {
+        // Another member of its chain runs: that one is not meant, and this one will not begin.
+        if self.waits_in_chain(node, &unit) {
+            return self.halt_chains();
+        }
         if let Role::Instance { host, .. } = self.roles[node.at()] {
             let host = self.hosts[host].name.clone();
             self.act(Action::Kill { unit, node, host });
@@ -114,10 +116,16 @@ impl<R: Rules> Dispatcher<R> {
 
     /// Attempts of these nodes that are under way on hosts.
     fn running(&self, nodes: &[NodeIx]) -> Vec<(NodeIx, AttemptId)> {
+        let open = |node: &NodeIx| {
+            let mut attempts = self.state.attempts_of(*node);
+            attempts
+                .find(|(_, a)| a.end.is_none())
+                .map(|(_, a)| a.unit.clone())
+        };
         let flying = nodes
             .iter()
             .filter_map(|node| match self.flights.get(node) {
-                Some(Flight::Attempt { unit, .. }) => Some((*node, unit.clone())),
+                Some(Flight::Attempt { .. } | Flight::Member) => Some((*node, open(node)?)),
                 _ => None,
             });
         flying.collect()

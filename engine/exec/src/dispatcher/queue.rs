@@ -31,10 +31,19 @@ pub(super) enum Flight {
     },
     /// A unit on a host.
     Attempt { unit: AttemptId, cut: bool },
+    /// A member of a chain; the last one stands for the unit.
+    Member,
     /// Work of the engine itself.
     Perform,
     /// A person's answer.
     Ask,
+}
+
+impl Flight {
+    /// Whether its host is busy with it.
+    fn takes_slot(&self) -> bool {
+        !matches!(self, Self::Ask | Self::Member)
+    }
 }
 
 /// What came of a decision.
@@ -57,7 +66,7 @@ impl<R: Rules> Dispatcher<R> {
                 if self.attend(place.node, false) == Move::NeedsSlot {
                     self.waiting.insert(place);
                 }
-            } else if !self.grant() && !self.undo() && !self.advance() {
+            } else if !self.grant() && !self.undo() && !self.look_ahead() && !self.advance() {
                 break;
             }
         }
@@ -98,12 +107,15 @@ impl<R: Rules> Dispatcher<R> {
         let Role::Instance { host, .. } = self.roles[node.at()] else {
             return true;
         };
-        let used = self.flights.values().filter(|f| **f != Flight::Ask).count();
-        if used >= self.options.global.max(1) {
+        let used = self.flights.values().filter(|f| f.takes_slot()).count();
+        if used >= self.options.global.max(1) && !self.early.contains_key(&node) {
             return false;
         }
         match self.hosts[host].link {
-            Link::Up => self.hosts[host].busy < self.options.per_host.max(1),
+            Link::Up => {
+                let busy = self.hosts[host].busy + self.early_places(host);
+                busy < self.options.per_host.max(1) || self.early.contains_key(&node)
+            }
             Link::Asked => false,
             Link::Down => true,
         }
@@ -216,8 +228,7 @@ impl<R: Rules> Dispatcher<R> {
 
     pub(super) fn fly(&mut self, node: NodeIx, flight: Flight) {
         self.land(node);
-        if let (Role::Instance { host, .. }, true) = (self.roles[node.at()], flight != Flight::Ask)
-        {
+        if let (Role::Instance { host, .. }, true) = (self.roles[node.at()], flight.takes_slot()) {
             self.hosts[host].busy += 1;
         }
         self.flights.insert(node, flight);
@@ -227,8 +238,7 @@ impl<R: Rules> Dispatcher<R> {
         let Some(flight) = self.flights.remove(&node) else {
             return;
         };
-        if let (Role::Instance { host, .. }, true) = (self.roles[node.at()], flight != Flight::Ask)
-        {
+        if let (Role::Instance { host, .. }, true) = (self.roles[node.at()], flight.takes_slot()) {
             self.hosts[host].busy -= 1;
         }
     }

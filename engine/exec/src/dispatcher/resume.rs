@@ -30,7 +30,9 @@ impl<R: Rules> Dispatcher<R> {
             .open_attempts()
             .map(|(id, a)| (id.clone(), a.node, a.undo))
             .collect();
-        for (unit, node, undo) in open {
+        let mut chains = BTreeSet::new();
+        for (attempt, node, undo) in open {
+            let unit = self.unit_of(&attempt);
             let Role::Instance { kind, .. } = self.roles[node.at()] else {
                 continue;
             };
@@ -44,6 +46,10 @@ impl<R: Rules> Dispatcher<R> {
                 self.ask_unit(node, unit);
             } else if matches!(kind, TypeKind::Copy | TypeKind::Record) {
                 self.doubt(&unit, "the controller that did it is gone".into());
+            } else if unit != attempt {
+                if chains.insert(unit.clone()) {
+                    self.attend_chain(&unit);
+                }
             } else {
                 self.unanswered.insert(unit.clone());
                 self.ask_unit(node, unit);

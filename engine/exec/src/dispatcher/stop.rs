@@ -16,6 +16,7 @@ impl<R: Rules> Dispatcher<R> {
     pub(super) fn stop(&mut self, reason: StopReason) {
         if self.state.stopping.is_none() {
             self.record(Event::Stopping { reason });
+            self.halt_chains();
         }
         self.pauses.clear();
         self.flights.retain(|_, flight| *flight != Flight::Ask);

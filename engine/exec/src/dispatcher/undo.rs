@@ -75,9 +75,13 @@ impl<R: Rules> Dispatcher<R> {
             .last()
             .and_then(|id| self.state.attempts.get(id));
         match last.and_then(|a| a.end.clone()) {
-            Some(AttemptEnd::Completed { .. } | AttemptEnd::Lost) => self.look_after_undo(node),
+            Some(
+                AttemptEnd::Completed { .. } | AttemptEnd::Converged { .. } | AttemptEnd::Lost,
+            ) => self.look_after_undo(node),
             Some(AttemptEnd::Failed(failure)) => self.undone(node, Some(failure)),
-            Some(AttemptEnd::NeverBegan) | None => self.undo_again(node, undo),
+            Some(AttemptEnd::NeverBegan | AttemptEnd::Looked { .. }) | None => {
+                self.undo_again(node, undo)
+            }
         }
     }
 

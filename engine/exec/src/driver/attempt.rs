@@ -25,7 +25,7 @@ const CHUNK: u64 = 256 * 1024;
 /// How long something launched may take to be claimed.
 const CLAIM: Duration = Duration::from_secs(20);
 /// What an attempt that is killed is given to end by itself.
-const GRACE: Duration = Duration::from_secs(10);
+pub(super) const GRACE: Duration = Duration::from_secs(10);
 /// Between two looks for a claim.
 const LOOK: Duration = Duration::from_millis(100);
 /// What an attempt that never began is given to end.
@@ -51,13 +51,13 @@ impl Followed {
 
 /// How long an attempt may take: it is ended then, or only reported if it is critical.
 #[derive(Clone, Copy)]
-struct Limit {
-    time: Duration,
+pub(super) struct Limit {
+    pub(super) time: Duration,
     critical: bool,
 }
 
 impl Limit {
-    fn of(plan: &Plan, node: NodeIx) -> Self {
+    pub(super) fn of(plan: &Plan, node: NodeIx) -> Self {
         let step = plan.instance(node).map(|(step, _)| step);
         let of_type = step
             .and_then(|step| plan.type_of(step))
@@ -205,7 +205,11 @@ async fn claimed(shared: &Shared, followed: &Followed, host: &Host) -> Result<()
     Ok(())
 }
 
-async fn found(shared: &Shared, unit: &AttemptId, host: &Host) -> Result<UnitFound, RemoteError> {
+pub(super) async fn found(
+    shared: &Shared,
+    unit: &AttemptId,
+    host: &Host,
+) -> Result<UnitFound, RemoteError> {
     let state = match host.state(&shared.run, unit).await? {
         // Nobody has claimed it. Its claim is taken first, so that a launch still on its way is
         // harmless.
@@ -228,7 +232,7 @@ async fn found(shared: &Shared, unit: &AttemptId, host: &Host) -> Result<UnitFou
     })
 }
 
-fn lost_words(state: JobState) -> &'static str {
+pub(super) fn lost_words(state: JobState) -> &'static str {
     match state {
         JobState::LostReboot => "the host was restarted while it ran",
         _ => "it was killed on the host while it ran",

@@ -25,6 +25,12 @@ const FUNCTIONS: &str = include_str!("../sh/content_functions.sh");
 const LOOK: &str = include_str!("../sh/content_look.sh");
 const UNDO: &str = include_str!("../sh/content_undo.sh");
 const SWAP: &str = include_str!("../sh/content_swap.sh");
+/// What a host decides by itself, after the look.
+const DECIDE: &str = include_str!("../sh/content_decide.sh");
+/// Before the look: the version that a swap in the same chain expects.
+const HAND_OVER: &str = r#"rb_text "$(seen "$path")" >"$rb_hand""#;
+/// Before the swap: it is a text without a newline, so `read` says that the file has ended.
+const TAKE_OVER: &str = r#"IFS= read -r expect <"$rb_hand" || :"#;
 /// Bytes of the largest text that is fetched, for a diff or for a change.
 const MOST: u64 = 256 * 1024;
 
@@ -89,6 +95,12 @@ pub(super) async fn look(
         Ok(report) => judge(&wanted, &report, &prepared.past),
         Err(failure) => Finding::error(failure),
     })
+}
+
+/// Whether the wanted text is known without reading what is there.
+pub(super) fn is_text(prepared: &Prepared, content: &Content) -> bool {
+    let wanted = of(prepared, content);
+    wanted.is_ok_and(|wanted| matches!(wanted.goal, Goal::Text(_)))
 }
 
 fn of(prepared: &Prepared, content: &Content) -> Result<Wanted, Failure> {
@@ -181,13 +193,62 @@ fn changed(wanted: &Wanted, report: &Report, expect: &str) -> Result<String, Fai
 }
 
 fn swapping(wanted: Wanted, expect: String, text: String) -> Script {
+    putting(&wanted, SWAP, text).param("expect", Param::Text(expect))
+}
+
+/// The two scripts of a chain: a look whose host decides, and a swap of the version that it saw.
+///
+/// # Errors
+/// Values that no file can have, or a text that depends on what is there.
+pub(super) fn in_chain(
+    prepared: &Prepared,
+    content: &Content,
+    store: &str,
+) -> Result<(Script, Script), Failure> {
+    let wanted = of(prepared, content)?;
+    let Goal::Text(text) = &wanted.goal else {
+        let message = format!("what {} should be depends on what it is", wanted.path);
+        return Err(Failure::new(FailureKind::Value, message));
+    };
+    let look = format!("{HAND_OVER}\n{LOOK}\n{DECIDE}");
+    let look = meta(want(script(&wanted, &look), &wanted, text), &wanted)
+        .param("most", Param::Text(MOST.to_string()))
+        .param("create_only", Param::Text(wanted.create_only.to_string()));
+    let swap = putting(&wanted, &format!("{TAKE_OVER}\n{SWAP}"), text.clone());
+    Ok((look, swap.undo_store(store)))
+}
+
+/// What a look of a chain found, as the controller understands it; `before` is what was captured
+/// before the effect of the same member.
+pub(super) fn understood(
+    prepared: &Prepared,
+    content: &Content,
+    report: &Report,
+    before: Option<BTreeMap<String, String>>,
+) -> Finding {
+    let wanted = match of(prepared, content) {
+        Ok(wanted) => wanted,
+        Err(failure) => return Finding::error(failure),
+    };
+    let existed = before.and_then(|before| Some(before.get("existed")? == "true"));
+    let past = Past {
+        seen: None,
+        existed: existed.or(prepared.past.existed),
+    };
+    judge(&wanted, report, &past)
+}
+
+fn meta(script: Script, wanted: &Wanted) -> Script {
     let part = |text: &Option<String>| Param::Text(text.clone().unwrap_or_default());
     let mode = wanted.mode.map(|mode| format!("{mode:04o}"));
-    let script = want(script(&wanted, SWAP), &wanted, &text)
-        .param("expect", Param::Text(expect))
+    script
         .param("owner", part(&wanted.owner))
         .param("group", part(&wanted.group))
         .param("mode", part(&mode))
+}
+
+fn putting(wanted: &Wanted, body: &str, text: String) -> Script {
+    let script = meta(want(script(wanted, body), wanted, &text), wanted)
         .param("validate", Param::List(wanted.validate.clone()));
     match wanted.secret {
         true => script.secret("text", text),
@@ -254,11 +315,14 @@ impl<'a> Found<'a> {
 /// What the script told, if it came to its end.
 fn found(report: &Report) -> Result<Found<'_>, Failure> {
     match &report.verdict {
-        runbook_remote::Verdict::Satisfied => Ok(Found::of(report)),
+        // A host that decides says that it differs; why is found out here.
+        runbook_remote::Verdict::Satisfied | runbook_remote::Verdict::Differs(_) => {
+            Ok(Found::of(report))
+        }
         runbook_remote::Verdict::Failed(message) => {
             Err(failure(FailureKind::Check, message.clone(), report))
         }
-        runbook_remote::Verdict::Differs(_) | runbook_remote::Verdict::Skipped(_) => Err(failure(
+        runbook_remote::Verdict::Skipped(_) => Err(failure(
             FailureKind::Check,
             "the look at a file has no verdict".to_owned(),
             report,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use runbook_model::event::{AttemptEnd, HeldHow};
+use runbook_model::event::HeldHow;
 use runbook_model::{
     Account, HostName, NodeIx, NodeKind, Plan, RunId, RunResult, RunState, StepType,
 };
@@ -43,7 +43,7 @@ pub(super) fn closed(plan: &Plan, state: &RunState, result: &RunResult) -> Optio
         return None;
     }
     let attempts = state.attempts.values();
-    let began = attempts.filter(|a| !a.undo && a.end != Some(AttemptEnd::NeverBegan));
+    let began = attempts.filter(|a| !a.undo && a.began());
     let keeps = began.filter(|a| can_keep(plan, a.node));
     let places = keeps.map(|a| {
         let account = match plan.nodes.get(a.node.at()).map(|node| &node.kind) {

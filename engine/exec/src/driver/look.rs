@@ -298,6 +298,18 @@ pub(crate) async fn run(reach: &Reach, prepared: &Prepared) -> Result<Finding, R
     }
 }
 
+/// What a report of a check in a chain comes to; `before` is what was captured before its effect.
+pub(super) fn understood(
+    prepared: &Prepared,
+    report: Report,
+    before: Option<BTreeMap<String, String>>,
+) -> Finding {
+    match &prepared.step_type.content {
+        Some(content) => content::understood(prepared, content, &report, before),
+        None => judge(&prepared.step_type, report),
+    }
+}
+
 /// Whether a fault is the script's and not the host's.
 pub(super) fn is_of_script(fault: &Fault) -> bool {
     matches!(fault, Fault::Script(_) | Fault::NoTmpfs | Fault::Io(_))

@@ -15,7 +15,7 @@ use runbook_model::event::{AttemptEnd, Verdict};
 use runbook_model::{Failure, Value};
 use serde_json::Map;
 
-use crate::dispatcher::{Input, UnitFound};
+use crate::dispatcher::{Begun, Input, MemberEnd, UnitFound};
 use scan::{Scan, Scanner};
 
 /// What stands in the place of a secret.
@@ -133,7 +133,12 @@ impl Veil {
 
     fn end(&self, end: &mut AttemptEnd) {
         match end {
-            AttemptEnd::Completed { outputs } => self.values(outputs),
+            AttemptEnd::Completed { outputs } | AttemptEnd::Converged { outputs } => {
+                self.values(outputs);
+            }
+            AttemptEnd::Looked { verdict, outputs } => {
+                self.looked(verdict, outputs, &mut BTreeMap::new());
+            }
             AttemptEnd::Failed(failure) => self.failure(failure),
             AttemptEnd::NeverBegan | AttemptEnd::Lost => {}
         }
@@ -159,6 +164,27 @@ impl Veil {
         *before = all.collect();
     }
 
+    fn member(&self, how: &mut MemberEnd) {
+        let began = match how {
+            MemberEnd::Acts(begun) => Some(begun),
+            MemberEnd::Ended { end, began } => {
+                self.end(end);
+                began.as_mut()
+            }
+            MemberEnd::Lost { found, began } => {
+                self.prose(found);
+                began.as_mut()
+            }
+        };
+        if let Some(Begun { reasons, before }) = began {
+            let mut verdict = Verdict::Differs(std::mem::take(reasons));
+            self.looked(&mut verdict, &mut BTreeMap::new(), before);
+            if let Verdict::Differs(shown) = verdict {
+                *reasons = shown;
+            }
+        }
+    }
+
     /// Takes secrets out of what a task brings back.
     pub(super) fn input(&self, mut input: Input) -> Input {
         match &mut input {
@@ -178,6 +204,11 @@ impl Veil {
                 found: UnitFound::Lost(text),
                 ..
             } => self.prose(text),
+            Input::Members { ended, .. } => {
+                for (_, how) in ended {
+                    self.member(how);
+                }
+            }
             Input::HostUnusable { problem, .. } | Input::HostLost { problem, .. } => {
                 self.prose(problem)
             }

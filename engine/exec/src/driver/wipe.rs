@@ -45,16 +45,22 @@ impl Wipes {
     }
 
     fn want(&mut self, attempt: &AttemptId, plan: &Plan, state: &RunState) {
-        let Some(known) = state.attempts.get(attempt) else {
+        let Some(unit) = state.attempts.get(attempt).map(|known| &known.unit) else {
             return;
         };
-        let step = plan.instance(known.node).map(|(step, _)| step);
-        let secret = step.and_then(|step| plan.type_of(step)).is_some_and(|of| {
-            of.params.values().any(|param| param.secret)
-                || of.outputs.values().any(|output| output.secret)
-        });
-        if secret && !self.begun.contains(&known.unit) {
-            self.wanted.insert(known.unit.clone());
+        // A chain has one output for all its members.
+        let ids = state.by_unit.get(unit).into_iter().flatten();
+        let members = ids.filter_map(|id| state.attempts.get(id));
+        let secret = |node| {
+            let step = plan.instance(node).map(|(step, _)| step);
+            step.and_then(|step| plan.type_of(step)).is_some_and(|of| {
+                of.params.values().any(|param| param.secret)
+                    || of.outputs.values().any(|output| output.secret)
+            })
+        };
+        let over = members.clone().all(|a| a.end.is_some());
+        if over && members.clone().any(|a| secret(a.node)) && !self.begun.contains(unit) {
+            self.wanted.insert(unit.clone());
         }
     }
 
@@ -73,7 +79,7 @@ impl Wipes {
         let units = std::mem::take(&mut self.wanted);
         self.begun.extend(units.iter().cloned());
         let known = units.into_iter().filter_map(|unit| {
-            let known = state.attempts.get(&unit)?;
+            let known = state.attempts.get(state.by_unit.get(&unit)?.first()?)?;
             let account = match &plan.nodes.get(known.node.at())?.kind {
                 NodeKind::Instance { account, .. } => account.clone(),
                 _ => None,

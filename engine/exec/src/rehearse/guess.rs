@@ -112,6 +112,15 @@ impl Rules for Guess {
         self.meaning.vars(state)
     }
 
+    fn known(&self, _: NodeIx, _: &RunState) -> bool {
+        false
+    }
+
+    /// One at a time: what is rehearsed is what a failure of one leaves behind.
+    fn chains(&self, _: NodeIx, _: &RunState) -> bool {
+        false
+    }
+
     fn keys(&self, node: NodeIx, state: &RunState) -> Keys {
         self.meaning.keys(node, state)
     }

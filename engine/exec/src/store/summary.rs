@@ -139,8 +139,8 @@ impl RunSummary {
 fn is_untouched(state: &RunState, on_ending: &BTreeSet<AttemptId>) -> bool {
     let mut attempts = state.all_attempts();
     attempts.all(|(id, attempt)| match &attempt.end {
-        Some(AttemptEnd::NeverBegan) => true,
-        Some(AttemptEnd::Completed { .. }) => on_ending.contains(id),
+        Some(AttemptEnd::NeverBegan | AttemptEnd::Looked { .. }) => true,
+        Some(AttemptEnd::Completed { .. } | AttemptEnd::Converged { .. }) => on_ending.contains(id),
         Some(AttemptEnd::Failed(_) | AttemptEnd::Lost) | None => false,
     }) && state.held().all(|(_, hold)| hold.how == HeldHow::Already)
 }

@@ -18,7 +18,7 @@ use super::nature::Coming;
 use super::random::Random;
 use super::tables::Tables;
 use super::wrong::Wrong;
-use crate::dispatcher::{Ask, Errand, Options};
+use crate::dispatcher::{Ask, Errand, Link, Options};
 use crate::graph::GraphError;
 use crate::rules::Rules;
 
@@ -91,6 +91,8 @@ pub struct World<R = Tables> {
     /// Records that are acknowledged as durable.
     pub(super) durable: usize,
     pub(super) undos: BTreeSet<AttemptId>,
+    /// The members of every chain that was sent.
+    pub(super) chains: BTreeMap<AttemptId, Vec<Link>>,
     /// The controller, counted from 1.
     pub(super) incarnation: u32,
     pub(super) epoch: Epoch,
@@ -142,6 +144,7 @@ impl<R: Rules + Clone> World<R> {
             ledger: Ledger::default(),
             durable: 0,
             undos: BTreeSet::new(),
+            chains: BTreeMap::new(),
             incarnation: 0,
             epoch: Epoch(0),
             offset: 0,
@@ -186,6 +189,7 @@ impl<R: Rules + Clone> World<R> {
             ledger: self.ledger.left_behind(),
             durable: self.durable,
             undos: self.undos.clone(),
+            chains: self.chains.clone(),
             incarnation: self.incarnation,
             epoch: self.epoch,
             offset: self.offset,

@@ -1,6 +1,6 @@
 //! What a controller does: the dispatcher's actions, carried out in virtual time.
 
-use runbook_model::event::{AttemptEnd, Purpose};
+use runbook_model::event::Purpose;
 use runbook_model::{AttemptId, Event, Millis, NodeIx};
 
 use super::controller::{Ending, World};
@@ -78,6 +78,28 @@ impl<R: Rules + Clone> World<R> {
                     self.later(delay, coming);
                     self.misfortune(&host);
                 }
+                Action::LaunchChain {
+                    unit,
+                    members,
+                    host,
+                } => {
+                    self.before_effect()?;
+                    self.chains.insert(unit.clone(), members.clone());
+                    if let Some(first) = members.first() {
+                        self.launch(unit, first.node, &host);
+                    }
+                }
+                Action::Halt { unit, host, .. } => {
+                    let from = self.link(&host);
+                    let delay = 2 + self.lag(&host);
+                    let halt = Coming::Halt {
+                        host: host.clone(),
+                        unit,
+                        from,
+                    };
+                    self.later(delay, halt);
+                    self.misfortune(&host);
+                }
                 Action::Launch {
                     unit, node, host, ..
                 } => {
@@ -131,7 +153,7 @@ impl<R: Rules + Clone> World<R> {
         self.misfortune(&host);
     }
 
-    fn launch(&mut self, unit: AttemptId, node: NodeIx, host: &runbook_model::HostName) {
+    pub(super) fn launch(&mut self, unit: AttemptId, node: NodeIx, host: &runbook_model::HostName) {
         let from = self.link(host);
         let (silence, twice) = (self.faults.silence, self.faults.twice);
         let silent = self.strikes(silence, Fault::Silence, Some(host));
@@ -184,10 +206,5 @@ impl<R: Rules + Clone> World<R> {
         let (incarnation, link) = self.link(host);
         let from = Some((host.clone(), link));
         self.later(delay, Coming::Input(incarnation, from, input));
-    }
-
-    pub(super) fn cancelled() -> AttemptEnd {
-        use runbook_model::{Failure, FailureKind};
-        AttemptEnd::Failed(Failure::new(FailureKind::Cancelled, "it was cancelled"))
     }
 }

@@ -120,7 +120,31 @@ impl<R: Rules + Clone> World<R> {
                 host,
                 problem: problem.into(),
             }),
-            Action::Kill { host, .. } | Action::Attend { host, .. } => {
+            Action::LaunchChain {
+                unit,
+                members,
+                host,
+            } => {
+                let fenced = self.hosts[&host].epoch >= self.epoch;
+                if let (Some(Wrong::NoFence), true, Some(first)) =
+                    (self.wrong, fenced, members.first())
+                {
+                    let node = first.node;
+                    self.chains.insert(unit.clone(), members);
+                    let launch = Coming::Launch {
+                        from: (ghost.incarnation, 0),
+                        epoch: ghost.epoch,
+                        boot: self.hosts[&host].boot_id(),
+                        answered: false,
+                        host: host.clone(),
+                        unit,
+                        node,
+                    };
+                    self.later(2, launch);
+                }
+                inputs.push_back(lost(&host, problem));
+            }
+            Action::Kill { host, .. } | Action::Attend { host, .. } | Action::Halt { host, .. } => {
                 inputs.push_back(lost(&host, problem));
             }
             Action::Record(_)

@@ -7,6 +7,7 @@ use runbook_model::event::{AttemptEnd, Purpose, Verdict};
 use runbook_model::step_type::TypeKind;
 use runbook_model::{AttemptId, Epoch, Failure, FailureKind, Millis, NodeIx, Value};
 
+use super::chain::SimChain;
 use super::tables::{FATAL, OK};
 use crate::dispatcher::UnitFound;
 
@@ -242,6 +243,8 @@ pub(super) struct Unit {
     pub(super) now: UnitNow,
     /// Who hears of its end: controller and link.
     pub(super) watch: Option<(u32, u32)>,
+    /// Its members, if it has several.
+    pub(super) chain: Option<SimChain>,
 }
 
 #[derive(Debug, Clone)]
@@ -283,6 +286,7 @@ impl SimHost {
             node,
             now: UnitNow::Cancelled,
             watch: None,
+            chain: None,
         };
         let unit = self.units.entry(unit.clone()).or_insert_with(cancelled);
         match &unit.now {

@@ -149,6 +149,9 @@ impl<R: Rules + Clone> World<R> {
             .map(|(id, unit)| (id.clone(), unit.node, matches!(unit.now, UnitNow::Running)))
             .collect();
         for (id, node, running) in units {
+            if self.reboot_chain(host, &id, running, forgets) {
+                continue;
+            }
             if running && self.random.chance(500) {
                 self.effect(node, id.clone());
             }
@@ -166,6 +169,37 @@ impl<R: Rules + Clone> World<R> {
         }
     }
 
+    /// The same for a chain; false if the unit is none.
+    fn reboot_chain(&mut self, host: &HostName, id: &AttemptId, runs: bool, forgets: bool) -> bool {
+        let found = self.hosts[host].units.get(id);
+        let Some(chain) = found.and_then(|unit| unit.chain.clone()) else {
+            return false;
+        };
+        let acting = chain.acting().filter(|_| runs).cloned();
+        if let Some(link) = acting.filter(|_| self.random.chance(500)) {
+            self.effect(link.node, link.attempt);
+        }
+        let (gone, older) = (self.random.chance(400), self.random.chance(500));
+        let written = u64::try_from(chain.written()).unwrap_or(0) + 1;
+        let to = usize::try_from(self.random.below(written)).unwrap_or(0);
+        let Some(there) = self.hosts.get_mut(host) else {
+            return true;
+        };
+        if forgets && gone {
+            there.units.remove(id);
+        } else if let Some(unit) = there.units.get_mut(id)
+            && let Some(chain) = &mut unit.chain
+            && (runs || (forgets && older))
+        {
+            if forgets {
+                chain.forget(to);
+            }
+            chain.lose("the host has booted since", false);
+            unit.now = UnitNow::Lost("the host has booted since");
+        }
+        true
+    }
+
     /// Something that runs is killed, perhaps with what would have said so.
     fn kill_something(&mut self, host: &HostName) {
         let units = self.hosts[host].units.iter();
@@ -177,11 +211,14 @@ impl<R: Rules + Clone> World<R> {
             return;
         }
         let (id, node) = self.random.pick(&running).clone();
+        if self.kill_chain(host, &id) {
+            return;
+        }
         if self.random.chance(500) {
             self.effect(node, id.clone());
         }
         let silent = self.random.chance(500);
-        let failure = Failure::new(FailureKind::Apply, "it was killed by signal 9");
+        let failure = killed();
         let end = AttemptEnd::Failed(failure);
         let Some(unit) = self.hosts.get_mut(host).and_then(|h| h.units.get_mut(&id)) else {
             return;
@@ -203,5 +240,37 @@ impl<R: Rules + Clone> World<R> {
             let from = Some((host.clone(), link));
             self.later(3, Coming::Input(incarnation, from, input));
         }
+    }
+
+    /// The same for a chain; false if the unit is none.
+    fn kill_chain(&mut self, host: &HostName, id: &AttemptId) -> bool {
+        let found = self.hosts[host].units.get(id);
+        let Some(chain) = found.and_then(|unit| unit.chain.as_ref()) else {
+            return false;
+        };
+        let acting = chain.acting().cloned();
+        if let Some(link) = acting.filter(|_| self.random.chance(500)) {
+            self.effect(link.node, link.attempt);
+        }
+        let failure = killed();
+        let failure = self.random.chance(500).then_some(failure);
+        let Some(unit) = self.hosts.get_mut(host).and_then(|h| h.units.get_mut(id)) else {
+            return true;
+        };
+        unit.kill_chain(failure);
+        if let (Some((_, members)), Some((incarnation, link))) = (unit.chain_found(id), unit.watch)
+        {
+            let from = Some((host.clone(), link));
+            self.later(3, Coming::Input(incarnation, from, members));
+        }
+        true
+    }
+}
+
+/// What the host says of a script that somebody else has killed.
+fn killed() -> Failure {
+    Failure {
+        status: Some(137),
+        ..Failure::new(FailureKind::Apply, "killed by signal 9")
     }
 }

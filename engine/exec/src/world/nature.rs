@@ -1,12 +1,11 @@
 //! What happens between the controller and the hosts, and on the hosts: launches, checks, questions
 //! and answers, each in its time, and what breaks on the way.
 
-use std::collections::BTreeMap;
-
 use runbook_model::event::{AttemptEnd, Purpose};
 use runbook_model::step_type::TypeKind;
 use runbook_model::{AttemptId, Epoch, HostName, Millis, NodeIx};
 
+use super::chain::{Section, SimChain, cancelled, captured};
 use super::controller::World;
 use super::fault::Fault;
 use super::host::{Happening, SimHost, Unit, UnitNow, View, What};
@@ -39,6 +38,19 @@ pub(super) enum Coming {
         host: HostName,
         unit: AttemptId,
         boot: u32,
+    },
+    /// The next section of a running chain is over, under this boot.
+    Section {
+        host: HostName,
+        unit: AttemptId,
+        boot: u32,
+        section: Section,
+    },
+    /// A chain is to begin nothing more.
+    Halt {
+        host: HostName,
+        unit: AttemptId,
+        from: (u32, u32),
     },
     /// A question about a unit.
     Attend {
@@ -147,13 +159,28 @@ impl<R: Rules + Clone> World<R> {
                 if !self.arrives(&host) || !self.lets_launch(&host, epoch, &boot) {
                     return None;
                 }
-                self.claim(&host, &unit, node, answered.then_some(from));
+                self.claim(&host, &unit, node, epoch, answered.then_some(from));
                 let hears = answered && self.hears(&host, from);
                 hears.then_some((Some(host), Input::Launched { unit }))
             }
             Coming::End { host, unit, boot } => {
                 let input = self.end(&host, unit, boot)?;
                 answers(host, input)
+            }
+            Coming::Section {
+                host,
+                unit,
+                boot,
+                section,
+            } => {
+                let input = self.section(&host, &unit, boot, section)?;
+                answers(host, input)
+            }
+            Coming::Halt { host, unit, from } => {
+                if self.arrives(&host) && from.0 == self.incarnation {
+                    self.halt(&host, &unit);
+                }
+                None
             }
             Coming::Kill { host, unit, from } => {
                 let goes = self.arrives(&host) && from.0 == self.incarnation;
@@ -171,6 +198,17 @@ impl<R: Rules + Clone> World<R> {
                 }
                 let there = self.hosts.get_mut(&host)?;
                 let mut found = there.attend(&unit, node, from);
+                let of_chain = there.units.get(&unit);
+                if let Some((of_all, members)) = of_chain.and_then(|u| u.chain_found(&unit)) {
+                    if !self.hears(&host, from) {
+                        return None;
+                    }
+                    let Some(found) = of_all else {
+                        return answers(host, members);
+                    };
+                    self.later_from(&host, 1, members);
+                    return answers(host, Input::UnitState { unit, found });
+                }
                 if self.wrong == Some(Wrong::NoDoubt) && matches!(found, UnitFound::Lost(_)) {
                     found = UnitFound::Ended(AttemptEnd::NeverBegan);
                 }
@@ -190,7 +228,7 @@ impl<R: Rules + Clone> World<R> {
                     return None;
                 }
                 let view = self.take_a_look(node, purpose);
-                let before = BTreeMap::from([("was".to_owned(), "old".to_owned())]);
+                let before = captured();
                 let looked = Input::Looked {
                     look,
                     node,
@@ -218,7 +256,7 @@ impl<R: Rules + Clone> World<R> {
     }
 
     /// Whether the controller that is there hears what a host says over this link.
-    fn hears(&self, host: &HostName, from: (u32, u32)) -> bool {
+    pub(super) fn hears(&self, host: &HostName, from: (u32, u32)) -> bool {
         let there = &self.hosts[host];
         from == (self.incarnation, there.link) && there.deaf_until <= self.now
     }
@@ -271,8 +309,11 @@ impl<R: Rules + Clone> World<R> {
         host: &HostName,
         unit: &AttemptId,
         node: NodeIx,
+        epoch: Epoch,
         watch: Option<(u32, u32)>,
     ) {
+        let now = self.now;
+        let members = self.chains.get(unit).cloned();
         let Some(there) = self.hosts.get_mut(host) else {
             return;
         };
@@ -283,6 +324,12 @@ impl<R: Rules + Clone> World<R> {
         {
             // Whoever launches follows what is there already.
             known.watch = watch.or(known.watch);
+            if let (Some((_, members)), Some((incarnation, link))) =
+                (known.chain_found(unit), watch)
+            {
+                let from = Some((host.clone(), link));
+                return self.later(1, Coming::Input(incarnation, from, members));
+            }
             let found = match &known.now {
                 UnitNow::Running => return,
                 UnitNow::Cancelled => UnitFound::NoTrace,
@@ -297,8 +344,18 @@ impl<R: Rules + Clone> World<R> {
             return;
         }
         let boot = there.boot;
-        let now = UnitNow::Running;
-        there.units.insert(unit.clone(), Unit { node, now, watch });
+        let chain = members.map(|members| SimChain::new(members, epoch, now));
+        let is_chain = chain.is_some();
+        let claimed = Unit {
+            node,
+            now: UnitNow::Running,
+            watch,
+            chain,
+        };
+        there.units.insert(unit.clone(), claimed);
+        if is_chain {
+            return self.schedule(host, unit, boot, node, Section::Look);
+        }
         self.began(node, unit.clone());
         let end = Coming::End {
             host: host.clone(),
@@ -308,7 +365,7 @@ impl<R: Rules + Clone> World<R> {
         self.later(self.behaviours[node.at()].takes, end);
     }
 
-    fn take_a_look(&mut self, node: NodeIx, purpose: Purpose) -> View {
+    pub(super) fn take_a_look(&mut self, node: NodeIx, purpose: Purpose) -> View {
         let old = self.said.get(&node);
         if let (Some(Wrong::OldVerdict), Purpose::After | Purpose::Doubt, Some(view)) =
             (self.wrong, purpose, old)
@@ -343,10 +400,21 @@ impl<R: Rules + Clone> World<R> {
         let found = self.hosts[host].units.get(&unit);
         let found = found.filter(|u| matches!(u.now, UnitNow::Running))?;
         let (node, watch) = (found.node, found.watch);
+        let acting = found.chain.as_ref().map(|chain| chain.acting().cloned());
+        if let Some(acting) = acting {
+            if let Some(link) = acting.filter(|_| self.random.chance(300)) {
+                self.effect(link.node, link.attempt);
+            }
+            let hears = watch.is_some_and(|from| self.hears(host, from));
+            let there = self.hosts.get_mut(host)?.units.get_mut(&unit)?;
+            there.kill_chain(Some(cancelled()));
+            let (_, members) = there.chain_found(&unit)?;
+            return hears.then_some(members);
+        }
         if self.random.chance(300) {
             self.effect(node, unit.clone());
         }
-        let end = Self::cancelled();
+        let end = AttemptEnd::Failed(cancelled());
         let there = self.hosts.get_mut(host)?.units.get_mut(&unit)?;
         there.now = UnitNow::Done(end.clone());
         let hears = watch.is_some_and(|from| self.hears(host, from));

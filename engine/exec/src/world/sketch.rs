@@ -172,6 +172,16 @@ impl Sketch {
         });
     }
 
+    /// `to` comes after `from` on the same host.
+    pub fn same_host(&mut self, from: NodeIx, to: NodeIx) {
+        self.plan.edges.push(Edge {
+            from,
+            to,
+            kind: EdgeKind::Requires,
+            origin: Origin::SameHost,
+        });
+    }
+
     /// `to` comes after `from`.
     pub fn order(&mut self, from: NodeIx, to: NodeIx) {
         self.plan.edges.push(Edge {

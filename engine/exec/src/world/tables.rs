@@ -28,6 +28,10 @@ pub struct Tables {
     pub keys: BTreeMap<NodeIx, Keys>,
     /// Gates whose question has no value.
     pub speechless: BTreeSet<NodeIx>,
+    /// Instances whose values are known from the begin: they may be looked at early.
+    pub early: BTreeSet<NodeIx>,
+    /// Instances that their host can do alone.
+    pub chains: BTreeSet<NodeIx>,
     /// Nodes whose outputs the conditions of a node refer to: they must have ended.
     pub reads: BTreeMap<NodeIx, Vec<NodeIx>>,
 }
@@ -118,6 +122,14 @@ impl Rules for Tables {
 
     fn keys(&self, node: NodeIx, _: &RunState) -> Keys {
         self.keys.get(&node).cloned().unwrap_or_default()
+    }
+
+    fn known(&self, node: NodeIx, _: &RunState) -> bool {
+        self.early.contains(&node)
+    }
+
+    fn chains(&self, node: NodeIx, _: &RunState) -> bool {
+        self.chains.contains(&node)
     }
 
     fn question(&self, node: NodeIx, _: &RunState) -> Result<Question, Failure> {

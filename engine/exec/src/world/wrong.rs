@@ -57,7 +57,10 @@ impl Wrong {
         let effect = |action: &Action| {
             matches!(
                 action,
-                Action::Launch { .. } | Action::Undo { .. } | Action::Perform { .. }
+                Action::Launch { .. }
+                    | Action::LaunchChain { .. }
+                    | Action::Undo { .. }
+                    | Action::Perform { .. }
             )
         };
         if wrong == Some(Self::EffectFirst) {

@@ -14,6 +14,7 @@ pub(super) fn word_of(event: &Event) -> &'static str {
         Event::Looked { .. } => "looked",
         Event::Dispatched { .. } => "dispatched",
         Event::Launched { .. } => "launched",
+        Event::Began { .. } => "began",
         Event::Ended { .. } => "ended",
         Event::Doubted { .. } => "doubted",
         Event::OverTime { .. } => "over_time",

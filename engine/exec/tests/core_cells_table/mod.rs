@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use runbook_exec::world::{Fault, World};
-use runbook_model::event::Purpose;
+use runbook_model::event::{AttemptEnd, Purpose};
 use runbook_model::transition::{Stage, TABLE, Trigger};
 use runbook_model::{Event, HostName, NodeIx, RunState};
 
@@ -147,8 +147,22 @@ fn transitions(state: &RunState, event: &Event) -> Vec<(Subject, Trigger)> {
             .map(|intent| ((intent.node, false), Trigger::Dispatched))
             .collect(),
         Event::Undoing { node, .. } => undo(node, Trigger::Dispatched),
-        Event::Launched { unit } => of_attempt(unit, Trigger::Launched),
-        Event::Ended { attempt, .. } => of_attempt(attempt, Trigger::Ended),
+        Event::Launched { unit } => {
+            let members = state.by_unit.get(unit).into_iter().flatten();
+            members
+                .flat_map(|id| of_attempt(id, Trigger::Launched))
+                .collect()
+        }
+        Event::Ended { attempt, end } => {
+            let of_chain = state
+                .attempts
+                .get(attempt)
+                .is_some_and(|a| a.unit != *attempt);
+            match of_chain && *end == AttemptEnd::NeverBegan {
+                true => of_attempt(attempt, Trigger::Returned),
+                false => of_attempt(attempt, Trigger::Ended),
+            }
+        }
         Event::Doubted { attempt, .. } => of_attempt(attempt, Trigger::Doubted),
         Event::Pausing { node, .. } => step(node, Trigger::Pausing),
         Event::Asked { node, .. } => step(node, Trigger::Asked),
@@ -242,6 +256,14 @@ const EXCUSES: &[Rule] = &[
             c.undo && (stage || trigger)
         },
         Never("an undo has no conditions, no pauses and no questions"),
+    ),
+    (
+        |c| c.undo && c.trigger() == T::Returned,
+        Never("no undo goes in a row with others"),
+    ),
+    (
+        |c| c.fault == F::Forgets && c.trigger() == T::Returned,
+        Seldom("of a row that its host has forgotten, mostly all is in doubt"),
     ),
     (
         |c| c.stage() == S::InDoubt && c.trigger() == T::Looking,

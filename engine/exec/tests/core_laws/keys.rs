@@ -53,9 +53,29 @@ pub(super) fn alone(
             Purpose::After | Purpose::Doubt => (*node, false),
             Purpose::Undo | Purpose::Derive => return Ok(()),
         },
-        Event::Dispatched { instances, .. } => (instances[0].node, true),
+        Event::Dispatched { instances, .. } => {
+            let nodes: BTreeSet<NodeIx> = instances.iter().map(|intent| intent.node).collect();
+            // Members of a chain come one after the other.
+            let others: BTreeSet<NodeIx> = active.difference(&nodes).copied().collect();
+            for node in nodes {
+                let mut beside = others.clone();
+                begin(world, graph, state, &mut beside, (node, true))?;
+                active.insert(node);
+            }
+            return Ok(());
+        }
         _ => return Ok(()),
     };
+    begin(world, graph, state, active, (node, begins))
+}
+
+fn begin(
+    world: &World,
+    graph: &Frozen,
+    state: &RunState,
+    active: &mut BTreeSet<NodeIx>,
+    (node, begins): (NodeIx, bool),
+) -> Result<(), String> {
     let course = match (&state.ending, &state.rollback) {
         (Some(_), _) => Part::Finally,
         (None, Some(_)) => Part::Rollback,

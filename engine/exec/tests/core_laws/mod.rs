@@ -21,7 +21,8 @@ use runbook_model::plan::Part;
 use runbook_model::step_type::{InDoubt, TypeKind};
 use runbook_model::transition::Stage;
 use runbook_model::{
-    Command, Event, FailureKind, HostName, NodeIx, Outcome, Record, RunResult, RunState, Step,
+    Command, Event, FailureKind, HostName, NodeIx, NodeKind, Outcome, Record, RunResult, RunState,
+    Step,
 };
 
 /// What one controller did so far.
@@ -78,6 +79,7 @@ fn before(
     part: &mut Term,
     record: &Record,
 ) -> Result<(), String> {
+    let none = BTreeSet::new();
     let (node, begins) = match &record.event {
         Event::Undoing { node, .. } => return undoing(world, state, *node),
         Event::Closed { .. } => return closed(world, state),
@@ -92,11 +94,40 @@ fn before(
         Event::Looking { node, purpose } => {
             (*node, matches!(purpose, Purpose::Before | Purpose::Probe))
         }
-        Event::Dispatched { instances, .. } => (instances[0].node, true),
+        Event::Dispatched { instances, .. } => {
+            // A member of a chain begins when those before it are done.
+            let mut with = BTreeSet::new();
+            for intent in instances {
+                of_node(
+                    world,
+                    graph,
+                    state,
+                    part,
+                    record,
+                    (intent.node, true),
+                    &with,
+                )?;
+                with.insert(intent.node);
+            }
+            return Ok(());
+        }
         Event::Asked { node, .. } | Event::Decided { node } => (*node, true),
         Event::Finished { node, .. } => (*node, false),
         _ => return Ok(()),
     };
+    of_node(world, graph, state, part, record, (node, begins), &none)
+}
+
+/// What must be so before an event of a node; those in `with` count as done.
+fn of_node(
+    world: &World,
+    graph: &Frozen,
+    state: &RunState,
+    part: &Term,
+    record: &Record,
+    (node, begins): (NodeIx, bool),
+    with: &BTreeSet<NodeIx>,
+) -> Result<(), String> {
     let of = world.plan.part_of(node);
     if part.stopping && begins && of == Part::Main {
         return Err("something began after the stop".into());
@@ -127,12 +158,22 @@ fn before(
     if begins && before.stage == Stage::Waiting && step.is_some_and(kept) {
         return Err("somebody keeps it from starting".into());
     }
-    let ended = |p: &NodeIx| state.nodes[p.at()].is_done();
+    let ended = |p: &NodeIx| with.contains(p) || state.nodes[p.at()].is_done();
     if !matches!(record.event, Event::Finished { .. }) && !graph.requires(node).iter().all(ended) {
         return Err("something that it refers to had not ended".into());
     }
-    let ended_well = |nodes: &[NodeIx]| nodes.iter().all(|p| state.nodes[p.at()].is_success());
-    let passed = |p: &NodeIx| state.nodes[p.at()].lets_pass();
+    let ended_well = |nodes: &[NodeIx]| {
+        let well = |p: &NodeIx| with.contains(p) || state.nodes[p.at()].is_success();
+        nodes.iter().all(well)
+    };
+    let there = |p: &NodeIx| with.contains(p) || state.nodes[p.at()].lets_pass();
+    // A point between two steps passes with those before it.
+    fn point(world: &World, graph: &Frozen, p: NodeIx, there: &dyn Fn(&NodeIx) -> bool) -> bool {
+        let mut before = graph.predecessors(p).iter();
+        matches!(world.plan.nodes[p.at()].kind, NodeKind::Barrier { .. })
+            && before.all(|p| there(p) || point(world, graph, *p, there))
+    }
+    let passed = |p: &NodeIx| there(p) || (!with.is_empty() && point(world, graph, *p, &there));
     // A point does nothing but wait for those before it.
     let waits = before.stage == Stage::Waiting || world.plan.instance(node).is_none();
     if waits && !graph.predecessors(node).iter().all(passed) {
@@ -254,8 +295,10 @@ fn after(
             )?;
         }
         Event::Dispatched { instances, .. } => {
-            part.dispatched.insert(instances[0].node);
-            busy(world, part, instances[0].node, false)?;
+            part.dispatched.extend(instances.iter().map(|i| i.node));
+            // A chain takes one place: it is its last member's, which ends last.
+            let last = instances.last().map_or(instances[0].node, |i| i.node);
+            busy(world, part, last, false)?;
         }
         Event::Looked { node, .. }
         | Event::UndoLooked { node, .. }
@@ -387,7 +430,7 @@ impl Lasting {
             Event::Undoing { node, .. } => {
                 let since = self.taken_back.get(node).copied();
                 let mut attempts = state.attempts_of(*node).skip(since.unwrap_or(0));
-                let acted = attempts.any(|(_, a)| !a.undo && a.end != Some(AttemptEnd::NeverBegan));
+                let acted = attempts.any(|(_, a)| !a.undo && a.began());
                 if since.is_some() && !acted {
                     return Err("taken back again after that went well".into());
                 }

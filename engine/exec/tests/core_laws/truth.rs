@@ -36,11 +36,18 @@ impl Told {
             never: BTreeSet::new(),
             again: BTreeMap::new(),
         };
+        let mut nodes = BTreeMap::new();
+        // Who has it tried again has said that half an effect harms nobody.
+        let repeated = |node: &NodeIx| {
+            let step = world.plan.instance(*node).map(|(step, _)| step);
+            step.is_some_and(|step| step.retry.attempts > 1 && !step.critical)
+        };
         for record in &world.journal {
             match &record.event {
                 Event::Dispatched { instances, .. } => {
                     for intent in instances {
                         told.intents.insert(intent.attempt.clone(), record.seq);
+                        nodes.insert(&intent.attempt, intent.node);
                     }
                 }
                 Event::Undoing { attempt, .. } => {
@@ -48,8 +55,8 @@ impl Told {
                 }
                 Event::Ended {
                     attempt,
-                    end: AttemptEnd::Failed(_),
-                } => {
+                    end: AttemptEnd::Failed(failure),
+                } if !failure.is_cut_short() || nodes.get(attempt).is_some_and(repeated) => {
                     told.failed.insert(attempt.clone());
                 }
                 Event::Ended {
@@ -132,7 +139,8 @@ fn intents(world: &World, told: &Told) -> Result<(), String> {
     Ok(())
 }
 
-/// Every verdict in the journal is one that somebody looked for, after the look began there.
+/// Every verdict in the journal is one that somebody looked for, after the look began there. The first
+/// look of a step may have been early: then nothing was changed since, and nothing was under way.
 fn verdicts(world: &World) -> Result<(), String> {
     let mut looks = BTreeMap::<NodeIx, Vec<u64>>::new();
     for happening in &world.happenings {
@@ -141,10 +149,23 @@ fn verdicts(world: &World) -> Result<(), String> {
         }
     }
     let mut since = BTreeMap::<(NodeIx, bool), u64>::new();
+    let mut changed = 0;
     for record in &world.journal {
         let (node, undo) = match &record.event {
             Event::Looking { node, purpose } => {
-                since.insert((*node, *purpose == Purpose::Undo), record.seq);
+                let from = match purpose {
+                    Purpose::Before => changed,
+                    _ => record.seq,
+                };
+                since.insert((*node, *purpose == Purpose::Undo), from);
+                continue;
+            }
+            Event::Opened { .. }
+            | Event::Dispatched { .. }
+            | Event::Undoing { .. }
+            | Event::Ended { .. }
+            | Event::Doubted { .. } => {
+                changed = record.seq;
                 continue;
             }
             Event::Looked { node, .. } => (*node, false),

@@ -6,6 +6,8 @@
 )]
 #![allow(clippy::unwrap_used, reason = "a test helper")]
 
+pub mod chained;
+
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use runbook_exec::dispatcher::Options;

@@ -1,6 +1,7 @@
 //! The driver with real shells on this machine: controllers that die, journals that are too old, secrets that scripts
 //! print.
 
+mod chain;
 mod clean;
 mod keys;
 mod locks;

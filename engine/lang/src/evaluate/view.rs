@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use runbook_model::event::AttemptEnd;
 use runbook_model::state::NodeState;
 use runbook_model::{HostName, NodeIx, NodeKind, Outcome, Plan, RunState, StepIx, Value};
 use serde_json::{Map, json};
@@ -194,7 +193,7 @@ impl Evaluator {
         // begun again.
         let attempted = state
             .attempts_of(of.node)
-            .any(|(_, attempt)| !attempt.undo && attempt.end != Some(AttemptEnd::NeverBegan));
+            .any(|(_, attempt)| !attempt.undo && attempt.began());
         let started = found.is_some_and(|n| n.started_at.is_some()) && !passed_by;
         json!({
             "host": of.host.as_str(),

@@ -1,5 +1,7 @@
 //! Attempts: intents, and what became of each.
 
+use std::collections::BTreeMap;
+
 use super::{FoldError, RunState};
 use crate::event::{AttemptEnd, Intent};
 use crate::transition::Trigger;
@@ -24,10 +26,20 @@ pub struct AttemptState {
     pub launched: bool,
     /// Its limit is over, and it is left running.
     pub over_time: bool,
+    /// As a member of a chain: its host said that the effect has begun.
+    pub acts: bool,
     /// It takes back what another one did.
     pub undo: bool,
     /// How it ended, if it has.
     pub end: Option<AttemptEnd>,
+}
+
+impl AttemptState {
+    /// Whether it may have had an effect, as far as is known.
+    #[must_use]
+    pub fn began(&self) -> bool {
+        self.end.as_ref().is_none_or(AttemptEnd::began)
+    }
 }
 
 impl RunState {
@@ -46,7 +58,8 @@ impl RunState {
         boot: &str,
     ) -> Result<(), FoldError> {
         let seq = record.seq;
-        for intent in instances {
+        let chain = instances.len() > 1;
+        for (at, intent) in instances.iter().enumerate() {
             if self.attempts.contains_key(&intent.attempt) {
                 return Err(FoldError::Unknown {
                     seq,
@@ -54,9 +67,11 @@ impl RunState {
                 });
             }
             let n = self.step(seq, intent.node, Trigger::Dispatched)?;
-            n.started_at.get_or_insert(record.at);
+            if at == 0 {
+                n.started_at.get_or_insert(record.at);
+            }
             // An attempt that failed may have changed half of it: what was before all attempts stays.
-            if n.captured_by.is_none() {
+            if n.captured_by.is_none() && !chain {
                 n.before.clone_from(&intent.before);
                 n.captured_by = Some(intent.attempt.clone());
             }
@@ -72,12 +87,45 @@ impl RunState {
                 intended_at: record.at,
                 launched: false,
                 over_time: false,
+                acts: false,
                 undo: false,
                 end: None,
             };
             self.insert(intent.attempt.clone(), attempt);
         }
         Ok(())
+    }
+
+    /// The effect of a member of a chain has begun: what its host kept before.
+    pub(super) fn began(
+        &mut self,
+        seq: u64,
+        id: &AttemptId,
+        before: &BTreeMap<String, String>,
+    ) -> Result<(), FoldError> {
+        let attempt = self.attempt(seq, id)?;
+        attempt.acts = true;
+        let node = attempt.node;
+        let Some(n) = self.nodes.get_mut(node.at()) else {
+            return Ok(());
+        };
+        if n.captured_by.is_none() {
+            n.before.clone_from(before);
+            n.captured_by = Some(id.clone());
+        }
+        Ok(())
+    }
+
+    /// An attempt has ended: in a chain the next one begins.
+    pub(super) fn begin_next(&mut self, ended: &AttemptId, at: Millis) {
+        let unit = self.attempts.get(ended).map(|a| &a.unit);
+        let members = unit.and_then(|unit| self.by_unit.get(unit));
+        let mut members = members.into_iter().flatten();
+        let next = members.find(|id| *id == ended).and_then(|_| members.next());
+        let node = next.and_then(|id| self.attempts.get(id)).map(|a| a.node);
+        if let Some(n) = node.and_then(|node| self.nodes.get_mut(node.at())) {
+            n.started_at.get_or_insert(at);
+        }
     }
 
     pub(super) fn insert(&mut self, id: AttemptId, attempt: AttemptState) {

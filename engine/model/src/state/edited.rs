@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::event::{AgainNode, AttemptEnd, EditedPlan, ReleasedBy};
+use crate::event::{AgainNode, EditedPlan, ReleasedBy};
 use crate::state::{AttemptState, FoldError, NodeState, RunState};
 use crate::transition::Stage;
 use crate::{AttemptId, HostName, Millis, NodeIx, Outcome, Record};
@@ -201,6 +201,6 @@ impl Gone {
     #[must_use]
     pub fn began(&self) -> bool {
         let mut attempts = self.attempts.values();
-        attempts.any(|a| !a.undo && a.end != Some(AttemptEnd::NeverBegan))
+        attempts.any(|a| !a.undo && a.began())
     }
 }

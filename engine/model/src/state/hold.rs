@@ -141,6 +141,7 @@ impl RunState {
             intended_at: record.at,
             launched: false,
             over_time: false,
+            acts: false,
             undo: true,
             end: None,
         };

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use runbook_model::{AttemptId, RunId};
+use runbook_model::{AttemptId, Epoch, RunId};
 use tokio::time::{Instant, timeout};
 
 use super::{Host, Inner};
 use crate::excerpt::{HEAD, TAIL};
-use crate::job::{Ended, Job, JobState, Offsets, Poll};
+use crate::job::{Ended, Job, JobState, Offsets, Poll, whole_seconds};
 use crate::quote::quoted;
 use crate::report::RECORDS;
 use crate::watch::{self, Watch};
@@ -19,7 +19,21 @@ const SAFETY_NET: Duration = Duration::from_secs(5);
 /// How long something launched may take to be claimed before waiting for it makes no sense.
 const CLAIM: Duration = Duration::from_secs(10);
 /// What one poll brings at most, for each of the two outputs.
-const POLL: u64 = 4 << 20;
+pub(super) const POLL: u64 = 4 << 20;
+
+/// What is handed over for an attempt.
+pub(super) struct Launch<'a> {
+    /// `rb_job`, or `rb_chain`.
+    pub(super) verb: &'static str,
+    pub(super) run: &'a RunId,
+    pub(super) attempt: &'a AttemptId,
+    pub(super) epoch: Epoch,
+    pub(super) boot_id: &'a str,
+    /// 0: it is never ended.
+    pub(super) seconds: u64,
+    pub(super) text: String,
+    pub(super) secrets: Option<String>,
+}
 
 impl Host {
     /// Prepares and launches an attempt in one round trip. Any number of times: it runs once.
@@ -29,15 +43,32 @@ impl Host {
     /// a lost connection (it may have been launched: ask for its state).
     pub async fn start(&self, job: &Job) -> Result<JobState, RemoteError> {
         let text = job.script.for_file().map_err(|e| self.at(e.into()))?;
-        let Job {
+        let launch = Launch {
+            verb: "rb_job",
+            run: &job.run,
+            attempt: &job.attempt,
+            epoch: job.epoch,
+            boot_id: &job.boot_id,
+            seconds: job.timeout.map_or(0, whole_seconds),
+            text,
+            secrets: job.script.secret_text(),
+        };
+        self.launch(launch).await
+    }
+
+    /// Hands over what an attempt needs, its secrets first.
+    pub(super) async fn launch(&self, launch: Launch<'_>) -> Result<JobState, RemoteError> {
+        let Launch {
+            verb,
             run,
             attempt,
             epoch,
             boot_id,
-            ..
-        } = job;
+            seconds,
+            text,
+            secrets,
+        } = launch;
         let boot = quoted(boot_id);
-        let secrets = job.script.secret_text();
         let with = if secrets.is_some() { "yes" } else { "no" };
         if let Some(secrets) = secrets {
             let command = format!(
@@ -46,15 +77,9 @@ impl Host {
             );
             self.request(command, secrets.into_bytes()).await?;
         }
-        let seconds = job
-            .timeout
-            .map_or(0, |limit| {
-                limit.as_secs() + u64::from(limit.subsec_nanos() > 0)
-            })
-            .min(999_999_999);
         let limit = self.inner.options.output_limit.min(999_999_999);
         let command = format!(
-            "rb_job {run} {attempt} {epoch} {boot} {seconds} {limit} {} {with}",
+            "{verb} {run} {attempt} {epoch} {boot} {seconds} {limit} {} {with}",
             text.len()
         );
         let reply = self.request(command, text.into_bytes()).await?;

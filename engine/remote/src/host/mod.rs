@@ -1,6 +1,7 @@
 //! One host as one account: what the rest of the engine talks to.
 
 mod attempts;
+mod chains;
 mod checks;
 mod clean;
 mod files;

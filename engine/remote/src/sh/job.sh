@@ -139,14 +139,15 @@ rb_slice() { # name file skip bytes: a frame of exactly so many bytes
 
 rb_poll() { # run attempt out-offset err-offset max: state first, bytes second, so DONE means that the bytes are complete
   rb_state "$1" "$2"
-  rb_size "$rb_j/out"
-  rb_o=$((rb_n - $3))
-  rb_size "$rb_j/err"
-  rb_r=$((rb_n - $4))
-  if [ "$rb_o" -lt 0 ]; then rb_o=0; elif [ "$rb_o" -gt "$5" ]; then rb_o=$5; fi
-  if [ "$rb_r" -lt 0 ]; then rb_r=0; elif [ "$rb_r" -gt "$5" ]; then rb_r=$5; fi
-  rb_slice out "$rb_j/out" "$3" "$rb_o"
-  rb_slice err "$rb_j/err" "$4" "$rb_r"
+  rb_piece out "$3" "$5"
+  rb_piece err "$4" "$5"
+}
+
+rb_piece() { # name offset max: what follows in a file of the attempt
+  rb_size "$rb_j/$1"
+  rb_o=$((rb_n - $2))
+  if [ "$rb_o" -lt 0 ]; then rb_o=0; elif [ "$rb_o" -gt "$3" ]; then rb_o=$3; fi
+  rb_slice "$1" "$rb_j/$1" "$2" "$rb_o"
 }
 
 rb_ends() { # name file head tail: its size, and all of it or its two ends
@@ -195,7 +196,7 @@ rb_wipe() { # run attempt epoch: empties what an attempt that is over has printe
   rb_fence "$1" "$3" || return 1
   rb_look "$1" "$2"
   case $rb_st in ABSENT) return 0 ;; RUNNING* | ORPHANED*) printf 'error alive %s\n' "$rb_st"; return 1 ;; esac
-  for rb_f in out err rec; do
+  for rb_f in out err rec hand; do
     [ ! -s "$rb_j/$rb_f" ] || : >"$rb_j/$rb_f" || { rb_io "cannot write $rb_j/$rb_f"; return 1; }
   done
 }

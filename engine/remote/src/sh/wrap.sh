@@ -23,13 +23,17 @@ rb_over() { # whether the output is larger than it may be
 }
 
 rb_watchdog() { # group: ends what takes too long or prints too much; ends itself when nothing is left to watch
-  rb_i=0
+  rb_i=0 rb_section=
   while :; do
     # without a second between two looks this would burn the host
     sleep 1 || return
     # the process first: its group is there only a moment later
     kill -s 0 "$1" 2>/dev/null || kill -s 0 -- "-$1" 2>/dev/null || return
     rb_i=$((rb_i + 1))
+    # a chain has a limit for each of its sections, and counts anew for each
+    rb_f='' rb_t='' rb_end=''
+    { read -r rb_f rb_t rb_end <"$rb_j/section"; } 2>/dev/null
+    if [ "$rb_end" = end ] && [ "$rb_f" != "$rb_section" ]; then rb_section=$rb_f rb_limit=$rb_t rb_i=0; fi
     if [ "$rb_limit" -gt 0 ] && [ "$rb_i" -ge "$rb_limit" ]; then rb_cause=timeout; break; fi
     if rb_over; then rb_cause=output; break; fi
   done
@@ -71,6 +75,10 @@ rb_wrap() { # run attempt
   [ "$rb_pp" = never ] && { rb_finish "$rb_rc" nostart; exit 0; }
   rb_why='exit'
   { read -r rb_why <"$rb_j/why"; } 2>/dev/null
+  if [ "$rb_rc" -gt 128 ] && [ "${rb_why:-exit}" = exit ] && [ -e "$rb_j/section" ]; then
+    # the runner of a chain was killed: what it had begun has nobody who watches it any more
+    kill -s KILL -- "-$rb_p" 2>/dev/null
+  fi
   if [ "${rb_why:-exit}" != exit ]; then
     # ended by force: what it started goes too
     rb_i=0

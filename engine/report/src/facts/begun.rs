@@ -74,9 +74,7 @@ pub(crate) fn between(plan: &Plan, state: &RunState, now: Millis, style: &Style)
 
 /// Whether no attempt of it can have had an effect.
 fn is_untouched(state: &RunState, node: NodeIx) -> bool {
-    state
-        .attempts_of(node)
-        .all(|(_, a)| !a.undo && a.end == Some(AttemptEnd::NeverBegan))
+    state.attempts_of(node).all(|(_, a)| !a.undo && !a.began())
 }
 
 /// How long an ended instance took. Where an earlier controller had begun it already, it counts from
@@ -90,7 +88,11 @@ pub(crate) fn took(state: &RunState, n: &NodeState) -> Option<Millis> {
     }
     let ended = n.attempts.iter().rev().filter_map(|id| {
         let a = state.attempts.get(id)?;
-        matches!(a.end, Some(AttemptEnd::Completed { .. })).then_some(a.intended_at)
+        matches!(
+            a.end,
+            Some(AttemptEnd::Completed { .. } | AttemptEnd::Converged { .. })
+        )
+        .then_some(a.intended_at)
     });
     let begun = [n.looking_since, ended.into_iter().next()];
     let since = begun.into_iter().flatten().min().unwrap_or(first);

@@ -99,6 +99,8 @@ fn active(plan: &Plan, state: &RunState, now: Millis, style: &Style) -> Vec<Stri
     for (node, step, host, n) in facts::instances(plan, state) {
         let word = match n.stage {
             Stage::Waiting | Stage::Done => continue,
+            // In a chain, and its turn has not come.
+            Stage::Intended | Stage::Running if n.started_at.is_none() => continue,
             Stage::Pausing => match n.pausing_until.filter(|_| is_wait(plan, node)) {
                 Some(until) => format!("  waits until {}", moment(until, now, style)),
                 None => "  waits".to_owned(),
