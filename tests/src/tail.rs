@@ -50,7 +50,13 @@ impl Tail {
         if let Event::RunCreated { nodes, .. } = &record.event {
             self.nodes = nodes.iter().map(|node| node.id.clone()).collect();
         }
-        if let Event::Dispatched { instances, .. } = &record.event {
+        if let Event::Dispatched {
+            unit, instances, ..
+        } = &record.event
+        {
+            // What is said of a whole row is said of its first one.
+            let first = instances.first().map(|intent| intent.node);
+            self.attempts.extend(first.map(|node| (unit.clone(), node)));
             self.attempts.extend(
                 instances
                     .iter()
@@ -79,6 +85,7 @@ fn node_of(event: &Event, attempts: &BTreeMap<AttemptId, NodeIx>) -> Option<Node
         | Event::Reopened { node, .. } => Some(*node),
         Event::Dispatched { instances, .. } => instances.first().map(|intent| intent.node),
         Event::Launched { unit: attempt }
+        | Event::Began { attempt, .. }
         | Event::Ended { attempt, .. }
         | Event::Doubted { attempt, .. } => attempts.get(attempt).copied(),
         _ => None,

@@ -179,7 +179,6 @@ fn finished(judge: Judge<'_>, mut vars: BTreeSet<String>) -> Edit {
         nodes: summaries(new),
         kept: kept.map(|(old, new)| (*old, *new)).collect(),
         again: judge.again.clone(),
-        excluded: excluded.iter().copied().collect(),
         vars: vars.iter().cloned().collect(),
     };
     let mut rows = judge.rows;
@@ -209,7 +208,7 @@ fn finished(judge: Judge<'_>, mut vars: BTreeSet<String>) -> Edit {
     }
 }
 
-/// New instances on hosts that a person has taken out of the run.
+/// New instances on hosts that a person has taken out of the run: each is left out when its turn comes.
 fn excluded(change: &Change<'_>) -> BTreeSet<NodeIx> {
     let out = |host: &HostName| change.state.excluded.contains_key(host);
     let new = change.new.instances();

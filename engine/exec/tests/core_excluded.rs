@@ -74,6 +74,27 @@ fn the_way_forward_after_a_way_back_goes_on_without_it() {
 }
 
 #[test]
+fn a_procedure_of_going_back_goes_on_without_it() {
+    let mut sketch = Sketch::new();
+    sketch.phase("one", false);
+    let a = sketch.ordinary("a", "h1");
+    sketch.phase("back", false);
+    sketch.last_phase().part = Part::Rollback;
+    let back = sketch.ordinary("back", "h1");
+    let there = sketch.also_on(back, "h2");
+    let mut bench = Bench::open(sketch);
+    bench.ready("h1");
+    bench.ready("h2");
+    exclude(&mut bench, "h2");
+    fail(&mut bench, a);
+    let mut bench = bench.roll_back(None);
+    bench.ready("h1");
+    bench.looked(back, satisfied());
+    assert_eq!(bench.end(), Some(RunResult::RolledBack));
+    assert!(is_excluded(&bench, there));
+}
+
+#[test]
 fn what_was_seen_there_stays_seen() {
     let mut sketch = Sketch::new();
     let seen = sketch.probe("seen", "h2");

@@ -320,9 +320,6 @@ pub struct EditedPlan {
     /// Nodes that are opened again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub again: Vec<AgainNode>,
-    /// New nodes on hosts that are out of the run.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub excluded: Vec<NodeIx>,
     /// Variables whose value is taken again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub vars: Vec<String>,

@@ -188,6 +188,15 @@ async fn files_go_over_whole(shell: &str) {
     let bytes: Vec<u8> = (0..1_500_000u32).flat_map(u32::to_le_bytes).collect();
     std::fs::write(&source, &bytes).unwrap();
     std::fs::write(&target, "old").unwrap();
+    // What a controller that died has left of the same copy goes with the next one; what only looks like it stays.
+    let left = format!("{target}.rb{}", "0a".repeat(16));
+    let others = [
+        format!("{target}.rb1"),
+        format!("{target}.rb{}", "0z".repeat(16)),
+    ];
+    for file in others.iter().chain([&left]) {
+        std::fs::write(file, "half").unwrap();
+    }
     let copied = bench
         .host
         .copy_to(&source, &bench.host, &target, 0o640)
@@ -195,6 +204,10 @@ async fn files_go_over_whole(shell: &str) {
         .unwrap();
     assert_eq!(copied.size, bytes.len() as u64);
     assert!(std::fs::read(&target).unwrap() == bytes);
+    assert!(!std::path::Path::new(&left).exists());
+    for file in &others {
+        std::fs::remove_file(file).unwrap();
+    }
     let mode =
         std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&target).unwrap().permissions());
     assert_eq!(mode & 0o7777, 0o640);

@@ -5,7 +5,7 @@
 mod support;
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::{DirBuilderExt, symlink};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -27,6 +27,7 @@ support::in_every_shell!(
     what_was_renamed_only_is_removed_later,
     what_cannot_be_removed_holds_nobody_up,
     what_was_never_claimed_goes_and_begins_no_more,
+    secrets_that_nobody_fetched_go,
     a_visit_is_bounded,
     who_was_replaced_removes_nothing
 );
@@ -392,6 +393,33 @@ async fn what_cannot_be_removed_holds_nobody_up(shell: &str) {
     }
     cleaned(&bench).await.unwrap();
     assert_eq!(there(&bench), [""; 0]);
+}
+
+async fn secrets_that_nobody_fetched_go(shell: &str) {
+    let bench = Bench::new(shell).await;
+    left(&bench, "old", 1).await;
+    let user = std::fs::metadata(bench.dir.path()).unwrap().uid();
+    let secret = |run: &str| PathBuf::from(format!("/dev/shm/runbook-{user}-{run}-a-1"));
+    // Of a run that is here and dead, of one that nobody knows, and of one that has only just been handed over.
+    let names = ["1", "2", "3"].map(|n| secret(&format!("{}{n}", bench.run)));
+    for file in &names {
+        std::fs::write(file, "s3cr3t").unwrap();
+    }
+    std::fs::rename(dir(&bench, "old"), dir(&bench, &format!("{}1", bench.run))).unwrap();
+    names[..2].iter().for_each(|file| set_only(file, 2));
+    cleaned(&bench).await.unwrap();
+    assert_eq!(
+        names.each_ref().map(|file| file.exists()),
+        [false, false, true]
+    );
+    // What is cancelled before it began needs no secret any more.
+    let mine = secret(bench.run.as_str());
+    std::fs::write(&mine, "s3cr3t").unwrap();
+    let attempt = id("a-1");
+    let cancelled = bench.host.cancel(&bench.run, &attempt, Duration::ZERO);
+    assert_eq!(cancelled.await.unwrap(), JobState::Aborted);
+    assert!(!mine.exists());
+    std::fs::remove_file(&names[2]).unwrap();
 }
 
 async fn what_was_never_claimed_goes_and_begins_no_more(shell: &str) {

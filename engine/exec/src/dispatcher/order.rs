@@ -323,8 +323,7 @@ impl<R: Rules> Dispatcher<R> {
                 Some(_) => false,
             }
         };
-        let of_run = |node: &NodeIx| self.parts[node.at()] != Part::Rollback;
-        Ok(all.into_iter().filter(open).filter(of_run).collect())
+        Ok(all.into_iter().filter(open).collect())
     }
 
     /// The instances of a step.
@@ -400,8 +399,7 @@ impl<R: Rules> Dispatcher<R> {
 
     /// Why a node whose turn has come does not run, if its host is out of the run.
     pub(super) fn excluded(&self, node: NodeIx) -> Option<String> {
-        let of_run = self.parts[node.at()] != Part::Rollback;
-        let own = self.own_host(node).filter(|_| of_run)?;
+        let own = self.own_host(node)?;
         let hosts = [Some(&own), self.plan.runs_on(node)].into_iter().flatten();
         let mut reasons = hosts.filter_map(|host| self.state.excluded.get(host));
         reasons.next().cloned()

@@ -68,6 +68,7 @@ impl<R: Rules> Dispatcher<R> {
         });
         hosts
             .filter(|(node, _)| !scope.procedure || !self.state.nodes[node.at()].lets_pass())
+            .filter(|(node, _)| self.excluded(*node).is_none())
             .map(|(_, host)| host)
             .find(|host| self.hosts[*host].link == Link::Down)
     }

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# shellcheck disable=SC2154 # parameters come from the engine
+# shellcheck disable=SC2154,SC2034 # parameters come from the engine, and `temp` is used by what comes after
 # What looking at a file and swapping it have in common. `hidden` is true where the text is a secret: then no digest
 # of it may leave the memory of the controller, and a version of the file is told by its inode and its time of change.
 
@@ -45,6 +45,13 @@ follow() { # the file at the end of links into target, its directory into dir
   done
   dir=${target%/*}/
   [ -d "$dir" ] || fail "there is no directory $dir"
+}
+
+beside() { # a new file beside the target into temp; what a loss of power has left of an earlier one goes, it may hold secrets
+  rb_beside=$(rb_text "$target" | sha256sum)
+  rb_beside=$dir.runbook.${rb_beside%"${rb_beside#????????????????}"}
+  rm -f -- "$rb_beside".?????? 2>/dev/null || :
+  temp=$(mktemp -- "$rb_beside.XXXXXX") || fail "no file can be created in $dir"
 }
 
 context() { # FILE: it gets the SELinux context of the target

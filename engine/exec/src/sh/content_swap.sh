@@ -20,7 +20,7 @@ trap '[ -z "$temp" ] || rm -f -- "$temp"' EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
-temp=$(mktemp -- "${dir}.runbook.XXXXXX") || fail "no file can be created in $dir"
+beside
 rb_text "$text" >"$temp" || fail "the text cannot be written in $dir"
 [ "$(digest "$temp")" = "$want" ] || fail "the text did not arrive as it was sent"
 

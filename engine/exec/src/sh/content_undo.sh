@@ -48,7 +48,7 @@ else
       trap 'exit 129' HUP
       trap 'exit 130' INT
       trap 'exit 143' TERM
-      temp=$(mktemp -- "${dir}.runbook.XXXXXX") || fail "no file can be created in $dir"
+      beside
       cat <"$rb_store/file" >"$temp" || fail "the text cannot be written in $dir"
       [ "$(digest "$temp")" = "$6" ] || fail "the text did not arrive as it was kept"
       adjust "$2" "$3" "$temp" "$4"

@@ -38,6 +38,7 @@ macro_rules! in_every_shell {
 
 in_every_shell!(
     any_text_arrives_as_it_is,
+    what_a_loss_of_power_left_goes_with_the_next_swap,
     drift_is_shown_and_repaired,
     a_file_that_changed_meanwhile_is_left_as_it_is,
     a_change_during_the_validation_wins,
@@ -59,6 +60,34 @@ in_every_shell!(
     an_old_secret_is_put_back,
     what_is_too_large_to_be_kept_is_left_as_it_is
 );
+
+fn what_a_loss_of_power_left_goes_with_the_next_swap(shell: &str) {
+    let bench = Files::new(shell);
+    let list = bench.path("list");
+    // While the new text is looked at, it is there under its name of that time.
+    let validate = [
+        "sh",
+        "-c",
+        "ls -A \"${1%/*}\" >\"$2\"",
+        "sh",
+        "{}",
+        list.to_str().unwrap(),
+    ];
+    let step = |text: &str| json!({ "path": "DIR/x", "text": text, "validate": validate });
+    bench.run(&bench.plan("file", &[step("one")]));
+    let listed = bench.text("list");
+    let name = listed
+        .lines()
+        .find(|name| name.starts_with(".runbook."))
+        .unwrap();
+    let stem = &name[..name.len() - 6];
+    let (left, other) = (format!("{stem}ABCdef"), format!("{stem}more than six"));
+    bench.put(&left, "a secret", 0o600);
+    bench.put(&other, "somebody else's", 0o600);
+    let ran = bench.run(&bench.plan("file", &[step("two")]));
+    assert_eq!(ran.words(), ["changed"]);
+    assert_eq!(bench.names(), [other, "list".to_owned(), "x".to_owned()]);
+}
 
 fn any_text_arrives_as_it_is(shell: &str) {
     let bench = Files::new(shell);

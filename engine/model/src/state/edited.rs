@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::event::{AgainNode, EditedPlan, ReleasedBy};
 use crate::state::{AttemptState, FoldError, NodeState, RunState};
-use crate::transition::Stage;
 use crate::{AttemptId, HostName, Millis, NodeIx, Outcome, Record};
 
 /// Something that a run did, or tried, and that its plan does not have any more.
@@ -69,15 +68,6 @@ impl RunState {
             let n = &mut nodes[again.node.at()];
             *n = opened_again(&old[again.from.at()], again, n);
         }
-        for node in &edit.excluded {
-            let n = &mut nodes[node.at()];
-            n.stage = Stage::Done;
-            n.finished_at = Some(record.at);
-            n.finished_in = Some(record.epoch);
-            n.outcome = Some(Outcome::Excluded {
-                reason: "its host is out of the run".into(),
-            });
-        }
         self.nodes = nodes;
         for name in &edit.vars {
             self.vars.remove(name);
@@ -104,10 +94,6 @@ impl RunState {
             if new.at() >= edit.nodes.len() || !to.insert(new) {
                 return Err(unknown(format!("new node {}", new.0)));
             }
-        }
-        let mut excluded = edit.excluded.iter();
-        if let Some(node) = excluded.find(|n| n.at() >= edit.nodes.len() || !to.insert(**n)) {
-            return Err(unknown(format!("new node {}", node.0)));
         }
         // What may still do something is nobody's past.
         let kept: BTreeSet<NodeIx> = edit.kept.iter().map(|(old, _)| *old).collect();

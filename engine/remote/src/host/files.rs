@@ -57,6 +57,9 @@ impl Host {
         let written = async {
             file::valid_path(path)?;
             let temporary = format!("{path}.{}", token()?);
+            // those of a controller that died, and of one that was taken over: that one may not put its own in place now
+            let swept = self.request(format!("rb_sweep {}", quoted(path)), Vec::new());
+            swept.await.map_err(|e| e.fault)?;
             let put = file::put(
                 self.shell().await?,
                 &temporary,

@@ -111,6 +111,23 @@ rb_clean_away() { # run newest: removes it, if it still is as it was
   set -f
 }
 
+rb_clean_secrets() { # what was handed over for attempts that never began, under controllers that never came back
+  rb_tmpfs || return 0
+  set +f
+  for rb_x_file in "$rb_shm/runbook-$rb_uid-"*; do
+    set -f
+    rb_x_run=${rb_x_file#"$rb_shm/runbook-$rb_uid-"}
+    rb_x_run=${rb_x_run%%-*}
+    if [ -h "$rb_x_file" ] || [ ! -f "$rb_x_file" ]; then continue; fi
+    case "$rb_nl$rb_x_wanted$rb_nl" in *"$rb_nl$rb_x_run$rb_nl"*) continue ;; esac
+    if [ -e "$RB/runs/$rb_x_run" ] && ! rb_clean_dead "$rb_x_run"; then continue; fi
+    rb_new=$(stat -c %Y -- "$rb_x_file" 2>/dev/null)
+    case $rb_new in '' | *[!0-9]*) continue ;; esac
+    [ $((rb_x_begin - rb_new)) -lt "$rb_x_young" ] || rm -f -- "$rb_x_file"
+  done
+  set -f
+}
+
 rb_clean() { # run epoch days KiB young-seconds entries seconds; the runs that are wanted on stdin, one a line
   rb_fence "$1" "$2" || return 1
   if [ -h "$RB/runs" ] || [ ! -d "$RB/runs" ]; then return 0; fi
@@ -121,6 +138,7 @@ rb_clean() { # run epoch days KiB young-seconds entries seconds; the runs that a
   rb_x_wanted=$1$rb_nl$(cat)
   rb_x_begin=$(date +%s)
   rb_clean_trash
+  rb_clean_secrets
   # most visits find little: then only what is old is looked into
   rb_t=$(du -sk -- "$RB/runs" 2>/dev/null)
   rb_t=${rb_t%%[!0-9]*}

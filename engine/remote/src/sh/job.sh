@@ -188,6 +188,8 @@ rb_cancel() { # run attempt epoch signal
         kill -s "$4" -- "-$rb_pp" 2>/dev/null
       fi
     fi
+    # what was handed over for a payload that never will be
+    if ! rb_payload_alive && rb_tmpfs; then rm -f -- "$rb_shm/runbook-$rb_uid-$1-$2"; fi
   fi
   rb_state "$1" "$2"
 }

@@ -202,6 +202,17 @@ rb_put() { # temporary file: takes the rest of the channel's input
   exit 0
 }
 
+rb_sweep() { # file: temporary files of it that nobody put in place; they may be as large as the file
+  set +f
+  for rb_f in "$1".rb????????????????????????????????; do
+    set -f
+    case ${rb_f##*.rb} in *[!0-9a-f]*) continue ;; esac
+    if [ -f "$rb_f" ] && [ ! -h "$rb_f" ]; then rm -f -- "$rb_f"; fi
+  done
+  set -f
+  return 0
+}
+
 rb_commit() { # temporary file, file, mode
   chmod "$3" "$1" && mv -f -- "$1" "$2" && return 0
   rm -f -- "$1"
