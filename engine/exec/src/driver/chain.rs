@@ -134,6 +134,12 @@ impl Followed {
         }
     }
 
+    /// Its host, as the account that it has there.
+    async fn reach(&self, shared: &Shared) -> Result<Host, RemoteError> {
+        let account = self.account.as_ref();
+        shared.reach.host_as(&self.host, account).await
+    }
+
     fn lost(&self, error: &RemoteError) -> Input {
         Input::HostLost {
             host: self.host.clone(),
@@ -177,9 +183,7 @@ impl Followed {
 
 /// Launches a chain and follows it to its end.
 pub(super) async fn launch(shared: Shared, followed: Followed) {
-    let reached = shared
-        .reach
-        .host_as(&followed.host, followed.account.as_ref());
+    let reached = followed.reach(&shared);
     let host = match reached.await {
         Ok(host) => host,
         Err(error) => return shared.send(followed.lost(&error)),
@@ -213,9 +217,7 @@ pub(super) async fn launch(shared: Shared, followed: Followed) {
 
 /// Asks a host what became of a chain, and follows it if there is something to follow.
 pub(super) async fn attend(shared: Shared, followed: Followed) {
-    let reached = shared
-        .reach
-        .host_as(&followed.host, followed.account.as_ref());
+    let reached = followed.reach(&shared);
     let asked = async {
         let host = reached.await?;
         let found = found(&shared, &followed.unit, &host).await?;
@@ -243,9 +245,7 @@ pub(super) async fn attend(shared: Shared, followed: Followed) {
 
 /// Has a chain begin no further effect.
 pub(super) async fn halt(shared: Shared, followed: Followed) {
-    let reached = shared
-        .reach
-        .host_as(&followed.host, followed.account.as_ref());
+    let reached = followed.reach(&shared);
     let halted = match reached.await {
         Ok(host) => host.halt(&shared.run, &followed.unit).await,
         Err(error) => Err(error),
@@ -258,9 +258,7 @@ pub(super) async fn halt(shared: Shared, followed: Followed) {
 /// Ends the member of a node, if it acts. The chain begins nothing more first: who has gone on to another member by then
 /// would hit that one, and nobody asked for it.
 pub(super) async fn kill(shared: Shared, followed: Followed, node: NodeIx) {
-    let reached = shared
-        .reach
-        .host_as(&followed.host, followed.account.as_ref());
+    let reached = followed.reach(&shared);
     let killed = async {
         let host = reached.await?;
         host.halt(&shared.run, &followed.unit).await?;

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use runbook_model::event::Purpose;
-use runbook_model::{Epoch, HostName, NodeIx};
+use runbook_model::{AttemptId, Epoch, HostName, NodeIx};
 
 use super::controller::World;
 use super::nature::Coming;
@@ -92,6 +92,26 @@ impl<R: Rules + Clone> World<R> {
         inputs
     }
 
+    /// Whether a host that should refuse takes it, in a world where that is wrong. One that the follower has not reached
+    /// yet takes it in any world; nobody gets there before the follower does, because links are dead.
+    fn lets_through(&self, host: &HostName) -> bool {
+        self.wrong == Some(Wrong::NoFence) && self.hosts[host].epoch >= self.epoch
+    }
+
+    /// What a controller that is not the last one has launched arrives.
+    fn launch_of(&mut self, ghost: &Ghost<R>, host: &HostName, unit: AttemptId, node: NodeIx) {
+        let launch = Coming::Launch {
+            from: (ghost.incarnation, 0),
+            epoch: ghost.epoch,
+            boot: self.hosts[host].boot_id(),
+            answered: false,
+            host: host.clone(),
+            unit,
+            node,
+        };
+        self.later(2, launch);
+    }
+
     fn refuse(&mut self, ghost: &Ghost<R>, action: Action, inputs: &mut VecDeque<Input>) {
         let problem = "another controller has taken over this run";
         match action {
@@ -99,20 +119,8 @@ impl<R: Rules + Clone> World<R> {
                 unit, node, host, ..
             }
             | Action::Undo { unit, node, host } => {
-                // A host that its follower has not reached yet takes it; nobody gets there before
-                // the follower does, because links are dead.
-                let fenced = self.hosts[&host].epoch >= self.epoch;
-                if self.wrong == Some(Wrong::NoFence) && fenced {
-                    let launch = Coming::Launch {
-                        from: (ghost.incarnation, 0),
-                        epoch: ghost.epoch,
-                        boot: self.hosts[&host].boot_id(),
-                        answered: false,
-                        host: host.clone(),
-                        unit,
-                        node,
-                    };
-                    self.later(2, launch);
+                if self.lets_through(&host) {
+                    self.launch_of(ghost, &host, unit, node);
                 }
                 inputs.push_back(lost(&host, problem));
             }
@@ -125,22 +133,10 @@ impl<R: Rules + Clone> World<R> {
                 members,
                 host,
             } => {
-                let fenced = self.hosts[&host].epoch >= self.epoch;
-                if let (Some(Wrong::NoFence), true, Some(first)) =
-                    (self.wrong, fenced, members.first())
-                {
-                    let node = first.node;
+                let first = members.first().map(|link| link.node);
+                if let Some(node) = first.filter(|_| self.lets_through(&host)) {
                     self.chains.insert(unit.clone(), members);
-                    let launch = Coming::Launch {
-                        from: (ghost.incarnation, 0),
-                        epoch: ghost.epoch,
-                        boot: self.hosts[&host].boot_id(),
-                        answered: false,
-                        host: host.clone(),
-                        unit,
-                        node,
-                    };
-                    self.later(2, launch);
+                    self.launch_of(ghost, &host, unit, node);
                 }
                 inputs.push_back(lost(&host, problem));
             }
