@@ -1,25 +1,41 @@
-//! The lab, as a test uses it: one at a time, and always from the same start.
+//! A lab, as a test uses it: alone, and always from the same start. `LABS` says how many there are.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, LazyLock, Mutex, PoisonError};
 
+use crate::chance::number;
 use crate::root;
 
 /// The nodes of the registry, the first one migrates.
 pub const NODES: [&str; 3] = ["quay01", "quay02", "quay03"];
 
-/// There is one lab.
-static ALONE: Mutex<()> = Mutex::new(());
+/// The labs that no test has.
+static FREE: LazyLock<Mutex<Vec<Number>>> = LazyLock::new(|| {
+    Mutex::new(
+        (0..number("LABS").unwrap_or(1).max(1))
+            .rev()
+            .map(Number)
+            .collect(),
+    )
+});
+/// Comes when there is one more.
+static FREED: Condvar = Condvar::new();
 
-/// The lab, held by one test.
+/// A lab, held by one test.
+#[derive(Debug)]
 pub struct Lab {
     /// The inventory.
     pub inventory: PathBuf,
     /// The inputs of the upgrade.
     pub inputs: PathBuf,
-    _alone: MutexGuard<'static, ()>,
+    number: Number,
 }
+
+/// Which one of the labs of this machine.
+#[derive(Debug, Clone, Copy)]
+struct Number(u64);
 
 /// What a stand-in wrote into its table of events.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,40 +75,56 @@ pub struct Fault<'a> {
     host: &'a str,
 }
 
-impl std::fmt::Debug for Lab {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Lab")
-    }
-}
-
 impl Lab {
-    /// Waits for the lab and puts it back to its start.
+    /// Waits for a lab and puts it back to its start.
     #[must_use]
     pub fn fresh() -> Self {
-        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-        said(&["reset"]);
-        let env = said(&["env"]);
+        let free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut free = FREED
+            .wait_while(free, |free| free.is_empty())
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut lab = Self {
+            inventory: PathBuf::new(),
+            inputs: PathBuf::new(),
+            number: free.pop().expect("waited for one"),
+        };
+        drop(free);
+        lab.run(&["reset"]);
+        let env = lab.run(&["env"]);
         let value = |name: &str| {
             let line = env
                 .lines()
                 .find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
             PathBuf::from(line.unwrap_or_else(|| panic!("`lab env` says no {name}")))
         };
-        Self {
-            inventory: value("INVENTORY"),
-            inputs: value("INPUTS"),
-            _alone: alone,
-        }
+        lab.inventory = value("INVENTORY");
+        lab.inputs = value("INPUTS");
+        lab
     }
 
     /// `lab ARGS…`, which must succeed; what it wrote.
     pub fn run(&self, args: &[&str]) -> String {
-        said(args)
+        self.number.said(args)
     }
 
     /// A command on a host, as root; what it wrote.
     pub fn on(&self, host: &str, command: &str) -> String {
-        said(&["exec", host, command])
+        self.run(&["exec", host, command])
+    }
+
+    /// Puts a file of this machine on a host, executable.
+    pub fn put(&self, host: &str, file: &Path, to: &str) {
+        let sent = self
+            .number
+            .command()
+            .args(["exec", host, &format!("cat >{to} && chmod 755 {to}")])
+            .stdin(File::open(file).unwrap_or_else(|e| panic!("{}: {e}", file.display())))
+            .status();
+        assert!(
+            sent.is_ok_and(|status| status.success()),
+            "{} did not reach {host}",
+            file.display()
+        );
     }
 
     /// Makes a fault; `host` is empty for one that needs none.
@@ -109,7 +141,7 @@ impl Lab {
     /// What the stand-ins did, in order.
     #[must_use]
     pub fn events(&self) -> Vec<LabEvent> {
-        said(&["events"]).lines().skip(1).map(event).collect()
+        self.run(&["events"]).lines().skip(1).map(event).collect()
     }
 
     /// The containers of a node, by name.
@@ -179,20 +211,40 @@ fn container(line: &str) -> Container {
     }
 }
 
-fn said(args: &[&str]) -> String {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = Command::new(root().join("tests/lab/lab"))
-        .args(args)
-        .output()
-        .unwrap_or_else(|e| panic!("cannot start tests/lab/lab: {e}"));
-    let errors = String::from_utf8_lossy(&stderr);
-    assert!(
-        status.success(),
-        "tests/lab/lab {} failed, is the lab up? (tests/lab/lab up)\n{errors}",
-        args.join(" ")
-    );
-    String::from_utf8_lossy(&stdout).into_owned()
+impl Drop for Lab {
+    fn drop(&mut self) {
+        let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+        free.push(self.number);
+        FREED.notify_one();
+    }
+}
+
+impl Number {
+    /// The first one is the one that the environment names.
+    fn command(self) -> Command {
+        let mut lab = Command::new(root().join("tests/lab/lab"));
+        if self.0 > 0 {
+            lab.env("LAB_NUMBER", self.0.to_string());
+        }
+        lab
+    }
+
+    fn said(self, args: &[&str]) -> String {
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = self
+            .command()
+            .args(args)
+            .output()
+            .unwrap_or_else(|e| panic!("cannot start tests/lab/lab: {e}"));
+        let errors = String::from_utf8_lossy(&stderr);
+        assert!(
+            status.success(),
+            "tests/lab/lab {} failed, is the lab up? (tests/lab/lab up)\n{errors}",
+            args.join(" ")
+        );
+        String::from_utf8_lossy(&stdout).into_owned()
+    }
 }

@@ -19,6 +19,7 @@ mod keys;
 mod leave;
 mod message;
 mod node;
+mod note;
 mod order;
 mod queue;
 mod resume;
@@ -31,7 +32,7 @@ mod window;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use runbook_model::event::{Controller, NodeSummary, Purpose};
+use runbook_model::event::{Controller, NodeSummary};
 use runbook_model::node::{NodeKind, Origin};
 use runbook_model::plan::Part;
 use runbook_model::secret::SecretOrigin;
@@ -49,6 +50,7 @@ use crate::graph::{Frozen, GraphError};
 use crate::rules::Rules;
 use hosts::HostRow;
 use keys::Ring;
+use note::Note;
 use queue::{Flight, Place};
 use role::Role;
 use window::Window;
@@ -136,28 +138,6 @@ enum Mode {
     Accounting,
     Going,
     Ended,
-}
-
-/// What this controller keeps of a node beside the state.
-#[derive(Debug, Clone, Default)]
-struct Note {
-    /// Predecessors that have not ended well.
-    missing: usize,
-    /// The last event when it was able to start. A look that began later is fresh for it, whatever
-    /// the clock says: clocks are set back.
-    since: Option<u64>,
-    /// The event that its last look of this generation began with; of an assert, its end.
-    seen: u64,
-    /// What the last look was for.
-    purpose: Option<Purpose>,
-    /// State captured by the last look.
-    before: BTreeMap<String, String>,
-    /// State captured by the last look after an undo.
-    undo_before: BTreeMap<String, String>,
-    /// Looks in a row that were satisfied and as expected.
-    passes: u32,
-    /// Attempts that were lost or never began under this controller, in a row.
-    vain: u32,
 }
 
 impl<R: Rules> Dispatcher<R> {

@@ -4,21 +4,21 @@ mod attempt;
 mod edited;
 mod fault;
 mod hold;
+mod node;
 mod order;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::event::{AttemptEnd, Controller, NodeSummary, Purpose, StopReason, Verdict};
+use crate::event::{AttemptEnd, Controller, Purpose, StopReason, Verdict};
 use crate::secret::SecretOrigin;
 use crate::transition::{self, Stage, Trigger};
-use crate::{
-    AttemptId, Epoch, Event, HostName, Millis, NodeIx, Outcome, Record, RunId, RunResult, Value,
-};
+use crate::{AttemptId, Epoch, Event, HostName, Millis, NodeIx, Record, RunId, RunResult, Value};
 
 pub use attempt::AttemptState;
 pub use edited::Gone;
 pub use fault::FoldError;
 pub use hold::{HoldState, Release, UndoState};
+pub use node::{GateAnswer, NodeState};
 pub use order::{Noted, Rollback};
 
 /// The state of a run.
@@ -89,60 +89,6 @@ pub struct RunState {
     pub detached: bool,
 }
 
-/// The state of a node.
-#[derive(Debug, Clone, PartialEq)]
-pub struct NodeState {
-    /// What the first event says of it.
-    pub summary: NodeSummary,
-    /// Where it stands.
-    pub stage: Stage,
-    /// From 1; each reopening begins another.
-    pub generation: u32,
-    /// Its `when` was true.
-    pub decided: bool,
-    /// Attempts of this generation, by number.
-    pub attempts: Vec<AttemptId>,
-    /// Satisfied looks in a row.
-    pub passes: u32,
-    /// First look of this generation and epoch.
-    pub looking_since: Option<Millis>,
-    /// Begin of the last look.
-    pub looked_at: Option<Millis>,
-    /// What the last look said.
-    pub verdict: Option<Verdict>,
-    /// Outputs of the last look or attempt.
-    pub outputs: BTreeMap<String, Value>,
-    /// State captured before the first attempt of all generations.
-    pub before: BTreeMap<String, String>,
-    /// The attempt whose intent holds that state. None again when it never began, and when all was taken back.
-    pub captured_by: Option<AttemptId>,
-    /// When it first left `Waiting` in this generation.
-    pub started_at: Option<Millis>,
-    /// When it ended.
-    pub finished_at: Option<Millis>,
-    /// In which epoch it ended.
-    pub finished_in: Option<Epoch>,
-    /// How it ended in this generation.
-    pub outcome: Option<Outcome>,
-    /// What it did was taken back, and in this generation nothing was done since.
-    pub taken_back: bool,
-    /// Until when it pauses.
-    pub pausing_until: Option<Millis>,
-    /// What a person is asked: the message, and what is shown.
-    pub question: Option<(String, Vec<(String, Value)>)>,
-    /// A person's answer.
-    pub answer: Option<GateAnswer>,
-}
-
-/// What a person said at a gate.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GateAnswer {
-    /// Whether to go on.
-    pub approved: bool,
-    /// Who; not verified.
-    pub by: String,
-}
-
 /// The state of a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HostState {
@@ -157,63 +103,6 @@ pub enum HostState {
     },
     /// It may not, and why.
     Unusable(String),
-}
-
-impl NodeState {
-    fn new(summary: NodeSummary) -> Self {
-        Self {
-            summary,
-            stage: Stage::Waiting,
-            generation: 1,
-            decided: false,
-            attempts: Vec::new(),
-            passes: 0,
-            looking_since: None,
-            looked_at: None,
-            verdict: None,
-            outputs: BTreeMap::new(),
-            before: BTreeMap::new(),
-            captured_by: None,
-            started_at: None,
-            finished_at: None,
-            finished_in: None,
-            outcome: None,
-            taken_back: false,
-            pausing_until: None,
-            question: None,
-            answer: None,
-        }
-    }
-
-    /// Nothing is changed any more: the next attempt captures what is there then.
-    fn forget_captured(&mut self) {
-        self.before.clear();
-        self.captured_by = None;
-    }
-
-    /// Whether an attempt of any generation had an effect, or may have had, that was not taken back.
-    #[must_use]
-    pub fn has_acted(&self) -> bool {
-        self.captured_by.is_some()
-    }
-
-    /// Whether it has ended, well or not.
-    #[must_use]
-    pub fn is_done(&self) -> bool {
-        self.stage == Stage::Done
-    }
-
-    /// Whether it has ended, and those that need it may start.
-    #[must_use]
-    pub fn is_success(&self) -> bool {
-        self.outcome.as_ref().is_some_and(Outcome::is_success)
-    }
-
-    /// Whether it has ended, and those that only come after it may start.
-    #[must_use]
-    pub fn lets_pass(&self) -> bool {
-        self.outcome.as_ref().is_some_and(Outcome::lets_pass)
-    }
 }
 
 impl RunState {

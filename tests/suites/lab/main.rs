@@ -1,7 +1,8 @@
 //! The shipped upgrade on real hosts: done at once, killed, refused, broken, stopped, cut off.
 //!
-//! It needs the lab (`tests/lab/lab up`); `LAB`, `LAB_NET` and `LAB_BRIDGE` name another one. There
-//! is one lab, so the tests wait for each other, and each begins with a reset.
+//! It needs the lab (`tests/lab/lab up`); `LAB`, `LAB_NET` and `LAB_BRIDGE` name another one. A test
+//! has a lab for itself and begins with its reset; with `LABS=2` two of them run side by side, the
+//! second one in the lab that `LAB_NUMBER=1` names.
 
 mod burnt;
 mod canary;

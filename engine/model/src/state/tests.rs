@@ -1,7 +1,8 @@
 //! The fold: what follows, and what is refused.
 
 use super::*;
-use crate::event::{Intent, Purpose};
+use crate::Outcome;
+use crate::event::{Intent, NodeSummary, Purpose};
 
 fn created() -> Event {
     let node = |id: &str| NodeSummary {

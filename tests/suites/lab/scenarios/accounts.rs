@@ -1,11 +1,9 @@
 //! Accounts as they are: shells that are no `sh`, banners, and what `sudo` wants.
 
-use std::fs::File;
 use std::path::Path;
 use std::process::Command;
 
 use runbook_tests::lab::{Lab, NODES};
-use runbook_tests::root;
 
 use super::{counted, operator};
 
@@ -26,23 +24,10 @@ impl Drop for Changed<'_> {
     }
 }
 
-/// Puts a file of this machine on a host.
-fn put(host: &str, file: &Path, to: &str) {
-    let sent = Command::new(root().join("tests/lab/lab"))
-        .args(["exec", host, &format!("cat >{to} && chmod 755 {to}")])
-        .stdin(File::open(file).expect("it can be read"))
-        .status();
-    assert!(
-        sent.is_ok_and(|status| status.success()),
-        "{}",
-        file.display()
-    );
-}
-
 /// Puts fish on a host, with the libraries that a small Debian does not have.
-fn put_fish(host: &str) {
+fn put_fish(lab: &Lab, host: &str) {
     let fish = Path::new("/usr/bin/fish");
-    put(host, fish, "/usr/local/bin/fish");
+    lab.put(host, fish, "/usr/local/bin/fish");
     let needs = Command::new("ldd")
         .arg(fish)
         .output()
@@ -54,7 +39,7 @@ fn put_fish(host: &str) {
             .nth(2)
             .expect("a library has a file");
         let name = Path::new(file).file_name().expect("a file has a name");
-        put(
+        lab.put(
             host,
             Path::new(file),
             &format!("/usr/local/lib/{}", name.to_string_lossy()),
@@ -66,7 +51,7 @@ fn put_fish(host: &str) {
 fn fish_a_banner_and_a_sudo_with_a_terminal_of_its_own_cost_nothing() {
     let lab = Lab::fresh();
     let operator = operator(&lab, "survive.yaml", "long: 1\nblind: 0\n");
-    put_fish(NODES[0]);
+    put_fish(&lab, NODES[0]);
     let _fish = Changed::new(
         &lab,
         NODES[0],
