@@ -214,6 +214,25 @@ fn a_hold_until_the_end_ends_with_a_success() {
 }
 
 #[test]
+fn what_a_host_holds_that_is_away_after_a_success_is_listed() {
+    let (mut bench, [freeze, work, open]) = opened(HoldOnFailure::Keep, false);
+    do_it(&mut bench, freeze);
+    bench.looked(work, satisfied());
+    bench.looked(open, satisfied());
+    bench.undoing(freeze);
+    let mut bench = bench.crash();
+    bench.unusable("h1");
+    assert_eq!(bench.end(), Some(RunResult::Succeeded));
+    assert_eq!(released(&bench, freeze), None);
+    let state = bench.state();
+    assert_eq!(
+        (state.held().count(), state.open_attempts().count()),
+        (1, 1),
+        "what is held, and how far its undo came, is on record for a release by hand"
+    );
+}
+
+#[test]
 fn a_step_that_failed_after_it_began_may_hold() {
     let (mut bench, [freeze, ..]) = opened(HoldOnFailure::Keep, true);
     fail(&mut bench, freeze);

@@ -15,6 +15,7 @@ support::in_every_shell!(
     a_check_says_what_is_there,
     what_cannot_be_kept_is_refused,
     a_file_is_kept_once_and_given_back,
+    a_record_that_a_loss_of_power_cut_is_none,
     a_file_that_is_another_one_stops_the_attempt,
     what_one_run_keeps_is_bounded,
     what_is_kept_outlives_its_attempt_until_it_is_discarded
@@ -168,6 +169,27 @@ async fn a_file_is_kept_once_and_given_back(shell: &str) {
         Verdict::Failed("what is kept of `conf` is not what it was".into())
     );
     assert!(std::fs::read(&path).unwrap() == old);
+}
+
+async fn a_record_that_a_loss_of_power_cut_is_none(shell: &str) {
+    let bench = Bench::new(shell).await;
+    let path = put(&bench, b"old\n", 0o640);
+    let file = registered(&bench, &path).await;
+    let dir = PathBuf::from(store(&bench));
+    std::fs::create_dir_all(&dir).unwrap();
+    for (attempt, cut) in [
+        ("a-1", &b""[..]),
+        ("a-2", b"absent"),
+        ("a-3", b"\0\0\0\0\0\0\0\n"),
+    ] {
+        put(&bench, b"old\n", 0o640);
+        std::fs::write(dir.join("conf.was"), cut).unwrap();
+        let report = change(&bench, attempt, &file, &path).await;
+        assert_eq!(report.verdict, Verdict::Satisfied, "{report:?}");
+        assert_eq!(std::fs::read(dir.join("conf")).unwrap(), b"old\n");
+        let was = std::fs::read_to_string(dir.join("conf.was")).unwrap();
+        assert!(was.starts_with("file ") && was.ends_with('\n'), "{was}");
+    }
 }
 
 async fn a_file_that_is_another_one_stops_the_attempt(shell: &str) {

@@ -27,8 +27,8 @@ const UNDO: &str = include_str!("../sh/content_undo.sh");
 const SWAP: &str = include_str!("../sh/content_swap.sh");
 /// What a host decides by itself, after the look.
 const DECIDE: &str = include_str!("../sh/content_decide.sh");
-/// Before the look: the version that a swap in the same chain expects.
-const HAND_OVER: &str = r#"rb_text "$(seen "$path")" >"$rb_hand""#;
+/// After the look: the version that a swap in the same chain expects.
+const HAND_OVER: &str = r#"rb_text "$rb_seen" >"$rb_hand""#;
 /// Before the swap: it is a text without a newline, so `read` says that the file has ended.
 const TAKE_OVER: &str = r#"IFS= read -r expect <"$rb_hand" || :"#;
 /// Bytes of the largest text that is fetched, for a diff or for a change.
@@ -210,7 +210,7 @@ pub(super) fn in_chain(
         let message = format!("what {} should be depends on what it is", wanted.path);
         return Err(Failure::new(FailureKind::Value, message));
     };
-    let look = format!("{HAND_OVER}\n{LOOK}\n{DECIDE}");
+    let look = format!("{LOOK}\n{HAND_OVER}\n{DECIDE}");
     let look = meta(want(script(&wanted, &look), &wanted, text), &wanted)
         .param("most", Param::Text(MOST.to_string()))
         .param("create_only", Param::Text(wanted.create_only.to_string()));
@@ -261,6 +261,7 @@ fn script(wanted: &Wanted, body: &str) -> Script {
     let change = matches!(wanted.goal, Goal::Change(_));
     Script::new()
         .param("path", Param::Text(wanted.path.clone()))
+        .param("id", Param::Text(digest(&wanted.path)[..16].to_owned()))
         .param("hidden", Param::Text(wanted.secret.to_string()))
         .param("change", Param::Text(change.to_string()))
         .functions(FUNCTIONS)

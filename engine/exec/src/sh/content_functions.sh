@@ -2,27 +2,30 @@
 # shellcheck disable=SC2154,SC2034 # parameters come from the engine, and `temp` is used by what comes after
 # What looking at a file and swapping it have in common. `hidden` is true where the text is a secret: then no digest
 # of it may leave the memory of the controller, and a version of the file is told by its inode and its time of change.
+# `id` is of the path.
 
-digest() { # FILE
-  rb_sum=$(sha256sum <"$1") || return
-  rb_text "${rb_sum%% *}"
+digest() { # FILE: its digest into rb_digest; variables, because a subshell costs a fork
+  rb_digest=$(sha256sum <"$1") || return
+  rb_digest=${rb_digest%% *}
 }
 
-seen() { # FILE: which version of it is there
+seen() { # FILE: which version of it is there, into rb_seen
   if [ ! -e "$1" ]; then
-    rb_text absent
+    rb_seen=absent
   elif [ "$hidden" = true ]; then
-    TZ=UTC0 stat -L -c 'inode %i, %s bytes, %z' -- "$1"
+    rb_seen=$(TZ=UTC0 stat -L -c 'inode %i, %s bytes, %z' -- "$1")
   else
     digest "$1"
+    rb_seen=$rb_digest
   fi
 }
 
-written() { # FILE: what a file that was written is known by later, under any name in its file system
+written() { # FILE: what a file that was written is known by later, under any name in its file system, into rb_written
   if [ "$hidden" = true ]; then
-    TZ=UTC0 stat -c 'inode %i, %s bytes, %y' -- "$1"
+    rb_written=$(TZ=UTC0 stat -c 'inode %i, %s bytes, %y' -- "$1")
   else
     digest "$1"
+    rb_written=$rb_digest
   fi
 }
 
@@ -48,10 +51,10 @@ follow() { # the file at the end of links into target, its directory into dir
 }
 
 beside() { # a new file beside the target into temp; what a loss of power has left of an earlier one goes, it may hold secrets
-  rb_beside=$(rb_text "$target" | sha256sum)
-  rb_beside=$dir.runbook.${rb_beside%"${rb_beside#????????????????}"}
-  rm -f -- "$rb_beside".?????? 2>/dev/null || :
-  temp=$(mktemp -- "$rb_beside.XXXXXX") || fail "no file can be created in $dir"
+  for rb_left in "$dir.runbook.$id".??????; do
+    if [ -e "$rb_left" ]; then rm -f -- "$rb_left"; fi
+  done
+  temp=$(mktemp -- "$dir.runbook.$id.XXXXXX") || fail "no file can be created in $dir"
 }
 
 context() { # FILE: it gets the SELinux context of the target

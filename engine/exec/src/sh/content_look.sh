@@ -5,12 +5,16 @@
 
 need sha256sum stat
 if [ -d "$path" ]; then fail "$path is a directory"; fi
-output seen "$(seen "$path")"
 if [ ! -e "$path" ]; then
+  seen "$path"
+  output seen "$rb_seen"
   output state absent
 else
   [ -f "$path" ] || fail "$path is not a file"
   [ -r "$path" ] || fail "$path cannot be read by this account"
+  # which version it is comes first: what is read after a change is not taken for what was there before
+  seen "$path"
+  output seen "$rb_seen"
   output state file
   # shellcheck disable=SC2046 # six words, without blanks in them
   set -- $(stat -L -c '%a %U %u %G %g %s' -- "$path")
@@ -20,7 +24,8 @@ else
   output group "$4"
   output gid "$5"
   output size "$6"
-  sum=$(digest "$path")
+  if [ "$hidden" = true ]; then digest "$path"; fi
+  sum=$rb_digest
   output sha256 "$sum"
   send=no
   if [ "$change" = true ]; then

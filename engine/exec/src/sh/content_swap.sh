@@ -8,8 +8,9 @@ need sha256sum stat mktemp
 
 unchanged() {
   # `resume` is what looks again
-  [ "$(seen "$target")" = "$expect" ] ||
+  if ! seen "$target" || [ "$rb_seen" != "$expect" ]; then
     fail "$path was changed by somebody else after it was looked at, so it was left as it is; \`resume\` looks again"
+  fi
 }
 
 follow
@@ -22,7 +23,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 beside
 rb_text "$text" >"$temp" || fail "the text cannot be written in $dir"
-[ "$(digest "$temp")" = "$want" ] || fail "the text did not arrive as it was sent"
+if ! digest "$temp" || [ "$rb_digest" != "$want" ]; then fail "the text did not arrive as it was sent"; fi
 
 if [ -e "$target" ]; then
   # shellcheck disable=SC2046 # three words, without blanks in them
@@ -31,10 +32,9 @@ if [ -e "$target" ]; then
 fi
 if [ -n "$owner" ]; then chown -- "$owner" "$temp" || fail "it cannot be given to the owner $owner"; fi
 if [ -n "$group" ]; then chgrp -- "$group" "$temp" || fail "it cannot be given to the group $group"; fi
-if [ -n "$mode" ]; then chmod -- "$mode" "$temp" || fail "it cannot be given the mode $mode"; fi
+# a new one is 0600
+if [ -n "$mode" ] && [ "$((0$mode))" -ne 384 ]; then chmod -- "$mode" "$temp" || fail "it cannot be given the mode $mode"; fi
 context "$temp"
-# as far as this system can: an old `sync` knows no files
-sync -- "$temp" 2>/dev/null || :
 
 eval "set -- $validate"
 if [ $# -gt 0 ]; then
@@ -55,17 +55,21 @@ if [ $# -gt 0 ]; then
     command "$@" 3>&- || status=$?
   fi
   [ "$status" -eq 0 ] || fail "\`$1\` refused the new text with status $status, so $path was left as it is"
-  [ "$(digest "$temp")" = "$want" ] || fail "\`$1\` changed the new text, so $path was left as it is"
+  if ! digest "$temp" || [ "$rb_digest" != "$want" ]; then fail "\`$1\` changed the new text, so $path was left as it is"; fi
 fi
 
-# until something was written, what is there is what was there before
-if [ ! -e "$rb_store/file.wrote" ]; then rm -f -- "$rb_store/file.was"; fi
-rb_keep file "$target" ''
+# Until something was written, what is there is what was there before. Where no whole record of that is, nothing was: it
+# is durable before the swap.
+if [ ! -e "$rb_store/file.wrote" ] || ! rb_is_kept file; then
+  if [ -e "$rb_store/file.wrote" ] || [ -e "$rb_store/file.was" ]; then rm -f -- "$rb_store/file.wrote" "$rb_store/file.was"; fi
+fi
+rb_put_aside file "$target" ''
 unchanged
 # it is known as ours before it can be there
-{ written "$temp" >>"$rb_store/file.wrote" && echo >>"$rb_store/file.wrote"; } 2>/dev/null ||
-  fail "$path cannot be kept for undo: is the disk full?"
-rb_durable "$rb_store/file.wrote" "$rb_store"
+written "$temp"
+{ rb_text "$rb_written
+" >>"$rb_store/file.wrote"; } 2>/dev/null || fail "$path cannot be kept for undo: is the disk full?"
+rb_durable "$temp" "$rb_store/file.wrote" "$rb_store/file.was" "$rb_store" "${rb_store%/*}" "${rb_store%/*/*}"
 if [ "$expect" = absent ] && ln -- "$temp" "$target" 2>/dev/null; then
   # a file that came in between would have made `ln` fail
   rm -f -- "$temp"

@@ -8,9 +8,9 @@ follow
 
 ours() { # whether the file is one that this run wrote
   [ -f "$target" ] || return 1
-  now=$(written "$target")
+  written "$target"
   while IFS= read -r line; do
-    if [ "$line" = "$now" ]; then return 0; fi
+    if [ "$line" = "$rb_written" ]; then return 0; fi
   done 2>/dev/null <"$rb_store/file.wrote"
   return 1
 }
@@ -24,11 +24,11 @@ adjust() { # FILE: owner, group and mode as they were
   chmod -- "$4" "$3" || fail "it cannot be given the mode $4"
 }
 
-if [ ! -e "$rb_store/file.was" ] && [ ! -e "$rb_store/file.wrote" ]; then
+if ! rb_is_kept file; then
   # the swap never came so far: then it is as it was
-  now=absent
-  if [ -e "$target" ]; then now=$(digest "$target"); fi
-  [ "$now" = "$was" ] || fail "nothing is kept of $path here, and it is not as it was, so it was left as it is"
+  rb_digest=absent
+  if [ -e "$target" ]; then digest "$target"; fi
+  [ "$rb_digest" = "$was" ] || fail "nothing is kept of $path here, and it is not as it was, so it was left as it is"
 else
   rb_whole file
   if [ "$rb_was" = absent ]; then
@@ -39,7 +39,7 @@ else
   else
     # shellcheck disable=SC2086 # the words are `file`, owner, group, mode, size, digest
     set -- $rb_was
-    if [ -f "$target" ] && [ "$(digest "$target")" = "$6" ]; then
+    if [ -f "$target" ] && digest "$target" && [ "$rb_digest" = "$6" ]; then
       adjust "$2" "$3" "$target" "$4"
     else
       still_ours
@@ -50,7 +50,7 @@ else
       trap 'exit 143' TERM
       beside
       cat <"$rb_store/file" >"$temp" || fail "the text cannot be written in $dir"
-      [ "$(digest "$temp")" = "$6" ] || fail "the text did not arrive as it was kept"
+      if ! digest "$temp" || [ "$rb_digest" != "$6" ]; then fail "the text did not arrive as it was kept"; fi
       adjust "$2" "$3" "$temp" "$4"
       context "$temp"
       rb_durable "$temp"

@@ -17,8 +17,8 @@ use runbook_model::Event;
 use serde_json::json;
 use undo::{
     an_old_secret_is_put_back, changes_of_one_file_are_taken_back_in_reverse,
-    what_is_too_large_to_be_kept_is_left_as_it_is, what_was_swapped_is_put_back,
-    what_was_written_by_somebody_else_stays,
+    what_a_loss_of_power_cut_is_kept_anew, what_is_too_large_to_be_kept_is_left_as_it_is,
+    what_was_swapped_is_put_back, what_was_written_by_somebody_else_stays,
 };
 
 macro_rules! in_every_shell {
@@ -55,6 +55,7 @@ in_every_shell!(
     a_change_is_made_of_what_was_looked_at,
     secrets_in_a_change_leave_no_trace,
     what_was_swapped_is_put_back,
+    what_a_loss_of_power_cut_is_kept_anew,
     changes_of_one_file_are_taken_back_in_reverse,
     what_was_written_by_somebody_else_stays,
     an_old_secret_is_put_back,

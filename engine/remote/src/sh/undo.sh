@@ -1,11 +1,17 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2154 # the engine sets rb_store; the prelude sets what is found of a file
 # Files as they were before the first change of an instance, kept for its undo. `rb_store` is the directory of the
-# instance. A file is kept once NAME.was is there: one line, `absent` or `file UID GID MODE SIZE SHA256`. The copy is
-# NAME.
+# instance. A file is kept once NAME.was is whole: one line, `absent` or `file UID GID MODE SIZE SHA256`. The copy is
+# NAME, which is durable by then.
 
 rb_durable() { # FILE...: as far as this system can, because an old `sync` knows no files
-  for rb_word in "$@"; do sync -- "$rb_word" 2>/dev/null || :; done
+  sync -- "$@" 2>/dev/null || :
+}
+
+rb_is_kept() { # NAME: with what is on record of it in rb_was
+  rb_was=
+  { IFS= read -r rb_was <"$rb_store/$1.was"; } 2>/dev/null || return 1
+  case $rb_was in absent | 'file '*) ;; *) return 1 ;; esac
 }
 
 rb_stale() { # FILE: it is another one than the check saw, so nothing is done
@@ -18,11 +24,16 @@ rb_store_bytes() { # what the run keeps here
 }
 
 rb_keep() { # NAME FILE STATE: keeps a file, unless that was done already; without a state, whatever is there
-  if [ -e "$rb_store/$1.was" ]; then return 0; fi
+  rb_put_aside "$@"
+  rb_durable "$rb_store/$1.was" "$rb_store" "${rb_store%/*}" "${rb_store%/*/*}"
+}
+
+rb_put_aside() { # NAME FILE STATE: as rb_keep, and the caller makes it durable before anything is done
+  if rb_is_kept "$1"; then return 0; fi
   need awk sha256sum stat
   rb_file_now "$2"
   if [ -n "$3" ] && [ "$rb_now" != "$3" ]; then rb_stale "$2"; fi
-  mkdir -p -- "$rb_store" 2>/dev/null || fail "$2 cannot be kept for undo: no directory can be made for it"
+  [ -d "$rb_store" ] || mkdir -p -- "$rb_store" 2>/dev/null || fail "$2 cannot be kept for undo: no directory can be made for it"
   if [ "$rb_now" != absent ]; then
     rb_all=$(rb_store_bytes)
     [ $((rb_all + rb_bytes)) -le 268435456 ] ||
@@ -36,14 +47,11 @@ rb_keep() { # NAME FILE STATE: keeps a file, unless that was done already; witho
   # last, and whole: before it is there, nothing is kept
   { rb_text "$rb_now
 " >"$rb_store/$1.was.part"; } 2>/dev/null || fail "$2 cannot be kept for undo: is the disk full?"
-  rb_durable "$rb_store/$1.was.part"
   mv -f -- "$rb_store/$1.was.part" "$rb_store/$1.was"
-  rb_durable "$rb_store" "${rb_store%/*}" "${rb_store%/*/*}"
 }
 
 rb_whole() { # NAME: what was kept of it, into rb_was, after the copy is compared with it
-  rb_was=
-  { IFS= read -r rb_was <"$rb_store/$1.was"; } 2>/dev/null || fail "nothing is kept of \`$1\` here"
+  rb_is_kept "$1" || fail "nothing is kept of \`$1\` here"
   if [ "$rb_was" = absent ]; then return 0; fi
   need sha256sum
   rb_sum=$(sha256sum <"$rb_store/$1") || fail "what is kept of \`$1\` cannot be read"

@@ -4,8 +4,10 @@
 //!
 //! One run in four ends badly and is rolled back, one in four is rolled back after its first kill: the
 //! way back is killed like the way there. What nobody can know is answered as a person would: by what
-//! is there on the host. Where only controllers were killed, there is nothing to ask.
+//! is there on the host, and what a host that was away at the end still holds is released by hand. Where
+//! only controllers were killed, there is nothing to ask and nothing held.
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -198,6 +200,8 @@ fn run(pair: &Pair, chance: &mut Chance, most: u64, figures: &Mutex<Figures>) ->
             let said = String::from_utf8_lossy(&ended.stderr);
             assert!(ended.status.success(), "resume of what is over: {said}");
         }
+        trial.release(figures);
+        let seen = trial.operator.seen();
         let wrong = pair.wrong(&trial.operator, &seen, trial.hurt);
         let strays = pair.strays();
         lock(figures).strays += strays.len() as u64;
@@ -295,6 +299,27 @@ impl<'scope, 'env> Trial<'scope, 'env> {
         words.extend(["--reason", "somebody has looked"].map(str::to_owned));
         let words: Vec<_> = words.into_iter().map(Into::into).collect();
         self.operator.session(&words)
+    }
+
+    /// What a host that was away at the end still holds is listed, and a person has it released.
+    fn release(&self, figures: &Mutex<Figures>) {
+        let seen = self.operator.seen();
+        let held: BTreeSet<&str> = seen
+            .state
+            .held()
+            .filter_map(|(node, _)| seen.state.node(node)?.summary.id.split('@').next())
+            .collect();
+        if held.is_empty() {
+            return;
+        }
+        assert!(self.hurt, "only controllers were killed, and it holds");
+        lock(figures).questions += held.len() as u64;
+        for step in held {
+            let words = ["release", seen.id.as_str(), step, "--reason", "it is back"];
+            let ended = self.operator.alone(&words.map(Into::into));
+            let said = String::from_utf8_lossy(&ended.stderr);
+            assert!(ended.status.success(), "release of {step}: {said}");
+        }
     }
 
     fn make(

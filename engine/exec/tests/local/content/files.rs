@@ -159,6 +159,11 @@ impl Files {
         self.dir.path().join("files").join(name)
     }
 
+    /// Where the hosts keep their state.
+    pub(crate) fn hosts(&self) -> PathBuf {
+        self.dir.path().join("hosts")
+    }
+
     pub(crate) fn put(&self, name: &str, text: &str, mode: u32) {
         std::fs::write(self.path(name), text).unwrap();
         std::fs::set_permissions(self.path(name), std::fs::Permissions::from_mode(mode)).unwrap();
@@ -239,7 +244,7 @@ impl Files {
 
     fn remote(&self) -> runbook_remote::Options {
         runbook_remote::Options {
-            state_dir: Some(self.dir.path().join("hosts").to_str().unwrap().to_owned()),
+            state_dir: Some(self.hosts().to_str().unwrap().to_owned()),
             shell: self.shell.clone(),
             ..Default::default()
         }

@@ -62,6 +62,34 @@ pub(crate) fn what_was_swapped_is_put_back(shell: &str) {
     );
 }
 
+pub(crate) fn what_a_loss_of_power_cut_is_kept_anew(shell: &str) {
+    let bench = Files::new(shell);
+    bench.put("conf", "old", 0o640);
+    let hosts = bench.hosts();
+    // As if an earlier attempt had lost its power before anything of it was durable.
+    let validate = [
+        "sh",
+        "-c",
+        "for j in \"$2\"/runs/*/jobs/*; do u=${j%/jobs/*}/undo/${j##*/}; mkdir -p \"$u\"; \
+         : >\"$u/file.was\"; echo cut >\"$u/file.wrote\"; echo >>\"$2/../cut\"; done",
+        "sh",
+        "{}",
+        hosts.to_str().unwrap(),
+    ];
+    let with = json!({ "path": "DIR/conf", "text": "new", "validate": validate });
+    let ran = bench.run(&bench.held("file", &[with]));
+    assert_eq!(ran.words(), ["changed"]);
+    assert!(
+        hosts.parent().unwrap().join("cut").exists(),
+        "nothing was cut"
+    );
+    well(&ran, 1);
+    assert_eq!(
+        (bench.text("conf").as_str(), bench.mode("conf")),
+        ("old", 0o640)
+    );
+}
+
 pub(crate) fn changes_of_one_file_are_taken_back_in_reverse(shell: &str) {
     let bench = Files::new(shell);
     bench.put("conf", "a\n", 0o640);
