@@ -5,22 +5,65 @@
 
 /// The shipped types, sorted by name: the name (`podman.image`) and the text of its file.
 pub const TYPES: &[(&str, &str)] = &[
+    ("acl", include_str!("../types/acl.yaml")),
+    ("archive.fetch", include_str!("../types/archive.fetch.yaml")),
+    (
+        "archive.unpack",
+        include_str!("../types/archive.unpack.yaml"),
+    ),
     ("block", include_str!("../types/block.yaml")),
+    ("block.blank", include_str!("../types/block.blank.yaml")),
+    ("ceph.flag", include_str!("../types/ceph.flag.yaml")),
+    ("ceph.health", include_str!("../types/ceph.health.yaml")),
+    (
+        "ceph.osd_ready",
+        include_str!("../types/ceph.osd_ready.yaml"),
+    ),
+    ("ceph.pool", include_str!("../types/ceph.pool.yaml")),
+    ("directory", include_str!("../types/directory.yaml")),
     ("file", include_str!("../types/file.yaml")),
+    (
+        "firewalld.port",
+        include_str!("../types/firewalld.port.yaml"),
+    ),
+    (
+        "firewalld.rich_rule",
+        include_str!("../types/firewalld.rich_rule.yaml"),
+    ),
+    (
+        "firewalld.service",
+        include_str!("../types/firewalld.service.yaml"),
+    ),
+    ("group", include_str!("../types/group.yaml")),
+    (
+        "haproxy.config",
+        include_str!("../types/haproxy.config.yaml"),
+    ),
     (
         "host.disk_free",
         include_str!("../types/host.disk_free.yaml"),
     ),
+    (
+        "host.resources",
+        include_str!("../types/host.resources.yaml"),
+    ),
+    ("http.ok", include_str!("../types/http.ok.yaml")),
     ("ini", include_str!("../types/ini.yaml")),
     ("json.merge", include_str!("../types/json.merge.yaml")),
     ("line", include_str!("../types/line.yaml")),
+    ("link", include_str!("../types/link.yaml")),
     ("name.resolves", include_str!("../types/name.resolves.yaml")),
+    ("package", include_str!("../types/package.yaml")),
     (
         "podman.container",
         include_str!("../types/podman.container.yaml"),
     ),
     ("podman.image", include_str!("../types/podman.image.yaml")),
     ("podman.login", include_str!("../types/podman.login.yaml")),
+    (
+        "podman.network_reload",
+        include_str!("../types/podman.network_reload.yaml"),
+    ),
     (
         "podman.oneshot",
         include_str!("../types/podman.oneshot.yaml"),
@@ -31,10 +74,18 @@ pub const TYPES: &[(&str, &str)] = &[
         include_str!("../types/postgres.dump_valid.yaml"),
     ),
     (
+        "postgres.extension",
+        include_str!("../types/postgres.extension.yaml"),
+    ),
+    (
         "postgres.query",
         include_str!("../types/postgres.query.yaml"),
     ),
     ("postgres.role", include_str!("../types/postgres.role.yaml")),
+    (
+        "postgres.server_ready",
+        include_str!("../types/postgres.server_ready.yaml"),
+    ),
     (
         "quay.config_valid",
         include_str!("../types/quay.config_valid.yaml"),
@@ -51,11 +102,43 @@ pub const TYPES: &[(&str, &str)] = &[
     ),
     ("quay.queue", include_str!("../types/quay.queue.yaml")),
     ("quay.schema", include_str!("../types/quay.schema.yaml")),
+    ("rados.object", include_str!("../types/rados.object.yaml")),
+    (
+        "selinux.boolean",
+        include_str!("../types/selinux.boolean.yaml"),
+    ),
+    (
+        "selinux.context",
+        include_str!("../types/selinux.context.yaml"),
+    ),
+    ("service", include_str!("../types/service.yaml")),
+    (
+        "ssh.authorized_key",
+        include_str!("../types/ssh.authorized_key.yaml"),
+    ),
+    ("ssh.key", include_str!("../types/ssh.key.yaml")),
+    (
+        "ssh.known_host",
+        include_str!("../types/ssh.known_host.yaml"),
+    ),
+    (
+        "subscription.registered",
+        include_str!("../types/subscription.registered.yaml"),
+    ),
+    (
+        "subscription.repos",
+        include_str!("../types/subscription.repos.yaml"),
+    ),
+    ("sudoers", include_str!("../types/sudoers.yaml")),
+    ("sysctl", include_str!("../types/sysctl.yaml")),
+    ("systemd.unit", include_str!("../types/systemd.unit.yaml")),
+    ("tcp.open", include_str!("../types/tcp.open.yaml")),
     ("time.synced", include_str!("../types/time.synced.yaml")),
     (
         "tls.certificate",
         include_str!("../types/tls.certificate.yaml"),
     ),
+    ("user", include_str!("../types/user.yaml")),
     ("yaml.merge", include_str!("../types/yaml.merge.yaml")),
 ];
 
