@@ -11,14 +11,10 @@ use crate::root;
 /// The nodes of the registry, the first one migrates.
 pub const NODES: [&str; 3] = ["quay01", "quay02", "quay03"];
 
-/// The labs that no test has.
-static FREE: LazyLock<Mutex<Vec<Number>>> = LazyLock::new(|| {
-    Mutex::new(
-        (0..number("LABS").unwrap_or(1).max(1))
-            .rev()
-            .map(Number)
-            .collect(),
-    )
+/// The numbers of the labs that no test has.
+static FREE: LazyLock<Mutex<Vec<u64>>> = LazyLock::new(|| {
+    let labs = number("LABS").unwrap_or(1).max(1);
+    Mutex::new((0..labs).rev().collect())
 });
 /// Comes when there is one more.
 static FREED: Condvar = Condvar::new();
@@ -33,8 +29,8 @@ pub struct Lab {
     number: Number,
 }
 
-/// Which one of the labs of this machine.
-#[derive(Debug, Clone, Copy)]
+/// Which one of the labs of this machine; it is free again when this is dropped.
+#[derive(Debug)]
 struct Number(u64);
 
 /// What a stand-in wrote into its table of events.
@@ -79,27 +75,20 @@ impl Lab {
     /// Waits for a lab and puts it back to its start.
     #[must_use]
     pub fn fresh() -> Self {
-        let free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut free = FREED
-            .wait_while(free, |free| free.is_empty())
-            .unwrap_or_else(PoisonError::into_inner);
-        let mut lab = Self {
-            inventory: PathBuf::new(),
-            inputs: PathBuf::new(),
-            number: free.pop().expect("waited for one"),
-        };
-        drop(free);
-        lab.run(&["reset"]);
-        let env = lab.run(&["env"]);
+        let number = Number::free();
+        number.said(&["reset"]);
+        let env = number.said(&["env"]);
         let value = |name: &str| {
             let line = env
                 .lines()
                 .find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
             PathBuf::from(line.unwrap_or_else(|| panic!("`lab env` says no {name}")))
         };
-        lab.inventory = value("INVENTORY");
-        lab.inputs = value("INPUTS");
-        lab
+        Self {
+            inventory: value("INVENTORY"),
+            inputs: value("INPUTS"),
+            number,
+        }
     }
 
     /// `lab ARGS…`, which must succeed; what it wrote.
@@ -211,17 +200,26 @@ fn container(line: &str) -> Container {
     }
 }
 
-impl Drop for Lab {
+impl Drop for Number {
     fn drop(&mut self) {
         let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
-        free.push(self.number);
+        free.push(self.0);
         FREED.notify_one();
     }
 }
 
 impl Number {
+    /// Waits for one that no test has.
+    fn free() -> Self {
+        let free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut free = FREED
+            .wait_while(free, |free| free.is_empty())
+            .unwrap_or_else(PoisonError::into_inner);
+        Self(free.pop().expect("waited for one"))
+    }
+
     /// The first one is the one that the environment names.
-    fn command(self) -> Command {
+    fn command(&self) -> Command {
         let mut lab = Command::new(root().join("tests/lab/lab"));
         if self.0 > 0 {
             lab.env("LAB_NUMBER", self.0.to_string());
@@ -229,7 +227,7 @@ impl Number {
         lab
     }
 
-    fn said(self, args: &[&str]) -> String {
+    fn said(&self, args: &[&str]) -> String {
         let Output {
             status,
             stdout,

@@ -4,7 +4,7 @@
 # `group`, `mode`, empty where they are kept; `create_only`, true where any file will do. The look has left mode, owner,
 # uid, group and gid in $1 to $5.
 
-if [ ! -e "$path" ]; then
+if [ "$rb_seen" = absent ]; then
   differs absent
 elif [ "$create_only" != true ]; then
   if [ "$sum" != "$want" ]; then differs text; fi

@@ -15,7 +15,7 @@ seen() { # FILE: which version of it is there, into rb_seen
   elif [ "$hidden" = true ]; then
     rb_seen=$(TZ=UTC0 stat -L -c 'inode %i, %s bytes, %z' -- "$1")
   else
-    digest "$1"
+    digest "$1" || return
     rb_seen=$rb_digest
   fi
 }
@@ -24,7 +24,7 @@ written() { # FILE: what a file that was written is known by later, under any na
   if [ "$hidden" = true ]; then
     rb_written=$(TZ=UTC0 stat -c 'inode %i, %s bytes, %y' -- "$1")
   else
-    digest "$1"
+    digest "$1" || return
     rb_written=$rb_digest
   fi
 }

@@ -5,16 +5,16 @@
 
 need sha256sum stat
 if [ -d "$path" ]; then fail "$path is a directory"; fi
-if [ ! -e "$path" ]; then
-  seen "$path"
-  output seen "$rb_seen"
-  output state absent
-else
+if [ -e "$path" ]; then
   [ -f "$path" ] || fail "$path is not a file"
   [ -r "$path" ] || fail "$path cannot be read by this account"
-  # which version it is comes first: what is read after a change is not taken for what was there before
-  seen "$path"
-  output seen "$rb_seen"
+fi
+# which version it is comes first: what is read after a change is not taken for what was there before
+seen "$path"
+output seen "$rb_seen"
+if [ "$rb_seen" = absent ]; then
+  output state absent
+else
   output state file
   # shellcheck disable=SC2046 # six words, without blanks in them
   set -- $(stat -L -c '%a %U %u %G %g %s' -- "$path")

@@ -58,11 +58,8 @@ if [ $# -gt 0 ]; then
   if ! digest "$temp" || [ "$rb_digest" != "$want" ]; then fail "\`$1\` changed the new text, so $path was left as it is"; fi
 fi
 
-# Until something was written, what is there is what was there before. Where no whole record of that is, nothing was: it
-# is durable before the swap.
-if [ ! -e "$rb_store/file.wrote" ] || ! rb_is_kept file; then
-  if [ -e "$rb_store/file.wrote" ] || [ -e "$rb_store/file.was" ]; then rm -f -- "$rb_store/file.wrote" "$rb_store/file.was"; fi
-fi
+# until something was written, what is there is what was there before
+if [ ! -e "$rb_store/file.wrote" ] && [ -e "$rb_store/file.was" ]; then rm -f -- "$rb_store/file.was"; fi
 rb_put_aside file "$target" ''
 unchanged
 # it is known as ours before it can be there
