@@ -4,6 +4,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Condvar, LazyLock, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::chance::number;
 use crate::root;
@@ -131,6 +133,28 @@ impl Lab {
     #[must_use]
     pub fn events(&self) -> Vec<LabEvent> {
         self.run(&["events"]).lines().skip(1).map(event).collect()
+    }
+
+    /// The same, after every process that started has said that it is ready, or has stopped: nothing
+    /// in a runbook waits for a mirror worker. What is not so after a while is there as it is.
+    #[must_use]
+    pub fn events_at_rest(&self) -> Vec<LabEvent> {
+        let until = Instant::now() + Duration::from_secs(60);
+        loop {
+            let events = self.events();
+            let ended = |start: &LabEvent| {
+                let is_its_end = |e: &&LabEvent| {
+                    e.container == start.container
+                        && ["ready", "stop", "refused"].contains(&&*e.event)
+                };
+                events.iter().any(|e| is_its_end(&e))
+            };
+            let starts = |e: &&LabEvent| e.event == "start";
+            if events.iter().filter(starts).all(ended) || Instant::now() > until {
+                return events;
+            }
+            thread::sleep(Duration::from_millis(500));
+        }
     }
 
     /// The containers of a node, by name.

@@ -12,6 +12,7 @@ mod step;
 
 pub use crate::fields::Share;
 pub use hold::HoldDef;
+pub(crate) use input::read_kind;
 pub use input::{GenerateDef, GroupDef, ImportedValue, InputDef, Place, Rule};
 pub use phase::{ImportDef, Linked, Phase, Rolling};
 pub use runbook::{Runbook, VarDef, VarValue, WindowDef, parse_runbook};

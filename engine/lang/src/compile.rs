@@ -5,6 +5,7 @@
 //! inputs ─► hosts and groups ─► who runs what ─► names in every text ─► steps ─► graph ─► digest
 //! ```
 
+mod arguments;
 mod batches;
 mod draft;
 mod generated;
@@ -126,6 +127,7 @@ impl Compiler<'_> {
             not_yet: self.not_yet(),
         };
         plan.digest = digest(&plan);
+        self.check_arguments(&plan, &hosts, &inputs);
         self.check_outages(&plan);
         self.warn_states(&plan, &hosts, &inputs);
         self.warn_holds(&plan, &hosts, &inputs);

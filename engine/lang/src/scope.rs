@@ -20,8 +20,8 @@ pub(crate) use item::Item;
 pub use reference::{Reference, Segment, path_text};
 
 /// The names that a text may start with.
-pub const ROOTS: [&str; 9] = [
-    "inputs", "vars", "host", "groups", "item", "window", "run", "outputs", "steps",
+pub const ROOTS: [&str; 10] = [
+    "inputs", "vars", "host", "groups", "item", "window", "run", "outputs", "steps", "params",
 ];
 
 /// A value that several scopes share, with what it means.
@@ -152,6 +152,11 @@ impl Scope {
     /// Sets `steps`: from step to `outputs`, `only`, `on`, `started`, `finished`, `host`.
     pub fn set_steps(&mut self, steps: impl Into<Shared>) {
         self.set("steps", steps.into());
+    }
+
+    /// Sets `params`: the arguments of an instance, for the rules of its type.
+    pub fn set_params(&mut self, params: impl Into<Shared>) {
+        self.set("params", params.into());
     }
 
     /// The value at a path; `None` if a part of it is not there, or is not a plain name.

@@ -9,6 +9,8 @@ mod content;
 mod engine;
 mod file;
 mod param;
+mod rules;
+mod schema;
 
 pub use arguments::check_params;
 pub use catalog::{Catalog, SHIPPED};
@@ -17,6 +19,9 @@ pub use engine::{
 };
 pub use file::parse_type;
 pub use param::{ParamValue, coerce};
+pub use rules::hold;
+pub(crate) use rules::{Unknown, broken, is_open};
+pub(crate) use schema::secrets as secrets_of;
 
 /// The shipped types that put secrets into files, in their parameter `secrets`: a message names
 /// them where a file would be shown.

@@ -66,6 +66,8 @@ pub enum InputType {
     Object(BTreeMap<String, Field>),
     /// The first of these types that fits.
     OneOf(Vec<InputType>),
+    /// A list of two: one of these names, and a value of its type.
+    Variant(BTreeMap<String, InputType>),
     /// A type with something more that its values must be.
     Limited(Box<Limited>),
 }
@@ -78,6 +80,9 @@ pub struct Limited {
     /// A regular expression that a text matches; it compiles.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pattern: Option<String>,
+    /// A regular expression that the names of a map match; it compiles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub names: Option<String>,
     /// The group that a host belongs to. Whether it does is for those to say who know the
     /// inventory: see [`InputType::hosts`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -126,6 +131,7 @@ impl InputType {
             Self::Map(_) => "map",
             Self::List(_) => "list",
             Self::Object(_) => "object",
+            Self::Variant(_) => "variant",
             Self::OneOf(_) | Self::Limited(_) => "one_of",
         }
     }
@@ -137,6 +143,7 @@ impl InputType {
             Self::Map(of) | Self::List(of) => of.is_secret(),
             Self::Object(fields) => fields.values().any(|field| field.kind.is_secret()),
             Self::OneOf(kinds) => kinds.iter().any(Self::is_secret),
+            Self::Variant(kinds) => kinds.values().any(Self::is_secret),
             _ => false,
         }
     }
@@ -175,6 +182,13 @@ impl InputType {
             (Self::OneOf(kinds), _) => {
                 if let Some(kind) = kinds.iter().find(|kind| kind.check(value).is_ok()) {
                     kind.hosts_in(value, None, found);
+                }
+            }
+            (Self::Variant(kinds), Value::Array(pair)) => {
+                if let [Value::String(name), of] = pair.as_slice()
+                    && let Some(kind) = kinds.get(name)
+                {
+                    kind.hosts_in(of, None, found);
                 }
             }
             _ => {}

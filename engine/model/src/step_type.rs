@@ -25,6 +25,9 @@ pub struct StepType {
     pub kind: TypeKind,
     /// Parameters by name.
     pub params: BTreeMap<String, Param>,
+    /// What must be true of them together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<Rule>,
     /// Outputs by name.
     #[serde(default)]
     pub outputs: BTreeMap<String, Output>,
@@ -53,6 +56,15 @@ pub struct StepType {
     /// Examples, each a title and the `with:` of a step.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub examples: Vec<Example>,
+}
+
+/// Something that must be true of the parameters of a type.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rule {
+    /// A condition over `params`; it can be read.
+    pub check: String,
+    /// What to say when it is false.
+    pub message: String,
 }
 
 /// What a type is able to do.
@@ -150,6 +162,8 @@ pub enum Piece {
 pub enum What {
     /// Its whole text.
     Text(Piece),
+    /// All of its YAML: these maps, the later over the earlier.
+    Yaml(Vec<Piece>),
     /// Maps that are merged into its YAML, one after the other.
     MergeYaml(Vec<Piece>),
     /// Maps that are merged into its JSON, one after the other.
@@ -256,6 +270,30 @@ pub struct Param {
     /// It is never shown, stored or put on a command line.
     #[serde(default)]
     pub secret: bool,
+    /// What a value of the shape [`Json`](Shape::Json) must be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<Schema>,
+}
+
+/// What the value of a parameter must be, part by part.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Schema {
+    /// The definition, as the language writes it down; nobody else reads it.
+    pub definition: Value,
+    /// Its parts for people, in order.
+    pub parts: Vec<SchemaPart>,
+}
+
+/// One part of a value, for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SchemaPart {
+    /// Where it is: `storage.*[RadosGWStorage].hostname`.
+    pub place: String,
+    /// What it is: `string, required`.
+    pub what: String,
+    /// One line for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub help: String,
 }
 
 /// The schema of one output.

@@ -94,6 +94,7 @@ pub(crate) fn step_type(name: &str, summary: &str, kind: TypeKind) -> StepType {
         digest: String::new(),
         kind,
         params: BTreeMap::new(),
+        rules: Vec::new(),
         outputs: BTreeMap::new(),
         reads: Vec::new(),
         writes: Vec::new(),
@@ -116,6 +117,7 @@ pub(crate) fn container_type() -> StepType {
         pattern: None,
         values: Vec::new(),
         secret: false,
+        schema: None,
     };
     let mut t = step_type(
         "podman.container",

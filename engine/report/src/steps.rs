@@ -88,7 +88,12 @@ pub fn step_doc(t: &StepType, style: &Style) -> String {
             if !p.help.is_empty() {
                 wrap(&mut out, "      ", 6, &bounded(&p.help, 400), style.width);
             }
+            parts(&mut out, p, style);
         }
+    }
+    for rule in &t.rules {
+        head(&mut out, &format!("rule: {}", bounded(&rule.message, 400)));
+        let _ = writeln!(out, "  {}", bounded(&rule.check, 400));
     }
     if !t.outputs.is_empty() {
         head(&mut out, "outputs");
@@ -189,6 +194,28 @@ fn param(p: &Param) -> String {
         let _ = write!(out, ", else {text}");
     }
     out
+}
+
+/// The parts of a value, below its parameter.
+fn parts(out: &mut String, p: &Param, style: &Style) {
+    for part in p.schema.iter().flat_map(|schema| &schema.parts) {
+        let first = format!(
+            "      {}: {}",
+            printable(&part.place),
+            bounded(&part.what, 400)
+        );
+        let text = match part.help.as_str() {
+            "" => String::new(),
+            help => format!(" ({})", bounded(help, 400)),
+        };
+        wrap(
+            out,
+            "      ",
+            10,
+            &format!("{}{text}", first.trim_start()),
+            style.width,
+        );
+    }
 }
 
 fn shape(shape: Shape) -> &'static str {

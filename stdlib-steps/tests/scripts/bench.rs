@@ -74,7 +74,15 @@ impl Type {
 
     /// The names that the `before` records of its check define for `undo`.
     pub(crate) fn before(&self) -> BTreeSet<String> {
-        words_behind(&self.body("check"), "before ")
+        let check = self.body("check");
+        let mut names = words_behind(&check, "before ");
+        for file in words_behind(&check, "before_file ") {
+            for more in ["_owner", "_group", "_mode"] {
+                names.insert(format!("{file}{more}"));
+            }
+            names.insert(file);
+        }
+        names
     }
 }
 

@@ -40,6 +40,8 @@ output() { : \"$@\"; }
 before() { : \"$@\"; }
 skip() { exit 0; }
 fail() { exit 1; }
+put() { printf '%s' \"$1\"; }
+before_file() { : \"$@\"; }
 have() { command -v \"$1\" >/dev/null; }
 need() { : \"$@\"; }
 json_string() { printf '%s' \"$1\"; }
@@ -172,7 +174,7 @@ fn undo_reads_what_check_records() {
             .map(|(at, _)| {
                 undo[at + 8..]
                     .chars()
-                    .take_while(|c| c.is_ascii_lowercase() || *c == '_')
+                    .take_while(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '_')
                     .collect()
             })
             .collect();
@@ -197,7 +199,7 @@ fn everything_is_explained() {
                 );
                 // A comma in a text without quotes begins a key of its own.
                 let known = [
-                    "type", "required", "default", "help", "pattern", "values", "secret",
+                    "type", "required", "default", "help", "pattern", "values", "secret", "schema",
                 ];
                 for key in schema.as_mapping().unwrap().keys() {
                     assert!(

@@ -49,6 +49,8 @@ const PAGES: &[(&str, &str, &[Section])] = &[
         &[
             Section::Type,
             Section::Param,
+            Section::Value,
+            Section::TypeRule,
             Section::Output,
             Section::TypeTimeout,
             Section::Example,

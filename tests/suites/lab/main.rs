@@ -26,7 +26,7 @@ use runbook_tests::proof;
 #[track_caller]
 fn assert_upgraded(lab: &Lab, operator: &Operator) {
     let seen = operator.seen();
-    let mut wrong = proof::of_database(&lab.events());
+    let mut wrong = proof::of_database(&lab.events_at_rest());
     wrong.extend(proof::of_journal(
         &seen.plan,
         &seen.journal.records,

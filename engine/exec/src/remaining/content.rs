@@ -33,6 +33,7 @@ impl Hand<'_> {
                 inner.raw("printf '%s' \"$text\" >\"$path.new\"\n");
                 None
             }
+            What::Yaml(parts) => Some(("this is all of its YAML", parts.iter().collect())),
             What::MergeYaml(parts) => Some(("merge this into its YAML", parts.iter().collect())),
             What::MergeJson(parts) => Some(("merge this into its JSON", parts.iter().collect())),
             What::SetIni(parts) => Some(("set these keys in its sections", parts.iter().collect())),

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use runbook_lang::evaluate::Argument;
-use runbook_lang::steptype::coerce;
+use runbook_lang::steptype::{coerce, hold};
 use runbook_lang::testfile::value_at;
 use runbook_model::{HostName, StepType, Value};
 use runbook_remote::{RemoteError, Report};
+
+use serde_json::Map;
 
 use super::judge::told;
 use crate::driver::Reach;
@@ -39,8 +41,11 @@ impl<'a> Actor<'a> {
         [check, apply]: [Duration; 2],
     ) -> Result<Self, String> {
         let mut arguments = Vec::with_capacity(step_type.params.len());
+        let mut rules = Map::new();
         for (name, schema) in &step_type.params {
             let given = with.get(name).map(|value| value_at(value, scratch));
+            let known = given.clone().or(schema.default.clone());
+            rules.extend(known.filter(|v| !v.is_null()).map(|v| (name.clone(), v)));
             let value = coerce(schema, &given.unwrap_or(Value::Null))
                 .map_err(|why| format!("`{name}` {why}"))?;
             arguments.push(Argument {
@@ -49,6 +54,7 @@ impl<'a> Actor<'a> {
                 secret: schema.secret,
             });
         }
+        hold(step_type, rules)?;
         let mut prepared = Prepared::here(step_type, arguments, check);
         prepared.host = host.clone();
         Ok(Self {

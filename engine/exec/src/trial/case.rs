@@ -69,6 +69,12 @@ pub(super) async fn run(
     let mut mismatches = Vec::new();
     let mut called = BTreeSet::new();
     match course(&scratch, reach, step_type, test).await? {
+        Err(_) if test.refused => {}
+        Ok(_) if test.refused => mismatches.push(Mismatch::new(
+            "refused",
+            "parameters that the type refuses",
+            "none is refused when the step runs".to_owned(),
+        )),
         Err(why) => mismatches.push(Mismatch::new("with", "parameters of the type", why)),
         Ok(course) => {
             called = course.called();
@@ -105,6 +111,7 @@ pub(super) async fn course(
     );
     Ok(match actor {
         Err(why) => Err(why),
+        Ok(_) if test.refused => Ok(Course::default()),
         Ok(actor) => Ok(stages(scratch, actor, step_type, test).await?),
     })
 }

@@ -252,6 +252,7 @@ fn step_type(name: &str, kind: TypeKind, in_doubt: InDoubt) -> StepType {
         digest: String::new(),
         kind,
         params: BTreeMap::new(),
+        rules: Vec::new(),
         outputs: BTreeMap::new(),
         reads: Vec::new(),
         writes: Vec::new(),

@@ -3,6 +3,8 @@
 mod generate;
 mod kind;
 
+pub(crate) use kind::read as read_kind;
+
 use crate::diagnostic::Code;
 use crate::fields::{Cx, Fields};
 use crate::keys::{Name, Section};

@@ -19,6 +19,7 @@ use crate::diagnostic::Code;
 use crate::graph::Reference;
 use crate::scope;
 use crate::source::{Span, Spanned};
+use crate::steptype::secrets_of;
 use crate::template::Template;
 use crate::yaml::Node;
 
@@ -143,16 +144,16 @@ impl Compiler<'_> {
         let step_type = self.request.catalog.get(&step.uses.value);
         let kind = step_type.map(|of| of.kind);
         for entry in &step.with {
-            let secrets = step_type
-                .and_then(|of| of.params.get(&entry.key.value))
-                .is_some_and(|param| param.secret);
+            let param = step_type.and_then(|of| of.params.get(&entry.key.value));
+            let secret = param.filter(|param| param.secret);
+            let secrets = secret.is_some();
             let reader = Reader::Step {
                 at,
                 own_outputs: false,
                 secrets,
             };
-            if secrets {
-                self.refuse_written_secret(&entry.key.value, &entry.value);
+            for part in secret.map_or(Vec::new(), |param| secrets_of(param, &entry.value)) {
+                self.refuse_written_secret(&entry.key.value, part);
             }
             self.refuse_template_keys(&entry.value);
             match (kind, entry.key.value.as_str()) {

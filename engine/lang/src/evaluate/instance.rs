@@ -3,7 +3,7 @@
 use runbook_model::{NodeIx, NodeKind, RunState, Value};
 
 use super::{Context, EvaluateError, Evaluator, unparsable};
-use crate::steptype::{ParamValue, coerce};
+use crate::steptype::{ParamValue, coerce, hold};
 
 /// One argument of a script, ready to be quoted.
 #[derive(Clone, PartialEq, Eq)]
@@ -60,12 +60,16 @@ impl Evaluator {
             ));
         };
         let mut out = Vec::with_capacity(step_type.params.len());
+        let mut given = serde_json::Map::new();
         for (name, schema) in &step_type.params {
             let what = format!("with: {name}");
             let value = match step.with.get(name) {
                 Some(value) => self.rendered_all(&what, value, context, state, schema.secret)?,
                 None => schema.default.clone().unwrap_or(Value::Null),
             };
+            if !step_type.rules.is_empty() && !value.is_null() {
+                given.insert(name.clone(), value.clone());
+            }
             let value = coerce(schema, &value).map_err(|message| EvaluateError {
                 what,
                 message,
@@ -77,6 +81,7 @@ impl Evaluator {
                 secret: schema.secret,
             });
         }
+        hold(step_type, given).map_err(|message| unparsable("with", &message))?;
         Ok(out)
     }
 

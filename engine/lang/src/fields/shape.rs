@@ -200,7 +200,7 @@ pub(crate) fn conforms(cx: &mut Cx<'_>, what: &str, shape: &Shape, node: &Node) 
 /// As many entries a map with such names may have.
 fn most(rule: Name) -> usize {
     match rule {
-        Name::Host | Name::Free => limits::ITEMS,
+        Name::Host | Name::Free | Name::Field => limits::ITEMS,
         Name::Id | Name::Runbook | Name::Type | Name::Param => limits::NAMES,
     }
 }

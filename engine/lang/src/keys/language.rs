@@ -8,6 +8,11 @@ const TYPES: &[&str] = &[
     "string", "int", "bool", "enum", "path", "duration", "size", "version", "host", "secret",
     "map", "list", "date", "object", "one_of",
 ];
+/// Types of what is in a parameter.
+const PARTS: &[&str] = &[
+    "string", "int", "bool", "enum", "path", "duration", "size", "version", "secret", "map",
+    "list", "date", "object", "one_of", "variant",
+];
 
 const ALPHABETS: &[&str] = &["alphanumeric", "lower", "hex", "url_safe"];
 const ORDER: &[&str] = &["steps", "per_host", "graph"];
@@ -79,6 +84,18 @@ pub(super) const KEYS: &[Key] = &[
     key(S::GroupVar, "help", Shape::Text, "What it means, in one line.", "the region of the node"),
     key(S::GroupVar, "values", Shape::List(&Shape::Text), "The words of an enum.", "[a, b]"),
     key(S::GroupVar, "pattern", Shape::Pattern, "A regular expression that the text matches.", "'^[a-z]+$'"),
+
+    required(key(S::Value, "type", Shape::Choice(PARTS), "What kind of value it is.", "object")),
+    key(S::Value, "of", Shape::Any, "What a list or a map holds: a type, or a whole definition.", "string"),
+    key(S::Value, "names", Shape::Pattern, "A regular expression that the names of a map match.", "'^[a-z]+$'"),
+    key(S::Value, "fields", Shape::Map(Name::Field, &Shape::Section(S::Value)), "The names of an object, each with its definition; it has no others.", "{ SERVER_HOSTNAME: { type: string, required: true } }"),
+    key(S::Value, "variants", Shape::Map(Name::Field, &Shape::Section(S::Value)), "The value is a list of two: one of these names, and what its definition says.", "{ S3Storage: { type: object, fields: { s3_bucket: { type: string } } } }"),
+    key(S::Value, "one_of", Shape::List(&Shape::Section(S::Value)), "Definitions, of which the first that fits is taken.", "[{ type: int }, { type: enum, values: [auto] }]"),
+    key(S::Value, "required", Shape::Bool, "It must be given.", "true"),
+    key(S::Value, "default", Shape::Any, "What it is when nothing is given.", "60s"),
+    key(S::Value, "help", Shape::Text, "What to give, in one line.", "the name that clients use"),
+    key(S::Value, "values", Shape::List(&Shape::Text), "The words of an enum.", "[http, https]"),
+    key(S::Value, "pattern", Shape::Pattern, "A regular expression that the text matches.", "'^[a-z]+$'"),
 
     required(key(S::Var, "cel", Shape::Condition, "An expression; taken once, when what it reads is known.", "inputs.from < inputs.to")),
 

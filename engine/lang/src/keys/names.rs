@@ -41,6 +41,8 @@ pub enum Name {
     Param,
     /// Of a host.
     Host,
+    /// Of a part of a value, as some program's configuration spells it.
+    Field,
     /// Of an entry that only people read.
     Free,
 }
@@ -75,6 +77,9 @@ impl Name {
                 Ok(_) => Ok(()),
                 Err(error) => Err(error.rule),
             },
+            Self::Field if !field(text) => {
+                Err("a name is a letter or `_`, then letters, digits, `_`, `.` and `-`, at most 64")
+            }
             Self::Free if text.is_empty() || text.len() > LONGEST => Err("1 to 64 characters"),
             _ => Ok(()),
         }
@@ -88,6 +93,7 @@ impl Name {
             Self::Runbook => "^[a-z][a-z0-9_-]{0,63}$",
             Self::Type => "^[a-z][a-z0-9_]*(\\.[a-z][a-z0-9_]*)*$",
             Self::Host => "^[A-Za-z0-9_][A-Za-z0-9._-]{0,252}$",
+            Self::Field => "^[A-Za-z_][A-Za-z0-9_.-]{0,63}$",
             Self::Free => "^.{1,64}$",
         }
     }
@@ -97,11 +103,19 @@ impl Name {
     pub fn repaired(self, text: &str) -> Option<String> {
         let joint = if self == Self::Type { "." } else { "_" };
         let mut repaired = text.to_lowercase().replace([' ', '/'], joint);
-        if self != Self::Runbook && self != Self::Host {
+        if !matches!(self, Self::Runbook | Self::Host | Self::Field) {
             repaired = repaired.replace('-', "_");
         }
         (repaired != text && self.check(&repaired).is_ok()).then_some(repaired)
     }
+}
+
+fn field(text: &str) -> bool {
+    text.len() <= LONGEST
+        && text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c))
 }
 
 fn id(text: &str, more: &str) -> bool {

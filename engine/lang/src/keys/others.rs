@@ -40,6 +40,7 @@ pub(super) const KEYS: &[Key] = &[
     required(key(S::Type, "summary", Shape::Text, "What it is about, in one line.", "An image in the storage of this host")),
     key(S::Type, "doc", Shape::Text, "More about it, as Markdown.", "It pulls by digest."),
     key(S::Type, "params", Shape::Map(Name::Param, &Shape::Section(S::Param)), "Its parameters.", "{ image: { type: string, required: true } }"),
+    key(S::Type, "rules", Shape::List(&Shape::Section(S::TypeRule)), "What must be true of its parameters together.", "[{ check: 'has(params.creates) || has(params.unless)', message: say when it is done }]"),
     key(S::Type, "outputs", Shape::Map(Name::Id, &Shape::Section(S::Output)), "Its outputs.", "{ digest: { type: string } }"),
     key(S::Type, "probe", Shape::Bool, "It only looks.", "true"),
     key(S::Type, "always", Shape::Bool, "There is no meaningful check: it runs every time.", "true"),
@@ -58,6 +59,7 @@ pub(super) const KEYS: &[Key] = &[
 
     required(key(S::Content, "path", Shape::Text, "The file.", "'{{path}}'")),
     key(S::Content, "text", Shape::Text, "Its whole text; instead of it, one of the changes below.", "'{{text}}'"),
+    key(S::Content, "yaml", Shape::Any, "All of its YAML, as a map or a list of maps of which the later win.", "'{{values}}'"),
     key(S::Content, "owner", Shape::Text, "Its owner; kept unless given.", "'{{owner}}'"),
     key(S::Content, "group", Shape::Text, "Its group; kept unless given.", "'{{group}}'"),
     key(S::Content, "mode", Shape::Text, "Its mode in octal digits; kept unless given.", "'0644'"),
@@ -89,7 +91,11 @@ pub(super) const KEYS: &[Key] = &[
     key(S::Param, "help", Shape::Text, "What to give, in one line.", "the image, with its digest"),
     key(S::Param, "values", Shape::List(&Shape::Text), "The words of an enum.", "[open, closed]"),
     key(S::Param, "pattern", Shape::Pattern, "A regular expression that the text, or each text of a list or map, matches.", "'^[a-z]+$'"),
+    key(S::Param, "schema", Shape::Section(S::Value), "What a `json` value must be, part by part.", "{ type: object, fields: { host: { type: string, required: true } } }"),
     key(S::Param, "secret", Shape::Bool, "It is never shown, stored or put on a command line.", "true"),
+
+    required(key(S::TypeRule, "check", Shape::Condition, "A condition over `params`.", "'params.port > 1023'")),
+    required(key(S::TypeRule, "message", Shape::Text, "What to say when it is false.", "ports below 1024 are the system's")),
 
     required(key(S::Output, "type", Shape::Choice(OUTPUTS), "What kind of value it is.", "string")),
     key(S::Output, "help", Shape::Text, "What it is, in one line.", "the revision of the schema"),

@@ -80,6 +80,10 @@ sections! {
     Block = "`block`",
     /// A parameter of a step type.
     Param = "a parameter",
+    /// What a part of a parameter's value must be.
+    Value = "a value",
+    /// A rule over the parameters of a step type.
+    TypeRule = "a rule of a step type",
     /// An output of a step type.
     Output = "an output",
     /// Default limits of a step type.
@@ -104,7 +108,7 @@ impl Section {
     /// Whether keys that begin with `x-` may stand in it, for people and for anchors.
     #[must_use]
     pub fn takes_extras(self) -> bool {
-        matches!(self, Self::Runbook | Self::Inventory)
+        matches!(self, Self::Runbook | Self::Inventory | Self::Type)
     }
 }
 

@@ -18,6 +18,7 @@ const FACTS: Shape = Shape::Map(Name::Free, &Shape::Section(S::Fact));
 pub(super) const KEYS: &[Key] = &[
     required(key(S::TypeTest, "test", Shape::Text, "What it shows, in one line.", "an open port is closed")),
     key(S::TypeTest, "with", Shape::Map(Name::Param, &Shape::Any), "The parameters; `{{scratch}}` is the directory of the test.", "{ path: '{{scratch}}/motd' }"),
+    key(S::TypeTest, "refused", TEXTS, "What is wrong with the parameters: a part of each message, in their order. Nothing runs then.", "['needs `port`']"),
     key(S::TypeTest, "files", BY_PATH, "Files in the directory of the test before it begins; a name that ends in `/` is a directory.", "{ motd: hello }"),
     key(S::TypeTest, "commands", TEXTS, "Commands that are there besides those with answers; calling one is a mistake.", "[runuser]"),
     key(S::TypeTest, "answers", Shape::List(&Shape::Section(S::Answer)), "What commands say; the first that fits answers, and a call that none fits is a mistake. A list among them is taken item by item, so that an alias can bring several.", "[{ run: [podman, --version] }]"),

@@ -2,10 +2,12 @@
 
 use runbook_model::StepType;
 use runbook_model::step_type::{Param, Shape};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::engine::ASSERT;
 use super::param::coerce;
+use super::rules::{Unknown, broken};
+use super::schema;
 use crate::diagnostic::{Code, Diagnostics, did_you_mean};
 use crate::fields::Cx;
 use crate::source::{Source, Span};
@@ -21,6 +23,7 @@ pub fn check_params(
     source: &Source,
     diagnostics: &mut Diagnostics,
 ) {
+    let found = diagnostics.len();
     let mut cx = Cx::new(source, diagnostics);
     for entry in with {
         let name = &entry.key.value;
@@ -41,10 +44,43 @@ pub fn check_params(
             cx.error(Code::MissingParameter, message, at, "", help);
         }
     }
+    if cx.diagnostics.len() == found {
+        check_rules(&mut cx, step_type, with, at);
+    }
     if step_type.name == ASSERT
         && let Some(all) = with.iter().find(|e| e.key.value == "all")
     {
         assert_shape(&mut cx, &all.value);
+    }
+}
+
+/// Rules are asked here of what stands there as it is; templates are not known yet.
+fn check_rules(cx: &mut Cx<'_>, step_type: &StepType, with: &[Entry], at: Span) {
+    let given = step_type.params.iter().filter_map(|(name, param)| {
+        let written = with.iter().find(|e| e.key.value == *name);
+        let value = match written {
+            Some(entry) if entry.value.has_error() => Unknown.into(),
+            Some(entry) => unless_known(&entry.value),
+            None => param.default.clone()?,
+        };
+        (!value.is_null()).then(|| (name.clone(), value))
+    });
+    for why in broken(step_type, given.collect()) {
+        cx.error(Code::BadParameter, why, at, "", None);
+    }
+}
+
+/// A value with [`Unknown`] in the place of every template.
+fn unless_known(node: &Node) -> Value {
+    match &node.kind {
+        Kind::Map(entries) => entries
+            .iter()
+            .map(|entry| (entry.key.value.clone(), unless_known(&entry.value)))
+            .collect::<Map<_, _>>()
+            .into(),
+        Kind::Seq(items) => items.iter().map(unless_known).collect::<Vec<_>>().into(),
+        _ if node.has_template() => Unknown.into(),
+        _ => node.to_value(),
     }
 }
 
@@ -65,7 +101,10 @@ fn check(cx: &mut Cx<'_>, param: &Param, name: &str, node: &Node) {
                 one(cx, param, name, &entry.value, Value::Object(map));
             }
         }
-        _ => one(cx, param, name, node, node.to_value()),
+        _ => match param.schema.as_ref().and_then(schema::kind_of) {
+            Some(kind) => schema::check(cx, &kind, name, node),
+            None => one(cx, param, name, node, node.to_value()),
+        },
     }
 }
 

@@ -17,6 +17,7 @@ use piece::{COMMAND, FLAG, LINE, MODE, NAME, PATH, PATTERN, Reader, STATE, TEXT,
 /// What may be in a file: one of these.
 const WHATS: &[&str] = &[
     "text",
+    "yaml",
     "merge_yaml",
     "merge_json",
     "set_ini",
@@ -104,7 +105,7 @@ fn exactly_one(cx: &mut Cx<'_>, content: &Key, entries: &[Entry]) {
     let mut given = entries.iter().filter(is_what);
     let Some(first) = given.next() else {
         let help = Some(
-            "Its whole text, like `text: '{{text}}'`, or a change to what is there: `merge_yaml`, `merge_json`, `set_ini`, `line` or `block`"
+            "Its whole text, like `text: '{{text}}'`, or all of its `yaml`, or a change to what is there: `merge_yaml`, `merge_json`, `set_ini`, `line` or `block`"
                 .to_owned(),
         );
         let message = "`content` does not say what is in the file";
@@ -142,8 +143,9 @@ fn what(reader: &mut Reader<'_, '_>, of: &Fields<'_>) -> Option<What> {
     if let Some(entry) = of.entry("block") {
         return block(reader, entry);
     }
-    maps(reader, "merge_yaml")
-        .map(What::MergeYaml)
+    maps(reader, "yaml")
+        .map(What::Yaml)
+        .or_else(|| maps(reader, "merge_yaml").map(What::MergeYaml))
         .or_else(|| maps(reader, "merge_json").map(What::MergeJson))
         .or_else(|| maps(reader, "set_ini").map(What::SetIni))
 }

@@ -207,6 +207,7 @@ fn engine(
             .into_iter()
             .map(|(name, param)| (name.to_owned(), param))
             .collect(),
+        rules: Vec::new(),
         outputs: outputs
             .into_iter()
             .map(|(name, output)| (name.to_owned(), output))
@@ -239,6 +240,7 @@ fn optional(shape: Shape, help: &str) -> Param {
         pattern: None,
         values: Vec::new(),
         secret: false,
+        schema: None,
     }
 }
 

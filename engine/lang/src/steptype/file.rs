@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::arguments::check_params;
 use super::content;
 use super::param::coerce;
+use super::{rules, schema};
 use crate::diagnostic::{Code, Diagnostics};
 use crate::fields::{Cx, Fields};
 use crate::keys::Section;
@@ -65,6 +66,7 @@ fn read(cx: &mut Cx<'_>, stem: &str, origin: &str, tree: &Node) -> Option<StepTy
         .filter_map(|e| Some((e.key.value.clone(), output(cx, e, kind)?)))
         .collect();
     let content = content::read(cx, &fields, &params);
+    let rules = rules::read(cx, &fields, &params);
     let (check_timeout_ms, apply_timeout_ms) = timeouts(cx, &fields);
     let texts = |name| fields.texts(name).into_iter().map(|t| t.value).collect();
     let mut step_type = StepType {
@@ -75,6 +77,7 @@ fn read(cx: &mut Cx<'_>, stem: &str, origin: &str, tree: &Node) -> Option<StepTy
         digest: digest(cx.source.text()),
         kind,
         params,
+        rules,
         outputs,
         reads: texts("reads"),
         writes: texts("writes"),
@@ -170,7 +173,13 @@ fn param(cx: &mut Cx<'_>, entry: &Entry) -> Option<Param> {
             .map(|v| v.value)
             .collect(),
         secret: fields.bool("secret").unwrap_or(false),
+        schema: None,
     };
+    let schema = match fields.entry("schema") {
+        Some(entry) if shape == Shape::Json => Some(schema::read(cx, entry, param.secret)?),
+        _ => None,
+    };
+    let param = Param { schema, ..param };
     let does_not_belong = |cx: &mut Cx<'_>, key: &str| {
         if let Some(span) = fields.key_span(key) {
             cx.error(
@@ -201,6 +210,9 @@ fn param(cx: &mut Cx<'_>, entry: &Entry) -> Option<Param> {
         Shape::String | Shape::Path | Shape::List | Shape::Map
     ) {
         does_not_belong(cx, "pattern");
+    }
+    if shape != Shape::Json {
+        does_not_belong(cx, "schema");
     }
     let name = &entry.key.value;
     if let (true, Some(span)) = (param.required, fields.key_span("default")) {

@@ -5,6 +5,7 @@ use std::fmt;
 use runbook_model::step_type::{Param, Shape};
 use serde_json::Value;
 
+use super::schema;
 use crate::fields::pattern;
 use crate::value::{kind_of, parse_duration, parse_size};
 
@@ -116,7 +117,11 @@ pub fn coerce(param: &Param, value: &Value) -> Result<ParamValue, String> {
                 .map(ParamValue::Map),
             _ => Err(wanted(param, "a map", value)),
         },
-        Shape::Json => Ok(ParamValue::Text(value.to_string())),
+        Shape::Json => match &param.schema {
+            Some(schema) => schema::fit(schema, value).map(|value| value.to_string()),
+            None => Ok(value.to_string()),
+        }
+        .map(ParamValue::Text),
     }
 }
 
@@ -203,6 +208,7 @@ mod tests {
             pattern: None,
             values,
             secret: false,
+            schema: None,
         }
     }
 

@@ -81,6 +81,8 @@ pub struct TypeTest {
     pub title: Spanned<String>,
     /// The parameters.
     pub with: BTreeMap<String, Value>,
+    /// The parameters are wrong, and nothing runs.
+    pub refused: bool,
     /// Files before; none as the text is a directory.
     pub files: BTreeMap<String, Option<String>>,
     /// Commands that are there and say nothing.
@@ -157,7 +159,18 @@ fn test(cx: &mut Cx<'_>, step_type: &StepType, node: &Node) -> Option<TypeTest> 
     let title = fields.text("test")?;
     let with: Vec<Entry> = fields.map("with").into_iter().cloned().collect();
     let with_at = fields.key_span("with").unwrap_or(at);
-    check_params(step_type, &with, with_at, cx.source, cx.diagnostics);
+    let refused = fields.key_span("refused");
+    match refused {
+        Some(at) => refuses(
+            cx,
+            step_type,
+            &with,
+            with_at,
+            &plain(fields.texts("refused")),
+            at,
+        ),
+        None => check_params(step_type, &with, with_at, cx.source, cx.diagnostics),
+    }
     fits_kind(cx, step_type, &fields, at);
     for (name, _) in super::values(&fields, "outputs") {
         if !step_type.outputs.contains_key(&name.value) {
@@ -179,6 +192,7 @@ fn test(cx: &mut Cx<'_>, step_type: &StepType, node: &Node) -> Option<TypeTest> 
             .iter()
             .map(|e| (e.key.value.clone(), e.value.to_value()))
             .collect(),
+        refused: refused.is_some(),
         files: files(cx, &fields, "files"),
         commands: commands(cx, &fields, "commands"),
         answers,
@@ -206,17 +220,46 @@ fn test(cx: &mut Cx<'_>, step_type: &StepType, node: &Node) -> Option<TypeTest> 
     })
 }
 
+/// The parameters of a test must be refused with these messages.
+fn refuses(
+    cx: &mut Cx<'_>,
+    step_type: &StepType,
+    with: &[Entry],
+    with_at: Span,
+    wanted: &[String],
+    at: Span,
+) {
+    let mut found = Diagnostics::new();
+    check_params(step_type, with, with_at, cx.source, &mut found);
+    found.sort();
+    let messages: Vec<_> = found.iter().map(|d| d.message.clone()).collect();
+    let same = messages.len() == wanted.len()
+        && messages
+            .iter()
+            .zip(wanted)
+            .all(|(is, part)| is.contains(part));
+    if !same || wanted.is_empty() {
+        let message = match messages.as_slice() {
+            [] => "nothing is wrong with these parameters".to_owned(),
+            some => format!("what is wrong with these parameters: {}", some.join("; ")),
+        };
+        cx.error(Code::BadValue, message, at, "here", None);
+    }
+}
+
 /// What is expected must be something that a type of this kind can do.
 fn fits_kind(cx: &mut Cx<'_>, step_type: &StepType, fields: &Fields<'_>, at: Span) {
     let real = fields.bool("real").unwrap_or(false);
+    let refused = fields.entry("refused").is_some();
     let mut refuse = |names: &[&str], why: &str| {
         for (name, span) in names.iter().filter_map(|n| Some((n, fields.key_span(n)?))) {
+            let help = Some(format!("leave `{name}` out"));
             cx.error(
                 Code::Conflict,
                 format!("{why} has no `{name}`"),
                 span,
                 "",
-                None,
+                help,
             );
         }
     };
@@ -227,6 +270,16 @@ fn fits_kind(cx: &mut Cx<'_>, step_type: &StepType, fields: &Fields<'_>, at: Spa
             ],
             "a test on a real host",
         );
+    }
+    if refused {
+        refuse(
+            &[
+                "files", "commands", "answers", "check", "reasons", "outputs", "fails", "apply",
+                "applies", "then", "undoes", "becomes", "modes", "optional", "real",
+            ],
+            "a test of refused parameters",
+        );
+        return;
     }
     match step_type.kind {
         TypeKind::Probe => refuse(&["apply", "applies", "then", "undoes"], "a test of a probe"),

@@ -146,6 +146,7 @@ impl InputType {
                 _ => wrong("should be a map"),
             },
             Self::OneOf(kinds) => one_of(kinds, value),
+            Self::Variant(kinds) => variant(kinds, value),
             Self::Limited(limited) => limited.fit(value),
         }
     }
@@ -156,7 +157,7 @@ impl InputType {
     fn holds_parts(&self) -> bool {
         matches!(
             self.base(),
-            Self::List(_) | Self::Map(_) | Self::Object(_) | Self::OneOf(_)
+            Self::List(_) | Self::Map(_) | Self::Object(_) | Self::OneOf(_) | Self::Variant(_)
         )
     }
 }
@@ -168,6 +169,14 @@ impl Limited {
             && !pattern(rule).is_ok_and(|regex| regex.is_match(text))
         {
             return Err(Wrong::new("does not match its `pattern`"));
+        }
+        if let (Some(rule), Some(map)) = (&self.names, value.as_object())
+            && !pattern(rule).is_ok_and(|regex| map.keys().all(|name| regex.is_match(name)))
+        {
+            return Err(Wrong::new(format!(
+                "has a name that does not match `{}`",
+                shown(rule)
+            )));
         }
         Ok(value)
     }
@@ -231,6 +240,27 @@ fn one_of(kinds: &[InputType], value: &Value) -> Result<Value, Wrong> {
         }
     }
     Err(Wrong::new("can be understood in more than one way"))
+}
+
+/// A name with a value of the type that belongs to it.
+fn variant(kinds: &BTreeMap<String, InputType>, value: &Value) -> Result<Value, Wrong> {
+    let Some([Value::String(name), of]) = value.as_array().map(Vec::as_slice) else {
+        return Err(Wrong::new(format!(
+            "should be a list of two, `[NAME, value]`, is {}",
+            kind_of(value)
+        )));
+    };
+    let kind = kinds.get(name).ok_or_else(|| unknown_variant(kinds))?;
+    let of = kind.fit(of).map_err(|e| e.in_item(1))?;
+    Ok(Value::Array(vec![name.as_str().into(), of]))
+}
+
+pub(crate) fn unknown_variant(kinds: &BTreeMap<String, InputType>) -> Wrong {
+    let all: Vec<_> = kinds
+        .keys()
+        .map(|name| format!("`{}`", shown(name)))
+        .collect();
+    Wrong::new(format!("should begin with one of {}", all.join(", ")))
 }
 
 /// What each alternative wanted.

@@ -39,6 +39,10 @@ impl InputType {
                 });
                 Value::Object(entries.collect())
             }
+            Self::Variant(kinds) => match kinds.first_key_value() {
+                Some((name, kind)) => Value::Array(vec![name.clone().into(), kind.made_up(host)]),
+                None => Value::Null,
+            },
             Self::OneOf(kinds) => kinds.first().map_or(Value::Null, |kind| kind.made_up(host)),
         }
     }
@@ -140,6 +144,7 @@ mod tests {
             InputType::Limited(Box::new(Limited {
                 kind: InputType::String,
                 pattern: Some(pattern.to_owned()),
+                names: None,
                 group: None,
             }))
         };

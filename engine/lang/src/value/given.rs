@@ -29,7 +29,9 @@ impl InputType {
                 "false" => Ok(Value::Bool(false)),
                 _ => Err(Wrong::new("should be `true` or `false`")),
             },
-            Self::List(_) | Self::Map(_) | Self::Object(_) if begins_as_json(text) => {
+            Self::List(_) | Self::Map(_) | Self::Object(_) | Self::Variant(_)
+                if begins_as_json(text) =>
+            {
                 self.fit(&json::read(text).map_err(Wrong::new)?)
             }
             Self::List(_) if text.is_empty() => Ok(Value::Array(Vec::new())),

@@ -49,6 +49,13 @@ impl Meaning {
                     Some((name.clone(), Self::of(&fields.get(name)?.kind, item)))
                 }))
             }
+            (InputType::Variant(kinds), Value::Array(pair)) => match pair.as_slice() {
+                [Value::String(name), of] => {
+                    let meaning = kinds.get(name).and_then(|kind| Self::of(kind, of));
+                    Self::parts([("1".to_owned(), meaning)])
+                }
+                _ => None,
+            },
             (InputType::OneOf(kinds), _) => {
                 let fits = kinds.iter().find(|kind| kind.check(value).is_ok())?;
                 Self::of(fits, value)

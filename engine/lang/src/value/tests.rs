@@ -41,6 +41,7 @@ fn limited(pattern: &str) -> InputType {
     InputType::Limited(Box::new(Limited {
         kind: InputType::String,
         pattern: Some(pattern.to_owned()),
+        names: None,
         group: None,
     }))
 }
@@ -199,6 +200,7 @@ fn the_hosts_in_a_value_are_found() {
     let in_group = InputType::Limited(Box::new(Limited {
         kind: InputType::Host,
         pattern: None,
+        names: None,
         group: Some("quay".into()),
     }));
     let kind = InputType::Object(BTreeMap::from([
@@ -322,4 +324,51 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_variant_is_a_name_with_its_value() {
+    let field = |kind, required| Field {
+        kind,
+        required,
+        default: None,
+        help: String::new(),
+    };
+    let fields = [("path".to_owned(), field(InputType::Path, true))];
+    let kind = InputType::Variant(BTreeMap::from([
+        ("Local".to_owned(), InputType::Object(fields.into())),
+        ("Key".to_owned(), InputType::Secret),
+    ]));
+    assert!(kind.is_secret());
+    let good = json!(["Local", { "path": "/x" }]);
+    assert_eq!(kind.check(&good), Ok(good.clone()));
+    assert_eq!(kind.parse_text(&good.to_string()), Ok(good));
+    for (bad, why) in [
+        (
+            json!(["Locale", {}]),
+            "should begin with one of `Key`, `Local`",
+        ),
+        (
+            json!("Local"),
+            "should be a list of two, `[NAME, value]`, is text",
+        ),
+        (json!(["Local"]), "should be a list of two"),
+        (json!(["Local", {}]), "wrong at `[1]`: it needs `path`"),
+    ] {
+        let message = kind.check(&bad).unwrap_err();
+        assert!(message.contains(why), "{message}");
+    }
+}
+
+#[test]
+fn names_of_a_map_match_their_pattern() {
+    let kind = InputType::Limited(Box::new(Limited {
+        kind: InputType::Map(Box::new(InputType::Int)),
+        pattern: None,
+        names: Some("^[a-z]+$".to_owned()),
+        group: None,
+    }));
+    assert!(kind.check(&json!({ "a": 1 })).is_ok());
+    let why = kind.check(&json!({ "a": 1, "B": 1 })).unwrap_err();
+    assert_eq!(why, "has a name that does not match `^[a-z]+$`");
 }

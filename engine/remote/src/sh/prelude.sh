@@ -21,6 +21,7 @@ case ${KSH_VERSION-} in
   ;;
 esac
 
+put() { rb_text "$1"; } # TEXT: prints it as it is, and never as an argument of a program
 differs() { rb_record differs - "$*"; }
 output() { rb_record output "$1" "$2"; }
 before() { rb_record before "$1" "$2"; }

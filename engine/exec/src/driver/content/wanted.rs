@@ -107,7 +107,10 @@ fn word(piece: Option<&Piece>, arguments: &[Argument]) -> Option<String> {
 fn holds_secret(what: &What, arguments: &[Argument]) -> bool {
     match what {
         What::Text(text) => is_secret(text, arguments),
-        What::MergeYaml(parts) | What::MergeJson(parts) | What::SetIni(parts) => {
+        What::Yaml(parts)
+        | What::MergeYaml(parts)
+        | What::MergeJson(parts)
+        | What::SetIni(parts) => {
             // Secrets that nobody gave hide nothing.
             let mut given = parts.iter().filter(|piece| !is_empty(piece, arguments));
             given.any(|piece| is_secret(piece, arguments))
@@ -141,6 +144,11 @@ fn goal(what: &What, values: &Values<'_>) -> Result<Goal, Failure> {
     let arguments = values.arguments;
     Ok(Goal::Change(match what {
         What::Text(piece) => return Ok(Goal::Text(text(piece, arguments).unwrap_or_default())),
+        What::Yaml(parts) => {
+            let all = Change::Yaml(values.map(parts).map_err(bad)?);
+            let text = all.apply(None).map_err(bad)?;
+            return Ok(Goal::Text(text.unwrap_or_default()));
+        }
         What::MergeYaml(parts) => Change::Yaml(values.map(parts).map_err(bad)?),
         What::MergeJson(parts) => Change::Json(values.map(parts).map_err(bad)?),
         What::SetIni(parts) => Change::Ini(values.map(parts).map_err(bad)?),

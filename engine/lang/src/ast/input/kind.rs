@@ -13,7 +13,7 @@ use crate::yaml::{Kind, Node};
 const MOST_NESTED: usize = 8;
 
 /// The type, together with what it needs.
-pub(super) fn read(
+pub(crate) fn read(
     cx: &mut Cx<'_>,
     fields: &Fields<'_>,
     section: Section,
@@ -25,6 +25,8 @@ pub(super) fn read(
         ("of", matches!(name, "map" | "list"), true),
         ("fields", name == "object", true),
         ("one_of", name == "one_of", true),
+        ("variants", name == "variant", true),
+        ("names", name == "map", false),
         (
             "pattern",
             matches!(name, "string" | "path" | "secret"),
@@ -62,6 +64,7 @@ pub(super) fn read(
         "list" => InputType::List(Box::new(element(cx, fields.node("of")?, section)?)),
         "object" => object(cx, fields, section)?,
         "one_of" => one_of(cx, fields, section)?,
+        "variant" => variant(cx, fields, section)?,
         other => plain(other)?,
     };
     if depth(&kind) > MOST_NESTED {
@@ -77,6 +80,7 @@ fn depth(kind: &InputType) -> usize {
         InputType::List(of) | InputType::Map(of) => 1 + depth(of),
         InputType::Object(fields) => 1 + fields.values().map(|f| depth(&f.kind)).max().unwrap_or(0),
         InputType::OneOf(kinds) => 1 + kinds.iter().map(depth).max().unwrap_or(0),
+        InputType::Variant(kinds) => 1 + kinds.values().map(depth).max().unwrap_or(0),
         _ => 0,
     }
 }
@@ -128,11 +132,16 @@ fn is_given(
 fn limited(kind: InputType, fields: &Fields<'_>) -> InputType {
     let pattern = fields.text("pattern").map(|p| p.value);
     let group = fields.text("in").map(|g| g.value);
-    let can_be = matches!(kind, InputType::String | InputType::Path | InputType::Host);
-    match can_be && (pattern.is_some() || group.is_some()) {
+    let names = fields.text("names").map(|n| n.value);
+    let can_be = matches!(
+        kind,
+        InputType::String | InputType::Path | InputType::Host | InputType::Map(_)
+    );
+    match can_be && (pattern.is_some() || group.is_some() || names.is_some()) {
         true => InputType::Limited(Box::new(Limited {
             kind,
             pattern,
+            names,
             group,
         })),
         false => kind,
@@ -206,6 +215,17 @@ fn one_of(cx: &mut Cx<'_>, fields: &Fields<'_>, section: Section) -> Option<Inpu
         .collect();
     // With an alternative less, a default or a value would be refused for the wrong reason.
     (kinds.len() == items.len()).then_some(InputType::OneOf(kinds))
+}
+
+fn variant(cx: &mut Cx<'_>, fields: &Fields<'_>, section: Section) -> Option<InputType> {
+    let mut kinds = BTreeMap::new();
+    let entries = fields.map("variants");
+    for entry in &entries {
+        if let Some(kind) = definition(cx, &entry.value, section, "a variant") {
+            kinds.insert(entry.key.value.clone(), kind);
+        }
+    }
+    (kinds.len() == entries.len()).then_some(InputType::Variant(kinds))
 }
 
 /// The type of one word.
