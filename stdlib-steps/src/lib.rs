@@ -6,6 +6,12 @@
 /// The shipped types, sorted by name: the name (`podman.image`) and the text of its file.
 pub const TYPES: &[(&str, &str)] = &[
     ("acl", include_str!("../types/acl.yaml")),
+    ("alert.silence", include_str!("../types/alert.silence.yaml")),
+    ("ansible.ping", include_str!("../types/ansible.ping.yaml")),
+    (
+        "ansible.playbook",
+        include_str!("../types/ansible.playbook.yaml"),
+    ),
     ("archive.fetch", include_str!("../types/archive.fetch.yaml")),
     (
         "archive.unpack",
@@ -16,11 +22,31 @@ pub const TYPES: &[(&str, &str)] = &[
     ("ceph.flag", include_str!("../types/ceph.flag.yaml")),
     ("ceph.health", include_str!("../types/ceph.health.yaml")),
     (
+        "ceph.orch_apply",
+        include_str!("../types/ceph.orch_apply.yaml"),
+    ),
+    (
+        "ceph.orch_host",
+        include_str!("../types/ceph.orch_host.yaml"),
+    ),
+    (
         "ceph.osd_ready",
         include_str!("../types/ceph.osd_ready.yaml"),
     ),
     ("ceph.pool", include_str!("../types/ceph.pool.yaml")),
+    (
+        "cephadm.bootstrap",
+        include_str!("../types/cephadm.bootstrap.yaml"),
+    ),
+    ("clair.config", include_str!("../types/clair.config.yaml")),
+    ("clair.ready", include_str!("../types/clair.ready.yaml")),
+    ("command", include_str!("../types/command.yaml")),
+    (
+        "command.always",
+        include_str!("../types/command.always.yaml"),
+    ),
     ("directory", include_str!("../types/directory.yaml")),
+    ("fact", include_str!("../types/fact.yaml")),
     ("file", include_str!("../types/file.yaml")),
     (
         "firewalld.port",
@@ -38,6 +64,10 @@ pub const TYPES: &[(&str, &str)] = &[
     (
         "haproxy.config",
         include_str!("../types/haproxy.config.yaml"),
+    ),
+    (
+        "haproxy.server",
+        include_str!("../types/haproxy.server.yaml"),
     ),
     (
         "host.disk_free",
@@ -58,8 +88,10 @@ pub const TYPES: &[(&str, &str)] = &[
         "podman.container",
         include_str!("../types/podman.container.yaml"),
     ),
+    ("podman.exec", include_str!("../types/podman.exec.yaml")),
     ("podman.image", include_str!("../types/podman.image.yaml")),
     ("podman.login", include_str!("../types/podman.login.yaml")),
+    ("podman.logs", include_str!("../types/podman.logs.yaml")),
     (
         "podman.network_reload",
         include_str!("../types/podman.network_reload.yaml"),
@@ -67,6 +99,10 @@ pub const TYPES: &[(&str, &str)] = &[
     (
         "podman.oneshot",
         include_str!("../types/podman.oneshot.yaml"),
+    ),
+    (
+        "postgres.database",
+        include_str!("../types/postgres.database.yaml"),
     ),
     ("postgres.dump", include_str!("../types/postgres.dump.yaml")),
     (
@@ -81,11 +117,16 @@ pub const TYPES: &[(&str, &str)] = &[
         "postgres.query",
         include_str!("../types/postgres.query.yaml"),
     ),
+    (
+        "postgres.restore",
+        include_str!("../types/postgres.restore.yaml"),
+    ),
     ("postgres.role", include_str!("../types/postgres.role.yaml")),
     (
         "postgres.server_ready",
         include_str!("../types/postgres.server_ready.yaml"),
     ),
+    ("quay.config", include_str!("../types/quay.config.yaml")),
     (
         "quay.config_valid",
         include_str!("../types/quay.config_valid.yaml"),
@@ -102,7 +143,21 @@ pub const TYPES: &[(&str, &str)] = &[
     ),
     ("quay.queue", include_str!("../types/quay.queue.yaml")),
     ("quay.schema", include_str!("../types/quay.schema.yaml")),
+    (
+        "quay.superuser",
+        include_str!("../types/quay.superuser.yaml"),
+    ),
     ("rados.object", include_str!("../types/rados.object.yaml")),
+    ("redis.ping", include_str!("../types/redis.ping.yaml")),
+    (
+        "registry.push_pull",
+        include_str!("../types/registry.push_pull.yaml"),
+    ),
+    ("rgw.user", include_str!("../types/rgw.user.yaml")),
+    ("s3.bucket", include_str!("../types/s3.bucket.yaml")),
+    ("s3.object", include_str!("../types/s3.object.yaml")),
+    ("script", include_str!("../types/script.yaml")),
+    ("script.always", include_str!("../types/script.always.yaml")),
     (
         "selinux.boolean",
         include_str!("../types/selinux.boolean.yaml"),

@@ -3,6 +3,7 @@
 
 pub mod canary;
 pub mod chance;
+pub mod effects;
 pub mod kills;
 pub mod lab;
 pub mod operator;
@@ -10,6 +11,7 @@ pub mod pair;
 pub mod proof;
 pub mod tail;
 pub mod terminal;
+pub mod tools;
 
 use std::path::{Path, PathBuf};
 

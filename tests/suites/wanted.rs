@@ -43,14 +43,6 @@ fn compiled(change: impl Fn(String) -> String, with_inputs: bool) -> (Option<Pla
         let source = sources.add(name, text.as_bytes()).unwrap();
         diagnostics.extend(catalog.add(name, SHIPPED, &source));
     }
-    for entry in fs::read_dir(folder().join("types")).unwrap() {
-        let path = entry.unwrap().path();
-        let stem = path.file_stem().unwrap().to_str().unwrap();
-        if catalog.get(stem).is_none() {
-            let source = add(&mut sources, &format!("types/{stem}.yaml"));
-            diagnostics.extend(catalog.add(stem, "types", &source));
-        }
-    }
     let (runbook, found) = parse_runbook(&source);
     diagnostics.extend(found);
     let (inventory, found) = parse_inventory(&hosts);
@@ -422,15 +414,8 @@ fn what_this_engine_cannot_run_yet_is_said_with_its_place() {
             .map(|text| text.split(" (").next().unwrap())
             .collect::<Vec<_>>(),
         [
-            "`restore_proof`: `manual.task`",
-            "`approve`: `approvers` of a gate",
-            "`approve`: `not_runner` of a gate",
-            "`approve`: `expires` of a gate",
-            "`approve`: `deadline` of a gate",
-            "`approve_rest`: `options` of a gate",
-            "`approve_rest`: `deadline` of a gate",
-            "`approve_rest`: `on_deadline` of a gate",
-            "`last_word`: `gate.confirm`",
+            "`approve_rest`: a rollback that follows `options` of a gate",
+            "`approve_rest`: a rollback that follows `on_deadline` of a gate",
         ],
         "{said:#?}"
     );

@@ -17,8 +17,8 @@ use crate::error::Error;
 
 pub(crate) use edited::EditedArgs;
 pub(crate) use night::{
-    AbandonArgs, AttachArgs, CancelArgs, DecideArgs, ExcludeArgs, NoteArgs, PauseArgs, RerunArgs,
-    RollbackArgs, StepArgs,
+    AbandonArgs, ApproveArgs, AttachArgs, CancelArgs, DecideArgs, ExcludeArgs, NoteArgs, PauseArgs,
+    RerunArgs, RollbackArgs, StepArgs,
 };
 pub(crate) use rehearse::{ProbeArgs, RehearseArgs, RemainingArgs};
 pub(crate) use secret::{SecretArg, SecretArgs};
@@ -85,6 +85,8 @@ pub(crate) enum Command {
     Resume(ResumeArgs),
     /// Follow what another controller does; Ctrl-C ends the look, not the run
     Attach(AttachArgs),
+    /// Answer a gate of a run that somebody else has under way
+    Approve(ApproveArgs),
     /// Have a run stop, at once or before a step; `resume` goes on
     Pause(PauseArgs),
     /// Keep a step from starting until it is unblocked
@@ -200,9 +202,12 @@ pub(crate) struct RunArgs {
     /// End the run when this phase is done; `resume` may still go on
     #[arg(long, value_name = "PHASE")]
     pub(crate) until: Option<String>,
-    /// Leave the run to a controller in the background; `attach` shows it
+    /// Leave the run to a controller in the background; `attach` shows it, `approve` answers its gates
     #[arg(long, conflicts_with = "dry_run")]
     pub(crate) detach: bool,
+    /// Without a terminal, wait at gates for `approve` instead of stopping
+    #[arg(long)]
+    pub(crate) wait_at_gates: bool,
     /// Keep a second copy of plan and journal there; HOST of the inventory, or `local`
     #[arg(long, value_name = "HOST:DIR")]
     pub(crate) mirror: Option<String>,
@@ -217,6 +222,9 @@ pub(crate) struct ResumeArgs {
     /// Keep a second copy of plan and journal there; HOST of the run's inventory, or `local`
     #[arg(long, value_name = "HOST:DIR")]
     pub(crate) mirror: Option<String>,
+    /// Without a terminal, wait at gates for `approve` instead of stopping
+    #[arg(long)]
+    pub(crate) wait_at_gates: bool,
     /// Changed files.
     #[command(flatten)]
     pub(crate) edited: EditedArgs,

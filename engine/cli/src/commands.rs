@@ -1,6 +1,7 @@
 //! The commands, a file each.
 
 pub(crate) mod abandon;
+pub(crate) mod approve;
 pub(crate) mod attach;
 pub(crate) mod check;
 pub(crate) mod detach;

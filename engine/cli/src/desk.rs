@@ -1,23 +1,45 @@
 //! Gates at the terminal. A gate never passes for lack of somebody to ask.
 
+mod reply;
+
 use std::future::Future;
 use std::io::{self, BufRead, Read, Write};
 use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::Duration;
 
 use runbook_exec::desk::{Answer, Desk, GateQuestion};
+use runbook_model::gate::{NO, Said};
 use runbook_model::text::{printable, printable_lines};
 use runbook_model::{Plan, Value};
 use runbook_report::{Curtain, Held, Style, Tone, value_text};
 use tokio::sync::oneshot;
 
+pub(crate) use reply::{Heard, piece, reply};
+
 /// A longer answer is none.
-const LONGEST: u64 = 1_024;
-/// Unclear answers, after which the answer is no.
-const PATIENCE: usize = 20;
+const LONGEST: u64 = 4_096;
+/// How often a question that waits looks whether it is still asked.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// One question at a time: there is one terminal.
 static TERMINAL: Mutex<()> = Mutex::new(());
+/// What is typed, line by line; nothing at its end. One thread reads it for all questions: a blocked
+/// read cannot be taken back, and the line after it is not for a question that is withdrawn.
+static TYPED: LazyLock<Mutex<Receiver<Option<String>>>> = LazyLock::new(|| {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        loop {
+            let line = line(&mut io::stdin().lock());
+            let over = line.is_none();
+            if sender.send(line).is_err() || over {
+                return;
+            }
+        }
+    });
+    Mutex::new(receiver)
+});
 
 /// Asks the person at the terminal.
 #[derive(Debug)]
@@ -26,6 +48,8 @@ pub(crate) struct TerminalDesk {
     pub(crate) curtain: Option<Curtain>,
     /// Whether there is a terminal.
     pub(crate) terminal: bool,
+    /// Without one, others are waited for.
+    pub(crate) waits: bool,
     /// Who is asked: `op on laptop`.
     pub(crate) person: String,
     /// How questions look.
@@ -35,42 +59,77 @@ pub(crate) struct TerminalDesk {
 impl Desk for TerminalDesk {
     /// Dropping the future withdraws the question and gives the display back.
     fn ask(&mut self, asked: GateQuestion, _: &Plan) -> Pin<Box<dyn Future<Output = Answer>>> {
+        if !self.terminal {
+            let waits = self.waits;
+            return Box::pin(async move {
+                if waits {
+                    std::future::pending::<()>().await;
+                }
+                Answer {
+                    said: Said::Choice(NO.to_owned()),
+                    by: "the engine: there is no terminal to ask at".into(),
+                }
+            });
+        }
         let (sender, receiver) = oneshot::channel();
         let open = Open {
-            asked: self.terminal,
+            asked: true,
             _held: self.curtain.as_ref().map(Curtain::hold),
         };
         let text = question(&asked, &self.person, &self.style);
         let person = self.person.clone();
-        let terminal = self.terminal;
-        if terminal {
-            // A blocked read cannot be taken back, so it has a thread that nobody waits for.
-            std::thread::spawn(move || {
-                let _alone = TERMINAL.lock().unwrap_or_else(PoisonError::into_inner);
-                if sender.is_closed() {
-                    return;
-                }
-                let approved = decide(&mut io::stdin().lock(), &mut io::stderr(), &text);
-                let _ = sender.send(approved);
-            });
-        }
+        std::thread::spawn(move || {
+            let _alone = TERMINAL.lock().unwrap_or_else(PoisonError::into_inner);
+            let typed = TYPED.lock().unwrap_or_else(PoisonError::into_inner);
+            // What was typed before the question was there is no answer to it.
+            while typed.try_recv().is_ok_and(|line| line.is_some()) {}
+            let mut hear = || next(&typed, || sender.is_closed());
+            let said = reply(&mut hear, &mut io::stderr(), &text, &asked.terms);
+            if let Some(said) = said {
+                let _ = sender.send(said);
+            }
+        });
         Box::pin(async move {
             // All of it moves in here: it ends with the question, not before.
             let mut open = open;
-            if !terminal {
-                return Answer {
-                    approved: false,
-                    by: "the engine: there is no terminal to ask at".into(),
-                };
-            }
-            let approved = receiver.await.unwrap_or(false);
+            let said = receiver.await;
             open.asked = false;
             Answer {
-                approved,
+                said: said.unwrap_or_else(|_| Said::Choice(NO.to_owned())),
                 by: person,
             }
         })
     }
+}
+
+/// The next line that is typed while the question is asked.
+fn next(typed: &Receiver<Option<String>>, withdrawn: impl Fn() -> bool) -> Heard {
+    loop {
+        if withdrawn() {
+            return Heard::Withdrawn;
+        }
+        match typed.recv_timeout(LOOK) {
+            Ok(Some(line)) => return Heard::Line(line),
+            Ok(None) | Err(RecvTimeoutError::Disconnected) => return Heard::End,
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+    }
+}
+
+/// One whole line of at most [`LONGEST`] bytes.
+fn line(input: &mut dyn BufRead) -> Option<String> {
+    let mut text = String::new();
+    match Read::take(&mut *input, LONGEST).read_line(&mut text) {
+        Ok(n) if n > 0 && text.ends_with('\n') => Some(text),
+        _ => None,
+    }
+}
+
+/// Asks at this terminal, now; nothing where nobody answers.
+pub(crate) fn ask_here(asked: &GateQuestion, person: &str, style: &Style) -> Option<Said> {
+    let text = question(asked, person, style);
+    let mut hear = || line(&mut io::stdin().lock()).map_or(Heard::End, Heard::Line);
+    reply(&mut hear, &mut io::stderr(), &text, &asked.terms)
 }
 
 /// A question on the screen.
@@ -108,79 +167,43 @@ fn question(asked: &GateQuestion, person: &str, style: &Style) -> String {
             value => out.push_str(&format!("\n  {name}: {}\n", value_text(value))),
         }
     }
+    out.push_str(&standing(asked));
     out.push_str(&format!("\nyou are {}\n", printable(person)));
     out
 }
 
-/// Reads answers until one is clear. The end of the input, an error, and too many unclear answers
-/// are a no.
-fn decide(input: &mut dyn BufRead, output: &mut dyn Write, question: &str) -> bool {
-    // If the question cannot be shown, nobody has read it.
-    if output.write_all(question.as_bytes()).is_err() {
-        return false;
+/// Who has agreed so far, and how others can.
+fn standing(asked: &GateQuestion) -> String {
+    let wants = asked.terms.approvers();
+    let mut out = String::new();
+    if wants > 1 {
+        let now = asked.votes.iter().map(|vote| vote.at).max().unwrap_or(0);
+        let agreed = asked.terms.in_favour(&asked.votes, now);
+        let names: Vec<_> = agreed.iter().map(|by| printable(by)).collect();
+        let names = match names.is_empty() {
+            true => "nobody yet".to_owned(),
+            false => names.join(", "),
+        };
+        out.push_str(&format!("\n{wants} people must agree; {names}\n"));
     }
-    for _ in 0..PATIENCE {
-        if output
-            .write_all(b"type yes to go on, no to stop: ")
-            .and_then(|()| output.flush())
-            .is_err()
-        {
-            return false;
-        }
-        let mut answer = String::new();
-        match Read::take(&mut *input, LONGEST).read_line(&mut answer) {
-            Ok(n) if n > 0 && answer.ends_with('\n') => {}
-            _ => return false,
-        }
-        match answer.trim() {
-            "yes" => return true,
-            "no" => return false,
-            _ => {}
-        }
+    if asked.terms.not_runner() {
+        out.push_str("\nwhoever runs this may say no, and is none of those who agree\n");
     }
-    false
+    if wants > 1 || asked.terms.not_runner() {
+        out.push_str(&format!(
+            "others answer with `runbook approve RUN {}`\n",
+            printable(&asked.gate)
+        ));
+    }
+    out
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use runbook_model::NodeIx;
+    use runbook_model::gate::{Approve, Terms, Vote};
     use serde_json::json;
-
-    fn answered(text: &str) -> bool {
-        decide(&mut text.as_bytes(), &mut Vec::new(), "?")
-    }
-
-    #[test]
-    fn only_yes_is_yes() {
-        assert!(answered("yes\n"));
-        assert!(answered("\nwhat\n yes \n"));
-        for no in [
-            "no\n",
-            "",
-            "yes",
-            "y\n",
-            "YES\n",
-            &"y".repeat(5_000),
-            &"x\n".repeat(50),
-        ] {
-            assert!(!answered(no), "{no:.20}");
-        }
-    }
-
-    #[test]
-    fn a_question_that_cannot_be_shown_is_not_answered() {
-        struct Closed;
-        impl Write for Closed {
-            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-                Err(io::ErrorKind::BrokenPipe.into())
-            }
-            fn flush(&mut self) -> io::Result<()> {
-                Ok(())
-            }
-        }
-        assert!(!decide(&mut "yes\n".as_bytes(), &mut Closed, "?"));
-    }
 
     fn asked(shown: Vec<(String, Value)>) -> GateQuestion {
         let (gate, message) = ("approve@control".into(), "All stop.\nReally\x07.".into());
@@ -189,7 +212,26 @@ mod tests {
             gate,
             message,
             shown,
+            terms: Terms::default(),
+            votes: Vec::new(),
         }
+    }
+
+    #[test]
+    fn a_question_says_who_has_agreed() {
+        let mut question_of_two = asked(Vec::new());
+        question_of_two.terms = Terms::Approve(Approve {
+            approvers: 2,
+            not_runner: true,
+            ..Approve::default()
+        });
+        question_of_two.votes = vec![Vote {
+            at: 1,
+            by: "ada on desk".into(),
+            said: Said::Choice("yes".into()),
+        }];
+        let text = question(&question_of_two, "op on laptop", &Style::plain(80));
+        insta::assert_snapshot!(text);
     }
 
     #[test]
@@ -209,6 +251,7 @@ mod tests {
         let mut desk = TerminalDesk {
             curtain: None,
             terminal: false,
+            waits: false,
             person: "op".into(),
             style: Style::plain(80),
         };
@@ -216,7 +259,7 @@ mod tests {
             .build()
             .unwrap();
         let answer = runtime.block_on(desk.ask(asked(Vec::new()), &empty_plan()));
-        assert!(!answer.approved);
+        assert_eq!(answer.said, Said::Choice("no".into()));
         assert!(answer.by.contains("no terminal"));
     }
 

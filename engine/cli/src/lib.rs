@@ -76,6 +76,7 @@ fn dispatch(cli: &Cli, output: &Output) -> Result<Exit, Error> {
         Command::Rerun(args) => commands::order::rerun(cli, args, output),
         Command::Note(args) => commands::order::note(cli, args, output),
         Command::Cancel(args) => commands::order::cancel(cli, args, output),
+        Command::Approve(args) => commands::approve::approve(cli, args, output),
         Command::Exclude(args) => commands::order::exclude(cli, args, output),
         Command::Rollback(args) => commands::rollback::rollback(cli, args, output),
         Command::Abandon(args) => commands::abandon::abandon(cli, args, output),

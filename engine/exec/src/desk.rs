@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use runbook_model::gate::{Said, Terms, Vote};
 use runbook_model::{NodeIx, Plan, Value};
 
 /// A gate's question.
@@ -16,13 +17,17 @@ pub struct GateQuestion {
     pub message: String,
     /// What the person is shown.
     pub shown: Vec<(String, Value)>,
+    /// What it takes as an answer.
+    pub terms: Terms,
+    /// What people have said to it already.
+    pub votes: Vec<Vote>,
 }
 
 /// A person's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// Go on.
-    pub approved: bool,
+    /// What they say.
+    pub said: Said,
     /// Who says so, as the controller's system names them.
     pub by: String,
 }

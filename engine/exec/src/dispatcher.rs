@@ -12,6 +12,7 @@ mod back;
 mod chain;
 mod derive;
 mod fresh;
+mod gate;
 mod hold;
 mod hosts;
 mod judge;
@@ -82,6 +83,8 @@ pub struct Dispatcher<R> {
     waiting: BTreeSet<Place>,
     /// Nodes that pause, by the time of their next look or attempt.
     pauses: BTreeSet<(Millis, NodeIx)>,
+    /// Until when gates wait for a decision.
+    deadlines: BTreeSet<(Millis, NodeIx)>,
     /// What was asked of the outside and is not answered.
     flights: BTreeMap<NodeIx, Flight>,
     /// Who may write what.
@@ -227,6 +230,7 @@ impl<R: Rules> Dispatcher<R> {
             queue: BTreeSet::new(),
             waiting: BTreeSet::new(),
             pauses: BTreeSet::new(),
+            deadlines: BTreeSet::new(),
             flights: BTreeMap::new(),
             ring: Ring::default(),
             unanswered: BTreeSet::new(),
@@ -391,7 +395,7 @@ impl<R: Rules> Dispatcher<R> {
             Input::Members { unit, ended } => self.members(&unit, ended),
             Input::Performed { attempt, end, .. } => self.ended(&attempt, end),
             Input::OverTime { unit } => self.over_time(&unit),
-            Input::Answered { node, approved, by } => self.answered(node, approved, by),
+            Input::Answered { node, said, by } => self.answered(node, said, by),
             Input::Ordered(order) => self.ordered(order),
             Input::Tick => self.woken = None,
             Input::Interrupt => self.interrupt(),

@@ -38,6 +38,7 @@ use runbook_lang::evaluate::Evaluator;
 use runbook_model::event::{AttemptEnd, Controller};
 use runbook_model::secret::SecretOrigin;
 use runbook_model::step_type::TypeKind;
+use runbook_model::transition::Stage;
 use runbook_model::{
     AttemptId, Epoch, HostName, Millis, NodeIx, NodeKind, Order, Plan, Record, RunId, RunState,
     Value, Watcher,
@@ -316,7 +317,7 @@ impl Drive<'_> {
                                 let answer = answer.await;
                                 shared.send(Input::Answered {
                                     node,
-                                    approved: answer.approved,
+                                    said: answer.said,
                                     by: answer.by,
                                 });
                             });
@@ -360,6 +361,15 @@ impl Drive<'_> {
                     }
                 }
             }
+            // What was decided elsewhere is not asked any more.
+            questions.retain(|node, question| {
+                let n = dispatcher.state().node(*node);
+                let open = n.is_some_and(|n| n.stage == Stage::Asking);
+                if !open {
+                    question.abort();
+                }
+                open
+            });
             actions = loop {
                 if let Some(order) = orders.pop_front() {
                     break dispatcher.handle(now(), Input::Ordered(order));
@@ -481,11 +491,14 @@ fn followed(
 /// The question as it was recorded.
 fn asked(plan: &Plan, state: &RunState, node: NodeIx) -> Option<GateQuestion> {
     let gate = plan.nodes.get(node.at())?.id.clone();
-    let (message, shown) = state.node(node)?.question.clone()?;
+    let n = state.node(node)?;
+    let question = n.question.clone()?;
     Some(GateQuestion {
         node,
         gate,
-        message,
-        shown,
+        message: question.message,
+        shown: question.shown,
+        terms: question.terms,
+        votes: n.votes.clone(),
     })
 }

@@ -1,6 +1,8 @@
 //! What the dispatcher's questions mean: conditions, variables and gates of the plan, answered by
 //! the language.
 
+mod gate;
+
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -299,7 +301,7 @@ impl Rules for Meaning {
     fn question(&self, node: NodeIx, state: &RunState) -> Result<Question, Failure> {
         let (step, _) = self.instance(node)?;
         let context = self.evaluator.context(node);
-        let message = match step.with.get("message") {
+        let message = match step.with.get("message").or(step.with.get("text")) {
             Some(value) => self
                 .evaluator
                 .render_all("with: message", value, context, state)
@@ -320,6 +322,7 @@ impl Rules for Meaning {
                 .iter()
                 .filter_map(|id| self.shown(id.as_str()?, state))
                 .collect(),
+            terms: self.terms(node, step, state)?,
         })
     }
 }

@@ -3,16 +3,8 @@
 
 use std::collections::BTreeMap;
 
+pub use runbook_model::state::Question;
 use runbook_model::{Failure, HostName, Millis, NodeIx, RunState, Value};
-
-/// What a gate asks a person.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Question {
-    /// The question, rendered.
-    pub message: String,
-    /// What the person is shown: name and value.
-    pub shown: Vec<(String, Value)>,
-}
 
 /// Resources of an instance, on the host that it runs on, by key.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -16,6 +16,7 @@ use serde_json::{Map, json};
 
 use crate::condition::Condition;
 use crate::scope::{EvalError, Inputs, Reference, Segment, Shared};
+use crate::steptype::GATE_APPROVE;
 use crate::template::Template;
 use crate::value::InputType;
 
@@ -161,6 +162,9 @@ impl Evaluator {
             for check in assert_checks(step) {
                 self.add_condition(check.0)?;
             }
+            if let Some(deadline) = deadline(step) {
+                self.add_condition(deadline)?;
+            }
         }
         Ok(())
     }
@@ -195,6 +199,24 @@ impl Evaluator {
         let scope = self.scope(condition.references(), context, state, false);
         condition
             .truth(&scope)
+            .map_err(|error| self.failed(what, error, state))
+    }
+
+    /// The value of an expression: of a deadline, say.
+    ///
+    /// # Errors
+    /// It reads what is not there.
+    pub fn value(
+        &self,
+        what: &str,
+        text: &str,
+        context: Context<'_>,
+        state: &RunState,
+    ) -> Result<Value, EvaluateError> {
+        let condition = self.condition(what, text)?;
+        let scope = self.scope(condition.references(), context, state, false);
+        condition
+            .evaluate(&scope)
             .map_err(|error| self.failed(what, error, state))
     }
 
@@ -378,6 +400,13 @@ impl Evaluator {
             .get(text)
             .ok_or_else(|| unparsable(what, "the text is not part of the plan"))
     }
+}
+
+/// The expression that is the deadline of a gate.
+fn deadline(step: &Step) -> Option<&str> {
+    let is_gate = step.uses == GATE_APPROVE;
+    let deadline = step.with.get("deadline").filter(|_| is_gate);
+    deadline.and_then(Value::as_str)
 }
 
 /// The conditions of an assert, each with its message.

@@ -15,12 +15,13 @@ mod schema;
 pub use arguments::check_params;
 pub use catalog::{Catalog, SHIPPED};
 pub use engine::{
-    ASSERT, COPY, GATE_APPROVE, GATE_CONFIRM, MANUAL_TASK, ORIGIN as ENGINE, RUN_RECORD, WAIT,
+    ASSERT, COPY, GATE_APPROVE, GATE_CONFIRM, GATE_WAIT, MANUAL_TASK, ORIGIN as ENGINE, RUN_RECORD,
+    WAIT,
 };
 pub use file::parse_type;
 pub use param::{ParamValue, coerce};
 pub use rules::hold;
-pub(crate) use rules::{Unknown, broken, is_open};
+pub(crate) use rules::{Unknown, broken, holds_unknown};
 pub(crate) use schema::secrets as secrets_of;
 
 /// The shipped types that put secrets into files, in their parameter `secrets`: a message names

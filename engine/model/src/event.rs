@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::gate::{Said, Terms};
 use crate::order::Order;
 use crate::secret::SecretOrigin;
 use crate::{AttemptId, Epoch, HostName, Millis, NodeIx, Outcome, RunId, RunResult, Value};
@@ -160,8 +161,20 @@ pub enum Event {
         message: String,
         /// What the person is shown: name and value.
         shown: Vec<(String, Value)>,
+        /// What it takes as an answer.
+        #[serde(default)]
+        terms: Terms,
     },
-    /// A person answered.
+    /// Somebody said something at a gate; it may take more of them.
+    Said {
+        /// The gate's instance.
+        node: NodeIx,
+        /// What.
+        said: Said,
+        /// Who, as the system of the machine names them; not verified.
+        by: String,
+    },
+    /// A gate is decided.
     Answered {
         /// The gate's instance.
         node: NodeIx,

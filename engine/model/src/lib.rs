@@ -8,6 +8,7 @@
 
 pub mod edit;
 pub mod event;
+pub mod gate;
 pub mod host;
 pub mod id;
 pub mod node;

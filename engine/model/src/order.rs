@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::HostName;
+use crate::gate::Said;
 
 /// An order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +71,13 @@ pub enum Command {
         /// The host.
         host: HostName,
     },
+    /// A gate is answered.
+    Answer {
+        /// The gate: its step, or one instance.
+        what: String,
+        /// What is said.
+        said: Said,
+    },
     /// Only the reason is recorded.
     Note,
     /// Nothing new starts; what runs finishes.
@@ -102,6 +110,7 @@ impl Command {
             Self::Done { .. } => "done",
             Self::Skip { .. } => "skip",
             Self::Exclude { .. } => "exclude",
+            Self::Answer { .. } => "approve",
             Self::Note => "note",
             Self::Cancel => "cancel",
             Self::Kill { .. } => "kill",
@@ -120,6 +129,7 @@ impl Command {
             | Self::Retry { what }
             | Self::Done { what, .. }
             | Self::Skip { what }
+            | Self::Answer { what, .. }
             | Self::Kill { what } => Some(what),
             Self::Exclude { host } => Some(host.as_str()),
             Self::Note | Self::Cancel | Self::Abandon => None,

@@ -10,6 +10,7 @@ mod order;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::event::{AttemptEnd, Controller, Purpose, StopReason, Verdict};
+use crate::gate::{Said, Vote};
 use crate::secret::SecretOrigin;
 use crate::transition::{self, Stage, Trigger};
 use crate::{AttemptId, Epoch, Event, HostName, Millis, NodeIx, Record, RunId, RunResult, Value};
@@ -18,7 +19,7 @@ pub use attempt::AttemptState;
 pub use edited::Gone;
 pub use fault::FoldError;
 pub use hold::{HoldState, Release, UndoState};
-pub use node::{GateAnswer, NodeState};
+pub use node::{GateAnswer, NodeState, Question};
 pub use order::{Noted, Rollback};
 
 /// The state of a run.
@@ -300,10 +301,26 @@ impl RunState {
                 node,
                 message,
                 shown,
+                terms,
             } => {
                 let n = self.step(seq, *node, Trigger::Asked)?;
                 n.started_at.get_or_insert(at);
-                n.question = Some((message.clone(), shown.clone()));
+                n.question = Some(Question {
+                    message: message.clone(),
+                    shown: shown.clone(),
+                    terms: terms.clone(),
+                });
+            }
+            Event::Said { node, said, by } => {
+                let n = self.step(seq, *node, Trigger::Said)?;
+                if let Said::Evidence(evidence) = said {
+                    n.outputs.clone_from(evidence);
+                }
+                n.votes.push(Vote {
+                    at,
+                    by: by.clone(),
+                    said: said.clone(),
+                });
             }
             Event::Answered { node, approved, by } => {
                 let answer = GateAnswer {

@@ -288,7 +288,7 @@ fn phrase(kind: FailureKind) -> &'static str {
         FailureKind::Expect => "`expect` is false",
         FailureKind::Fatal => "`until.fatal` is true",
         FailureKind::Within => "`until.within` is over",
-        FailureKind::Value => "a value is missing",
+        FailureKind::Value => "a value is missing or wrong",
         FailureKind::Assert => "a condition does not hold",
         FailureKind::Refused => "it was not approved",
         FailureKind::InDoubt => "its effect is not known, and no check is able to tell",

@@ -1,6 +1,7 @@
 //! A run told in lines: which events a person wants to hear about, and in which words.
 
 mod ending;
+mod gate;
 mod holds;
 mod look;
 mod orders;
@@ -10,7 +11,7 @@ use std::collections::{HashMap, HashSet};
 
 use runbook_model::event::{AttemptEnd, Intent, Purpose, Verdict};
 use runbook_model::text::printable;
-use runbook_model::{Event, Millis, NodeIx, NodeKind, Outcome, Plan, Record, RunState};
+use runbook_model::{Command, Event, Millis, NodeIx, NodeKind, Outcome, Plan, Record, RunState};
 
 use crate::facts::{self, Pause, REASON, node_id};
 use crate::text::{bounded, count, names, value_text};
@@ -292,6 +293,7 @@ impl Narrator {
                 node,
                 message,
                 shown,
+                ..
             } => {
                 let more = shown
                     .iter()
@@ -303,6 +305,14 @@ impl Narrator {
                     text,
                     more: more.collect(),
                 }]
+            }
+            Event::Said { node, said, by } => {
+                let question = state.node(*node).and_then(|n| n.question.as_ref());
+                let wants = question.map_or(1, |question| question.terms.approvers());
+                gate::told(said, wants).map_or_else(Vec::new, |what| {
+                    let text = format!("{}: {} {what}", node_id(plan, *node), bounded(by, 80));
+                    one(Tone::Plain, text)
+                })
             }
             Event::Answered { node, approved, by } => {
                 let word = if *approved { "approved" } else { "refused" };
@@ -348,6 +358,12 @@ impl Narrator {
                     false => "the procedure has stopped; what follows on every ending".to_owned(),
                 },
             ),
+            // What is said at a gate is told by itself; why it is said is not.
+            Event::Ordered { order, .. }
+                if matches!(order.command, Command::Answer { .. }) && order.reason.is_empty() =>
+            {
+                Vec::new()
+            }
             Event::Ordered { order, nodes } => {
                 let (tone, text) = orders::told(plan, order, nodes);
                 one(tone, text)

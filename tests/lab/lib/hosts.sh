@@ -19,7 +19,7 @@ host_make() {
   local host=$1 dir=$LAB/hosts/$1 root other
   root=$(host_root "$host")
   mkdir -p "$dir"/{upper,work,root,disk}
-  truncate -s "$([[ $host == quay* ]] && echo 3G || echo 256M)" "$dir/disk.img"
+  truncate -s "$([[ $host == quay* || $host == tools* ]] && echo 3G || echo 256M)" "$dir/disk.img"
   mkfs.ext4 -q -m 0 "$dir/disk.img"
   host_mount "$host"
   printf '%s\n' "$host" >"$root/etc/hostname"
@@ -39,7 +39,11 @@ host_make() {
   printf 'unqualified-search-registries = []\n[[registry]]\nprefix = "%s"\nlocation = "%s"\ninsecure = true\n' \
     "${IMAGE%%/*}" "$(registry_address)" >"$root/etc/containers/registries.conf.d/lab.conf"
   if plain; then return; fi
-  if [[ $host == db01 ]]; then database_disk "$root"; else node_disk "$host" "$root"; fi
+  case $host in
+    db01) database_disk "$root" ;;
+    tools01) tools_disk "$root" ;;
+    *) node_disk "$host" "$root" ;;
+  esac
 }
 
 host_keys() { ssh-keygen -q -t ed25519 -N '' -C "$2" -f "$1" <<<y >/dev/null; }
@@ -54,7 +58,7 @@ host_mount() {
 host_disk_path() {
   case $1 in
     db01) echo /var/backups/quay ;;
-    quay*) echo /var/lib/containers ;;
+    quay* | tools*) echo /var/lib/containers ;;
     *) echo /srv ;;
   esac
 }
@@ -67,6 +71,8 @@ host_boot() {
   net_make "$host"
   # Where systemd does not run, nobody could make a scope for the host.
   [[ -d /run/systemd/system ]] || options+=(--keep-unit)
+  # There a test watches which programs are started.
+  ! tools || options+=(--system-call-filter='fanotify_init fanotify_mark')
   (
     [[ -d /run/systemd/system ]] || host_cgroup "$host"
     # The host's /proc/sys is writable because port mapping needs that.
@@ -134,9 +140,9 @@ host_script() {
 # What a host's disk is made from: if that changed, the hosts are made anew.
 hosts_stamp() {
   local from=("$LAB/base.stamp")
-  plain || from+=("$LAB/image/oci.stamp" "$LAB/secrets/ssl.cert")
+  plain || tools || from+=("$LAB/image/oci.stamp" "$LAB/secrets/ssl.cert")
   { cat "${from[@]}"; echo "$NET $BRIDGE ${HOSTS[*]}"; } |
-    digest_of host_make host_mount database_disk database_setup database_template node_disk node_engine node_config
+    digest_of host_make host_mount database_disk database_setup database_template node_disk node_engine node_config tools_disk tools_haproxy tools_packages tools_database tools_image ceph_disk ceph_setup
 }
 
 hosts_up() {

@@ -24,6 +24,10 @@ output_write() {
     plain_inventory >"$LAB/inventory.yaml"
     return
   fi
+  if tools; then
+    tools_inventory >"$LAB/inventory.yaml"
+    return
+  fi
   local host
   {
     printf '# Written by lab up.\nhosts:\n  db01: { address: %s, vars: { } }\n' "$(address db01)"
@@ -49,6 +53,8 @@ output_env() {
     [SSH_CONFIG]=$LAB/ssh_config [KNOWN_HOSTS]=$LAB/known_hosts [CA]=$LAB/ca.pem [HOSTNAME]=$SERVER_HOSTNAME
     [IMAGE]=$IMAGE [DIGEST_OLD]=$(images_digest "$OLD") [DIGEST_NEW]=$(images_digest "$NEW") [REGISTRY]=$(registry_address)
   )
+  ! tools || value+=([IMAGE]=$TOOLS_IMAGE)
+  ! tools || unset 'value[INPUTS]' 'value[CA]' 'value[HOSTNAME]' 'value[DIGEST_OLD]' 'value[DIGEST_NEW]'
   ! plain || unset 'value[INPUTS]' 'value[CA]' 'value[HOSTNAME]' 'value[IMAGE]' 'value[DIGEST_OLD]' 'value[DIGEST_NEW]' 'value[REGISTRY]'
   for name in $(printf '%s\n' "${!value[@]}" | sort); do printf '%s=%q\n' "$name" "${value[$name]}"; done
 }

@@ -12,6 +12,7 @@ reset_all() {
   faults_undo
   each reset_host "${HOSTS[@]}" || die "a host could not be reset"
   if plain; then return; fi
+  if tools; then tools_reset; return; fi
   database_setup
   database_template
   database_reset

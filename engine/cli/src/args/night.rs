@@ -53,6 +53,37 @@ pub(crate) struct RerunArgs {
     pub(crate) order: OrderArgs,
 }
 
+/// Arguments of `approve`.
+#[derive(Debug, Args)]
+pub(crate) struct ApproveArgs {
+    /// The run, or the beginning of its id
+    #[arg(value_name = "RUN")]
+    pub(crate) run: String,
+    /// The gate: its step, or one instance
+    #[arg(value_name = "GATE")]
+    pub(crate) gate: String,
+    /// Say it here instead of being asked: `yes`, `no`, or one of the gate's options
+    #[arg(long, value_name = "ANSWER")]
+    pub(crate) say: Option<String>,
+    /// Type the word of the gate here
+    #[arg(long, value_name = "WORD", conflicts_with = "say")]
+    pub(crate) word: Option<String>,
+    /// Who says so, where several people use one account; not verified
+    #[arg(long, value_name = "NAME")]
+    pub(crate) by: Option<String>,
+    /// Something that the gate asks for; given for each
+    #[arg(long, value_name = "NAME=VALUE", conflicts_with_all = ["say", "word"])]
+    pub(crate) evidence: Vec<String>,
+    /// Why; it goes into the journal
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub(crate) reason: String,
+}
+
 /// Arguments of `note`.
 #[derive(Debug, Args)]
 pub(crate) struct NoteArgs {

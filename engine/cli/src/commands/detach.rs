@@ -37,6 +37,8 @@ pub(crate) fn detach(store: &Store, plan: &Plan, output: &Output) -> Result<Exit
     let mut child = Command::new("setsid")
         .arg(program)
         .args(arguments)
+        // Nobody sees its questions: whoever is to decide does so from elsewhere.
+        .arg("--wait-at-gates")
         .stdin(Stdio::null())
         .stdout(
             file.try_clone()

@@ -141,6 +141,17 @@ fn leave(
     reason: &str,
     output: &Output,
 ) -> Result<Exit, Error> {
+    let order = order(command, reason)?;
+    deliver(cli, run, &order, output)
+}
+
+/// Leaves an order in the inbox of its run, and waits for the answer.
+pub(crate) fn deliver(
+    cli: &Cli,
+    run: Option<&str>,
+    order: &Order,
+    output: &Output,
+) -> Result<Exit, Error> {
     let store = runs::store(cli)?;
     let id = meant(&store, run)?;
     let seen = store.look(&id)?;
@@ -151,16 +162,15 @@ fn leave(
         };
         return Err(typed(format!("run {id} is over"), hint));
     }
-    if matches!(command, Command::Note) && reason.trim().is_empty() {
+    if matches!(order.command, Command::Note) && order.reason.is_empty() {
         return Err(typed(
             "there is nothing to note",
             "runbook note 'what is to be remembered'",
         ));
     }
-    known(&seen, &command)?;
-    let order = order(command, reason)?;
-    Inbox::new(&store.home(&id)?).leave(&order)?;
-    answer(&store, &id, &order, output)
+    known(&seen, &order.command)?;
+    Inbox::new(&store.home(&id)?).leave(order)?;
+    answer(&store, &id, order, output)
 }
 
 /// Refuses at once what the plan does not have.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use runbook_model::event::{AttemptEnd, Purpose, Verdict};
+use runbook_model::gate::Said;
 use runbook_model::{
     AttemptId, Failure, HostName, Millis, NodeIx, Order, Record, RunResult, Value,
 };
@@ -88,8 +89,8 @@ pub enum Input {
     Answered {
         /// The gate's instance.
         node: NodeIx,
-        /// Whether to go on.
-        approved: bool,
+        /// What they say.
+        said: Said,
         /// Who.
         by: String,
     },

@@ -4,10 +4,10 @@ use runbook_model::event::{AttemptEnd, Purpose, StopReason};
 use runbook_model::plan::Part;
 use runbook_model::step_type::TypeKind;
 use runbook_model::transition::Stage;
-use runbook_model::{Event, Failure, FailureKind, Millis, NodeIx, Outcome};
+use runbook_model::{Event, Millis, NodeIx, Outcome};
 
-use super::queue::{Flight, Move};
-use super::{Action, Dispatcher, Role};
+use super::queue::Move;
+use super::{Dispatcher, Role};
 use crate::rules::Rules;
 
 /// Why an instance is skipped by its own condition.
@@ -173,38 +173,6 @@ impl<R: Rules> Dispatcher<R> {
             Some(Outcome::Skipped { reason }) => Some(reason.clone()),
             _ => None,
         }
-    }
-
-    fn ask(&mut self, node: NodeIx) {
-        match self.rules.question(node, &self.state) {
-            Ok(question) => {
-                self.record(Event::Asked {
-                    node,
-                    message: question.message,
-                    shown: question.shown,
-                });
-                self.fly(node, Flight::Ask);
-                self.act(Action::Ask { node });
-            }
-            Err(failure) => self.finish(node, Outcome::Failed(failure)),
-        }
-    }
-
-    pub(super) fn answered(&mut self, node: NodeIx, approved: bool, by: String) {
-        if self.flights.get(&node) != Some(&Flight::Ask) {
-            return;
-        }
-        self.land(node);
-        let refused = Failure::new(FailureKind::Refused, format!("refused by {by}"));
-        self.record(Event::Answered { node, approved, by });
-        self.finish(
-            node,
-            if approved {
-                Outcome::Passed
-            } else {
-                Outcome::Failed(refused)
-            },
-        );
     }
 
     /// The pause may be over: the next look, or the next attempt.

@@ -23,7 +23,7 @@ impl<R: Rules> Dispatcher<R> {
         if self.state.orders.contains(&order.id) {
             return;
         }
-        match self.nodes_for(&order.command) {
+        match self.nodes_for(&order) {
             Ok(nodes) => self.follow_order(order, nodes),
             Err(problem) => self.record(Event::OrderRefused {
                 order: order.id,
@@ -33,7 +33,7 @@ impl<R: Rules> Dispatcher<R> {
     }
 
     fn follow_order(&mut self, order: Order, nodes: Vec<NodeIx>) {
-        let command = order.command.clone();
+        let (command, by) = (order.command.clone(), order.by.clone());
         let kills = match &command {
             Command::Kill { .. } => self.running(&nodes),
             _ => Vec::new(),
@@ -59,6 +59,12 @@ impl<R: Rules> Dispatcher<R> {
             Command::Exclude { host } => {
                 self.let_go(&host);
                 self.moved(&nodes);
+            }
+            Command::Answer { said, .. } => {
+                for node in nodes {
+                    // It was judged before, and nothing has happened since.
+                    let _ = self.say(node, said.clone(), by.clone());
+                }
             }
             Command::Unblock { .. } => self.enqueue_all(),
             // What is in a chain already begins without asking anybody.
@@ -132,8 +138,8 @@ impl<R: Rules> Dispatcher<R> {
     }
 
     /// The nodes that an order is about, or why it cannot be followed.
-    fn nodes_for(&self, command: &Command) -> Result<Vec<NodeIx>, String> {
-        match command {
+    fn nodes_for(&self, order: &Order) -> Result<Vec<NodeIx>, String> {
+        match &order.command {
             Command::Pause { .. } if self.state.ending.is_some() => Err(OVER.into()),
             Command::Pause { before: Some(step) } | Command::Block { step } => {
                 let open = self.instances_of(step)?;
@@ -151,6 +157,7 @@ impl<R: Rules> Dispatcher<R> {
                 Err(format!("`{step}` is not blocked"))
             }
             Command::Rerun { what } => self.to_rerun(what),
+            Command::Answer { what, said } => self.to_answer(what, said, &order.by),
             Command::Retry { .. } if self.has_succeeded() => Err(OVER.into()),
             Command::Retry { what } => self
                 .only(what, |n| self.failed_or_doubted(n))
@@ -335,7 +342,7 @@ impl<R: Rules> Dispatcher<R> {
     }
 
     /// The instance of this name, or those of the step of this name.
-    fn named(&self, what: &str) -> Result<Vec<NodeIx>, String> {
+    pub(super) fn named(&self, what: &str) -> Result<Vec<NodeIx>, String> {
         if let Some(node) = self.plan.node(what) {
             return Ok(vec![node]);
         }

@@ -321,6 +321,7 @@ impl<R: Rules> Dispatcher<R> {
     }
 
     fn wake(&mut self) {
+        self.meet_deadlines();
         while let Some((until, node)) = self.pauses.first().copied() {
             if until > self.now {
                 break;
@@ -333,7 +334,11 @@ impl<R: Rules> Dispatcher<R> {
     fn announce_wake(&mut self) {
         let pause = self.pauses.first().map(|(until, _)| *until);
         let hold = self.hold_ends.first().map(|(until, _)| *until);
-        let next = [pause, hold, self.closing()].into_iter().flatten().min();
+        let gate = self.deadlines.first().map(|(until, _)| *until);
+        let next = [pause, hold, gate, self.closing()]
+            .into_iter()
+            .flatten()
+            .min();
         if let Some(at) = next
             && self.woken != next
         {

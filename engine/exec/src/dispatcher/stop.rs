@@ -20,6 +20,7 @@ impl<R: Rules> Dispatcher<R> {
         }
         self.pauses.clear();
         self.flights.retain(|_, flight| *flight != Flight::Ask);
+        self.deadlines.clear();
         if self.act == Act::Back {
             // One that an ending began may have others in its way: it waits for whoever comes next.
             self.undoing = self.ready_back().into_iter().collect();

@@ -250,8 +250,8 @@ impl Hand<'_> {
     fn gate(&self, sheet: &mut Sheet, it: Instance<'_>) {
         let asked = it.n.and_then(|n| n.question.as_ref());
         let message = match asked {
-            Some((message, _)) => message.clone(),
-            None => match it.step.with.get("message") {
+            Some(question) => question.message.clone(),
+            None => match it.step.with.get("message").or(it.step.with.get("text")) {
                 Some(written) => shown(
                     &self
                         .rendered(it, "message", written)
@@ -264,7 +264,7 @@ impl Hand<'_> {
         for line in message.lines() {
             sheet.note(&format!("  {line}"));
         }
-        for (name, value) in asked.iter().flat_map(|(_, all)| all) {
+        for (name, value) in asked.iter().flat_map(|question| &question.shown) {
             sheet.note(&format!("  {name}: {}", shown(value)));
         }
         sheet.note("if the answer is no, stop here");

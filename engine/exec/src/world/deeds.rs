@@ -1,6 +1,7 @@
 //! What a controller does: the dispatcher's actions, carried out in virtual time.
 
 use runbook_model::event::Purpose;
+use runbook_model::gate::{NO, Said};
 use runbook_model::{AttemptId, Event, Millis, NodeIx};
 
 use super::controller::{Ending, World};
@@ -119,10 +120,34 @@ impl<R: Rules + Clone> World<R> {
         }
     }
 
+    /// Each time somebody else answers.
     fn ask(&mut self, node: NodeIx) {
-        let approved = self.truths[node.at()].answer(&self.behaviours[node.at()]);
-        let by = "somebody".into();
-        let answered = Input::Answered { node, approved, by };
+        let yes = self.truths[node.at()].answer(&self.behaviours[node.at()]);
+        let asked = self
+            .journal
+            .iter()
+            .rev()
+            .find_map(|record| match &record.event {
+                Event::Asked {
+                    node: of, terms, ..
+                } if *of == node => Some(terms),
+                _ => None,
+            });
+        let said = match asked.filter(|_| yes) {
+            Some(terms) => terms.agreeable(),
+            None => Said::Choice(NO.to_owned()),
+        };
+        let is_vote = |event: &Event| matches!(event, Event::Said { node: of, .. } if *of == node);
+        let others = self
+            .journal
+            .iter()
+            .filter(|record| is_vote(&record.event))
+            .count();
+        let by = match others {
+            0 => "somebody".to_owned(),
+            others => format!("somebody{others}"),
+        };
+        let answered = Input::Answered { node, said, by };
         self.later(50, Coming::Input(self.incarnation, None, answered));
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use runbook_model::gate::Terms;
 use runbook_model::state::NodeState;
 use runbook_model::{Failure, FailureKind, HostName, Millis, NodeIx, RunState, Value};
 
@@ -28,6 +29,8 @@ pub struct Tables {
     pub keys: BTreeMap<NodeIx, Keys>,
     /// Gates whose question has no value.
     pub speechless: BTreeSet<NodeIx>,
+    /// What gates take as an answer; a yes if absent.
+    pub terms: BTreeMap<NodeIx, Terms>,
     /// Instances whose values are known from the begin: they may be looked at early.
     pub early: BTreeSet<NodeIx>,
     /// Instances that their host can do alone.
@@ -138,7 +141,8 @@ impl Rules for Tables {
         }
         Ok(Question {
             message: "Go on?".into(),
-            shown: Vec::new(),
+            terms: self.terms.get(&node).cloned().unwrap_or_default(),
+            ..Question::default()
         })
     }
 }

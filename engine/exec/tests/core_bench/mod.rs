@@ -23,6 +23,7 @@ use word::word_of;
 use runbook_exec::dispatcher::{Action, AttemptIds, Dispatcher, Errand, Input, Options};
 use runbook_exec::world::{Sketch, Tables};
 use runbook_model::event::{AttemptEnd, Controller, Purpose, Verdict};
+use runbook_model::gate::Said;
 use runbook_model::state::HostState;
 use runbook_model::transition::Stage;
 use runbook_model::{
@@ -389,11 +390,13 @@ impl Bench {
     }
 
     pub fn answered(&mut self, node: NodeIx, approved: bool) {
-        self.send(Input::Answered {
-            node,
-            approved,
-            by: "ann".into(),
-        });
+        let word = if approved { "yes" } else { "no" };
+        self.say(node, Said::Choice(word.into()), "ann");
+    }
+
+    pub fn say(&mut self, node: NodeIx, said: Said, by: &str) {
+        let by = by.into();
+        self.send(Input::Answered { node, said, by });
     }
 
     /// Time passes to what was asked for last.

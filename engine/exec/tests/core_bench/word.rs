@@ -20,6 +20,7 @@ pub(super) fn word_of(event: &Event) -> &'static str {
         Event::OverTime { .. } => "over_time",
         Event::Pausing { .. } => "pausing",
         Event::Asked { .. } => "asked",
+        Event::Said { .. } => "said",
         Event::Answered { .. } => "answered",
         Event::Finished { .. } => "finished",
         Event::Reopened { .. } => "reopened",

@@ -166,6 +166,7 @@ fn transitions(state: &RunState, event: &Event) -> Vec<(Subject, Trigger)> {
         Event::Doubted { attempt, .. } => of_attempt(attempt, Trigger::Doubted),
         Event::Pausing { node, .. } => step(node, Trigger::Pausing),
         Event::Asked { node, .. } => step(node, Trigger::Asked),
+        Event::Said { node, .. } => step(node, Trigger::Said),
         Event::Answered { node, .. } => step(node, Trigger::Answered),
         Event::Finished { node, .. } => step(node, Trigger::Finished),
         Event::Undone { node, .. } => undo(node, Trigger::Finished),
@@ -380,6 +381,10 @@ const EXCUSES: &[Rule] = &[
     (
         |c| of_journal(c) && c.stage() == S::Running,
         Seldom("it strikes at the sync before an effect: what runs beside that is chance"),
+    ),
+    (
+        |c| c.stage() == S::Asking && c.trigger() == T::Answered,
+        Seldom("what somebody says comes first, and what that decides follows at once"),
     ),
     (
         |c| of_host(c) && matches!(c.stage(), S::Pausing | S::Asking),

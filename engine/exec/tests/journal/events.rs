@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use runbook_model::event::{
     AttemptEnd, Controller, HeldHow, Intent, NodeSummary, Purpose, ReleasedBy, StopReason, Verdict,
 };
+use runbook_model::gate::{Said, Terms};
 use runbook_model::{
     AttemptId, Epoch, Event, Failure, FailureKind, HostName, NodeIx, Outcome, Record, RunId,
     RunResult, Value,
@@ -149,6 +150,12 @@ pub(crate) fn every_kind() -> Vec<Record> {
             node,
             message: "Go on?".into(),
             shown: vec![("outage".into(), json!("10m"))],
+            terms: Terms::Confirm("open".into()),
+        },
+        Event::Said {
+            node,
+            said: Said::Evidence(BTreeMap::from([("minutes".into(), json!(12))])),
+            by: "ada".into(),
         },
         Event::Answered {
             node,
@@ -377,7 +384,13 @@ pub(crate) fn event() -> impl Strategy<Value = Event> {
                 node,
                 message,
                 shown,
+                terms: Terms::default(),
             }
+        }),
+        (node(), text(), text()).prop_map(|(node, word, by)| Event::Said {
+            node,
+            said: Said::Choice(word),
+            by
         }),
         (node(), any::<bool>(), text()).prop_map(|(node, approved, by)| Event::Answered {
             node,

@@ -13,7 +13,7 @@ use super::states::of_instance;
 use crate::diagnostic::Code;
 use crate::scope::Scope;
 use crate::source::Span;
-use crate::steptype::{Unknown, broken, coerce, is_open};
+use crate::steptype::{Unknown, broken, coerce, holds_unknown};
 use crate::template::Template;
 
 impl Compiler<'_> {
@@ -86,7 +86,7 @@ fn refused(
         };
         let is_given = step.with.contains_key(name);
         if is_given
-            && !is_open(&value, &[])
+            && !holds_unknown(&value)
             && let Err(why) = coerce(param, &value)
         {
             wrong.push((Some(name.clone()), why));

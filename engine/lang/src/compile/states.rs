@@ -143,6 +143,8 @@ fn filled(key: &str, arguments: &Arguments) -> Option<String> {
         let (name, after) = after.split_once("}}")?;
         out.push_str(before);
         match arguments.get(name.trim())? {
+            // A key without its value names nothing.
+            ParamValue::Text(text) if text.is_empty() => return None,
             ParamValue::Text(text) => out.push_str(text),
             ParamValue::List(items) => out.push_str(&items.join(",")),
             _ => return None,

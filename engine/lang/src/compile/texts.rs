@@ -152,8 +152,10 @@ impl Compiler<'_> {
                 own_outputs: false,
                 secrets,
             };
-            for part in secret.map_or(Vec::new(), |param| secrets_of(param, &entry.value)) {
-                self.refuse_written_secret(&entry.key.value, part);
+            let key = &entry.key.value;
+            let parts = secret.map_or(Vec::new(), |param| secrets_of(param, key, &entry.value));
+            for (place, part) in parts {
+                self.refuse_written_secret(&place, part);
             }
             self.refuse_template_keys(&entry.value);
             match (kind, entry.key.value.as_str()) {

@@ -8,13 +8,14 @@ use runbook_model::step_type::TypeKind;
 use super::Compiler;
 use crate::ast::{Phase, StepDef};
 use crate::diagnostic::Code;
-use crate::source::Span;
-use crate::steptype::{GATE_APPROVE, GATE_CONFIRM, MANUAL_TASK, WAIT, check_params};
+use crate::steptype::{GATE_APPROVE, GATE_CONFIRM, GATE_WAIT, MANUAL_TASK, WAIT, check_params};
 use crate::value::InputType;
 use crate::yaml::{Entry, Node};
 
 /// What may follow the answer to a gate.
-const FOLLOWS: [&str; 3] = ["continue", "stop", "rollback"];
+const FOLLOWS: [&str; 3] = ["continue", "stop", ROLLBACK];
+/// The word for going back.
+const ROLLBACK: &str = "rollback";
 /// What can be asked for as evidence.
 const EVIDENCE: [&str; 5] = ["string", "int", "bool", "duration", "date"];
 
@@ -42,7 +43,9 @@ impl Compiler<'_> {
             self.check_by_engine(step_type, def);
         }
         let on_control = match step_type.kind {
-            TypeKind::Gate | TypeKind::Record => true,
+            // What is typed may be about one host: its device, say.
+            TypeKind::Gate => step_type.name != GATE_CONFIRM && step_type.name != MANUAL_TASK,
+            TypeKind::Record => true,
             TypeKind::Assert => phase.rolling.is_none(),
             _ => false,
         };
@@ -122,7 +125,7 @@ impl Compiler<'_> {
         }
         let with = |name: &str| def.with.iter().find(|entry| entry.key.value == name);
         match step_type.name.as_str() {
-            WAIT => self.check_wait(def, with("for"), with("until")),
+            WAIT | GATE_WAIT => self.check_wait(def, with("for"), with("until")),
             GATE_APPROVE => self.check_approve(with),
             MANUAL_TASK => {
                 if let Some(evidence) = with("evidence") {
@@ -137,11 +140,11 @@ impl Compiler<'_> {
         match (lasts, until) {
             (None, None) => {
                 let help = Some("write `with: { for: 5m }`, or `until:` with a date".to_owned());
-                let message = "`wait` needs `for` or `until`";
+                let message = format!("`{}` needs `for` or `until`", def.uses.value);
                 self.error(Code::MissingParameter, message, def.uses.span, "", help);
             }
             (Some(_), Some(until)) => {
-                let message = "`wait` has `for` or `until`, not both";
+                let message = format!("`{}` has `for` or `until`, not both", def.uses.value);
                 let help = Some("leave one of them out".to_owned());
                 self.error(Code::Conflict, message, until.key.span, "", help);
             }
@@ -204,33 +207,27 @@ impl Compiler<'_> {
 
     fn not_yet_of(&self, def: &StepDef) -> Vec<NotYet> {
         let id = &def.id.value;
-        let at = |what: String, span: Span| NotYet {
-            what,
-            place: self.request.sources.place(span),
+        let rolls_back = |entry: &&Entry| {
+            let answers = entry.value.as_map().unwrap_or_default();
+            let mut follows = answers.iter().filter_map(|answer| answer.value.as_str());
+            match entry.key.value.as_str() {
+                "options" => follows.any(|word| word == ROLLBACK),
+                "on_deadline" => entry.value.as_str() == Some(ROLLBACK),
+                _ => false,
+            }
         };
-        match def.uses.value.as_str() {
-            GATE_CONFIRM | MANUAL_TASK => {
-                vec![at(format!("`{id}`: `{}`", def.uses.value), def.uses.span)]
-            }
-            GATE_APPROVE => {
-                let asks = |entry: &&Entry| match (entry.key.value.as_str(), entry.value.to_value())
-                {
-                    ("approvers", value) => value != 1,
-                    ("not_runner", value) => value != false,
-                    ("expires" | "deadline" | "options" | "on_deadline", _) => true,
-                    _ => false,
-                };
-                let asked = def.with.iter().filter(asks);
-                asked
-                    .map(|entry| {
-                        at(
-                            format!("`{id}`: `{}` of a gate", entry.key.value),
-                            entry.key.span,
-                        )
-                    })
-                    .collect()
-            }
-            _ => Vec::new(),
+        if def.uses.value != GATE_APPROVE {
+            return Vec::new();
         }
+        let asked = def.with.iter().filter(rolls_back);
+        asked
+            .map(|entry| NotYet {
+                what: format!(
+                    "`{id}`: a rollback that follows `{}` of a gate",
+                    entry.key.value
+                ),
+                place: self.request.sources.place(entry.key.span),
+            })
+            .collect()
     }
 }

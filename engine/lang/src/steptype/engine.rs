@@ -11,6 +11,8 @@ pub const ORIGIN: &str = "engine";
 pub const GATE_APPROVE: &str = "gate.approve";
 /// A person types a word.
 pub const GATE_CONFIRM: &str = "gate.confirm";
+/// Time passes, and a person can end that.
+pub const GATE_WAIT: &str = "gate.wait";
 /// A person does something that no program can.
 pub const MANUAL_TASK: &str = "manual.task";
 /// Time passes.
@@ -23,7 +25,7 @@ pub const RUN_RECORD: &str = "run.record";
 pub const COPY: &str = "copy";
 
 /// Types that the language will have, refused by name until then.
-pub(super) const LATER: &[&str] = &["host.reboot", "command", "script"];
+pub(super) const LATER: &[&str] = &["host.reboot"];
 
 /// All of them.
 pub(super) fn types() -> Vec<StepType> {
@@ -97,6 +99,21 @@ pub(super) fn types() -> Vec<StepType> {
                     "message",
                     optional(Shape::String, "what is about to happen"),
                 ),
+                ("show", optional(Shape::List, SHOW)),
+            ],
+            vec![],
+        ),
+        engine(
+            GATE_WAIT,
+            TypeKind::Gate,
+            "Time passes before the run goes on by itself; a person can end the wait, or the run",
+            vec![
+                ("message", optional(Shape::String, "what is waited for")),
+                (
+                    "for",
+                    optional(Shape::Duration, "how long, from its first start"),
+                ),
+                ("until", optional(Shape::String, "a date")),
                 ("show", optional(Shape::List, SHOW)),
             ],
             vec![],

@@ -1,6 +1,8 @@
 //! What must be true of the parameters of a type together: conditions over `params`.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use runbook_model::step_type::{Param, Rule};
@@ -108,10 +110,10 @@ pub(crate) fn broken(step_type: &StepType, mut given: Map<String, Value>) -> Vec
     let mut scope = Scope::new();
     scope.set_params(Arc::new(given.clone()));
     for rule in &step_type.rules {
-        let condition = match Condition::parse(&rule.check) {
+        let condition = match parsed(&rule.check) {
             Ok(condition) => condition,
-            Err(error) => {
-                out.push(error.message);
+            Err(why) => {
+                out.push(why);
                 continue;
             }
         };
@@ -128,8 +130,34 @@ pub(crate) fn broken(step_type: &StepType, mut given: Map<String, Value>) -> Vec
     out
 }
 
-/// Whether something on a path, or below its end, is not known.
-pub(crate) fn is_open(value: &Value, path: &[Segment]) -> bool {
+thread_local! {
+    /// Rules that were read before: a type with many of them is asked often.
+    static PARSED: RefCell<BTreeMap<String, Rc<Condition>>> = RefCell::default();
+}
+
+fn parsed(text: &str) -> Result<Rc<Condition>, String> {
+    PARSED.with_borrow_mut(|known| match known.get(text) {
+        Some(condition) => Ok(Rc::clone(condition)),
+        None => {
+            let condition = Rc::new(Condition::parse(text).map_err(|error| error.message)?);
+            known.insert(text.to_owned(), Rc::clone(&condition));
+            Ok(condition)
+        }
+    })
+}
+
+/// Whether something in a value is not known.
+pub(crate) fn holds_unknown(value: &Value) -> bool {
+    match value {
+        Value::Object(map) => map.values().any(holds_unknown),
+        Value::Array(items) => items.iter().any(holds_unknown),
+        value => *value == Value::from(Unknown),
+    }
+}
+
+/// Whether something on a path is not known. What is below its end is no matter: a rule that reads
+/// further has a reference that goes further.
+fn is_open(value: &Value, path: &[Segment]) -> bool {
     let unknown = || Value::from(Unknown);
     match (value, path) {
         (value, _) if *value == unknown() => true,
@@ -147,8 +175,6 @@ pub(crate) fn is_open(value: &Value, path: &[Segment]) -> bool {
         (Value::Array(items), [Segment::Any, rest @ ..]) => {
             items.iter().any(|value| is_open(value, rest))
         }
-        (Value::Object(map), []) => map.values().any(|value| is_open(value, &[])),
-        (Value::Array(items), []) => items.iter().any(|value| is_open(value, &[])),
         _ => false,
     }
 }

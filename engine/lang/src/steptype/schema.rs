@@ -197,42 +197,53 @@ fn variant(
     cx.error(Code::BadParameter, message, first.site(), "", help);
 }
 
-/// What in a value of a secret parameter is a secret: all of it, unless its schema says which parts.
-pub(crate) fn secrets<'n>(param: &Param, node: &'n Node) -> Vec<&'n Node> {
+/// What in a value of a secret parameter is a secret, each with its name: all of it, unless its schema
+/// says which parts.
+pub(crate) fn secrets<'n>(param: &Param, name: &str, node: &'n Node) -> Vec<(String, &'n Node)> {
     let mut found = Vec::new();
     match param.schema.as_ref().and_then(kind_of) {
-        Some(kind) => secret_parts(&kind, node, &mut found),
-        None => found.push(node),
+        Some(kind) => secret_parts(&kind, name, node, &mut found),
+        None => found.push((name.to_owned(), node)),
     }
     found
 }
 
-fn secret_parts<'n>(kind: &InputType, node: &'n Node, found: &mut Vec<&'n Node>) {
+fn secret_parts<'n>(
+    kind: &InputType,
+    place: &str,
+    node: &'n Node,
+    found: &mut Vec<(String, &'n Node)>,
+) {
     match (kind.base(), &node.kind) {
         (kind, _) if !kind.is_secret() => {}
         (InputType::Object(fields), Kind::Map(entries)) => {
             for entry in entries {
                 if let Some(field) = fields.get(&entry.key.value) {
-                    secret_parts(&field.kind, &entry.value, found);
+                    let place = format!("{place}.{}", entry.key.value);
+                    secret_parts(&field.kind, &place, &entry.value, found);
                 }
             }
         }
         (InputType::Map(of), Kind::Map(entries)) => {
-            entries
-                .iter()
-                .for_each(|e| secret_parts(of, &e.value, found));
+            for entry in entries {
+                let place = format!("{place}.{}", entry.key.value);
+                secret_parts(of, &place, &entry.value, found);
+            }
         }
         (InputType::List(of), Kind::Seq(items)) => {
-            items.iter().for_each(|item| secret_parts(of, item, found));
+            for (at, item) in items.iter().enumerate() {
+                secret_parts(of, &format!("{place}[{at}]"), item, found);
+            }
         }
         (InputType::Variant(kinds), Kind::Seq(items)) => {
             if let [first, of] = items.as_slice()
-                && let Some(kind) = first.as_str().and_then(|word| kinds.get(word))
+                && let Some(word) = first.as_str()
+                && let Some(kind) = kinds.get(word)
             {
-                secret_parts(kind, of, found);
+                secret_parts(kind, &format!("{place}[{word}]"), of, found);
             }
         }
-        _ => found.push(node),
+        _ => found.push((place.to_owned(), node)),
     }
 }
 

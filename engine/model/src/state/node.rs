@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::event::{NodeSummary, Verdict};
+use crate::gate::{Terms, Vote};
 use crate::transition::Stage;
 use crate::{AttemptId, Epoch, Millis, Outcome, Value};
 
@@ -45,13 +46,26 @@ pub struct NodeState {
     pub taken_back: bool,
     /// Until when it pauses.
     pub pausing_until: Option<Millis>,
-    /// What a person is asked: the message, and what is shown.
-    pub question: Option<(String, Vec<(String, Value)>)>,
+    /// What a person is asked.
+    pub question: Option<Question>,
+    /// What people have said to it.
+    pub votes: Vec<Vote>,
     /// A person's answer.
     pub answer: Option<GateAnswer>,
 }
 
-/// What a person said at a gate.
+/// What a gate asks.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Question {
+    /// The question, rendered.
+    pub message: String,
+    /// What the person is shown: name and value.
+    pub shown: Vec<(String, Value)>,
+    /// What it takes as an answer.
+    pub terms: Terms,
+}
+
+/// How a gate was decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GateAnswer {
     /// Whether to go on.
@@ -82,6 +96,7 @@ impl NodeState {
             taken_back: false,
             pausing_until: None,
             question: None,
+            votes: Vec::new(),
             answer: None,
         }
     }

@@ -93,7 +93,8 @@ impl RunState {
                 by: order.by.clone(),
                 text: order.reason.clone(),
             }),
-            Command::Cancel | Command::Kill { .. } | Command::Abandon => {}
+            // What is said at a gate is an event of its own.
+            Command::Answer { .. } | Command::Cancel | Command::Kill { .. } | Command::Abandon => {}
         }
         self.orders.insert(order.id.clone());
         Ok(())

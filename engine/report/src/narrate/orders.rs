@@ -32,6 +32,7 @@ pub(super) fn told(plan: &Plan, order: &Order, nodes: &[NodeIx]) -> (Tone, Strin
             Tone::Warn,
             format!("takes {what} out of the rest of the run"),
         ),
+        Command::Answer { said, .. } => (Tone::Plain, format!("says {} at {what}", said.word())),
         Command::Note => (Tone::Plain, "notes".to_owned()),
         Command::Cancel => (Tone::Warn, "cancels: nothing new starts".to_owned()),
         Command::Kill { .. } => (Tone::Bad, format!("kills {ids}")),

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use runbook_model::event::{
     AttemptEnd, Controller, Intent, NodeSummary, Purpose, StopReason, Verdict,
 };
+use runbook_model::gate::Terms;
 use runbook_model::{
     AttemptId, Epoch, Event, Failure, FailureKind, Millis, NodeIx, Outcome, Plan, Record, RunId,
     RunResult, RunState, Watcher,
@@ -253,6 +254,7 @@ impl Tape {
             node,
             message: "All registry nodes stop.".into(),
             shown,
+            terms: Terms::default(),
         });
     }
 

@@ -159,7 +159,7 @@ impl Desk for Nobody {
     ) -> std::pin::Pin<Box<dyn Future<Output = Answer>>> {
         Box::pin(async {
             Answer {
-                approved: false,
+                said: runbook_model::gate::Said::Choice("no".to_owned()),
                 by: "nobody".to_owned(),
             }
         })

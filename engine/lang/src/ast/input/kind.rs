@@ -72,7 +72,7 @@ pub(crate) fn read(
         cx.error(Code::TooDeep, message, word.span, "", None);
         return None;
     }
-    Some(Spanned::new(limited(kind, fields), word.span))
+    Some(Spanned::new(limited(kind, fields, section), word.span))
 }
 
 fn depth(kind: &InputType) -> usize {
@@ -128,15 +128,15 @@ fn is_given(
     }
 }
 
-/// A secret keeps its pattern outside: nobody looks into it here.
-fn limited(kind: InputType, fields: &Fields<'_>) -> InputType {
+/// A secret input keeps its pattern outside: nobody looks into it here.
+fn limited(kind: InputType, fields: &Fields<'_>, section: Section) -> InputType {
     let pattern = fields.text("pattern").map(|p| p.value);
     let group = fields.text("in").map(|g| g.value);
     let names = fields.text("names").map(|n| n.value);
     let can_be = matches!(
         kind,
         InputType::String | InputType::Path | InputType::Host | InputType::Map(_)
-    );
+    ) || kind == InputType::Secret && section == Section::Value;
     match can_be && (pattern.is_some() || group.is_some() || names.is_some()) {
         true => InputType::Limited(Box::new(Limited {
             kind,
