@@ -1,5 +1,6 @@
 //! The binary at a terminal, without hosts: mistakes are found before any connection, and gates ask.
 
+use std::ffi::OsString;
 use std::net::TcpListener;
 use std::path::Path;
 
@@ -126,6 +127,63 @@ fn a_gate_takes_yes_from_a_terminal_only() {
 
     let mut session = operator.resume();
     session.terminal.answer("sure@control", "yes");
+    assert_eq!(session.terminal.end().code, Some(0));
+}
+
+const TERMS: &str = "\
+runbook: terms
+version: 1
+steps:
+  - { step: two, uses: gate.approve, with: { message: 'Everything stops.', approvers: 2 } }
+  - { step: word, uses: gate.confirm, with: { message: 'It is erased.', type_word: erase } }
+  - { step: task, uses: manual.task, with: { text: 'Restore it elsewhere.', evidence: { minutes: { type: int } } } }
+  - { step: noted, uses: assert, with: { all: [ { check: 'steps.task.only.outputs.minutes == 12', message: it took another time } ] } }
+";
+
+/// One person at the terminal, one elsewhere: what is decided elsewhere withdraws the question, and the
+/// next line that is typed belongs to the next one.
+#[test]
+fn a_gate_is_decided_at_the_terminal_and_from_elsewhere() {
+    let mut operator = asking();
+    operator.runbook = operator.file("terms.yaml", TERMS);
+    let mut session = operator.run();
+    session.terminal.answer("two@control", "yes");
+    session.terminal.wait_for("2 people must agree; ");
+    session.terminal.wait_for("type yes to go on, no to stop: ");
+    let run = operator.runs()[0].clone();
+    let elsewhere = |more: &[&str]| {
+        let mut args: Vec<OsString> = vec!["approve".into(), run.as_str().into()];
+        args.extend(more.iter().map(OsString::from));
+        let ended = operator.alone(&args);
+        (
+            ended.status.code(),
+            String::from_utf8_lossy(&ended.stderr).into_owned(),
+        )
+    };
+    let (code, said) = elsewhere(&["word", "--word", "erase"]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(
+        said.contains("asked at the moment: `two@control`"),
+        "{said}"
+    );
+    assert_eq!(
+        elsewhere(&["two", "--say", "yes", "--by", "bob"]).0,
+        Some(0)
+    );
+    session
+        .terminal
+        .wait_for("type the word erase to go on, no to stop: ");
+    session.terminal.send("erase\n");
+    session
+        .terminal
+        .wait_for("type done when it is done, no to stop: ");
+    let (code, said) = elsewhere(&["task", "--evidence", "minutes=many"]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(
+        said.contains("`minutes` should be a whole number"),
+        "{said}"
+    );
+    assert_eq!(elsewhere(&["task", "--evidence", "minutes=12"]).0, Some(0));
     assert_eq!(session.terminal.end().code, Some(0));
 }
 

@@ -5,15 +5,16 @@ mod reply;
 use std::future::Future;
 use std::io::{self, BufRead, Read, Write};
 use std::pin::Pin;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::sync::{LazyLock, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
 
 use runbook_exec::desk::{Answer, Desk, GateQuestion};
-use runbook_model::gate::{NO, Said};
+use runbook_model::gate::{NO, Said, Terms};
 use runbook_model::text::{printable, printable_lines};
 use runbook_model::{Plan, Value};
 use runbook_report::{Curtain, Held, Style, Tone, value_text};
+use rustix::event::{self, Timespec};
+use rustix::io::Errno;
+use rustix::termios;
 use tokio::sync::oneshot;
 
 pub(crate) use reply::{Heard, piece, reply};
@@ -21,25 +22,13 @@ pub(crate) use reply::{Heard, piece, reply};
 /// A longer answer is none.
 const LONGEST: u64 = 4_096;
 /// How often a question that waits looks whether it is still asked.
-const LOOK: Duration = Duration::from_millis(100);
+const LOOK: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 100_000_000,
+};
 
 /// One question at a time: there is one terminal.
 static TERMINAL: Mutex<()> = Mutex::new(());
-/// What is typed, line by line; nothing at its end. One thread reads it for all questions: a blocked
-/// read cannot be taken back, and the line after it is not for a question that is withdrawn.
-static TYPED: LazyLock<Mutex<Receiver<Option<String>>>> = LazyLock::new(|| {
-    let (sender, receiver) = mpsc::channel();
-    std::thread::spawn(move || {
-        loop {
-            let line = line(&mut io::stdin().lock());
-            let over = line.is_none();
-            if sender.send(line).is_err() || over {
-                return;
-            }
-        }
-    });
-    Mutex::new(receiver)
-});
 
 /// Asks the person at the terminal.
 #[derive(Debug)]
@@ -60,7 +49,8 @@ impl Desk for TerminalDesk {
     /// Dropping the future withdraws the question and gives the display back.
     fn ask(&mut self, asked: GateQuestion, _: &Plan) -> Pin<Box<dyn Future<Output = Answer>>> {
         if !self.terminal {
-            let waits = self.waits;
+            // Time passes without anybody.
+            let waits = self.waits || matches!(asked.terms, Terms::Wait(_));
             return Box::pin(async move {
                 if waits {
                     std::future::pending::<()>().await;
@@ -80,10 +70,11 @@ impl Desk for TerminalDesk {
         let person = self.person.clone();
         std::thread::spawn(move || {
             let _alone = TERMINAL.lock().unwrap_or_else(PoisonError::into_inner);
-            let typed = TYPED.lock().unwrap_or_else(PoisonError::into_inner);
-            // What was typed before the question was there is no answer to it.
-            while typed.try_recv().is_ok_and(|line| line.is_some()) {}
-            let mut hear = || next(&typed, || sender.is_closed());
+            if sender.is_closed() {
+                return;
+            }
+            forget_typed();
+            let mut hear = || next(|| sender.is_closed());
             let said = reply(&mut hear, &mut io::stderr(), &text, &asked.terms);
             if let Some(said) = said {
                 let _ = sender.send(said);
@@ -102,16 +93,23 @@ impl Desk for TerminalDesk {
     }
 }
 
-/// The next line that is typed while the question is asked.
-fn next(typed: &Receiver<Option<String>>, withdrawn: impl Fn() -> bool) -> Heard {
+/// What was typed before a question was there is no answer to it, not the beginning of one either.
+fn forget_typed() {
+    let _ = termios::tcflush(io::stdin(), termios::QueueSelector::IFlush);
+}
+
+/// The next line that is typed while the question is asked. Nothing is read when it is not.
+fn next(withdrawn: impl Fn() -> bool) -> Heard {
+    let input = io::stdin();
     loop {
         if withdrawn() {
             return Heard::Withdrawn;
         }
-        match typed.recv_timeout(LOOK) {
-            Ok(Some(line)) => return Heard::Line(line),
-            Ok(None) | Err(RecvTimeoutError::Disconnected) => return Heard::End,
-            Err(RecvTimeoutError::Timeout) => {}
+        let mut polled = [event::PollFd::new(&input, event::PollFlags::IN)];
+        match event::poll(&mut polled, Some(&LOOK)) {
+            Ok(0) | Err(Errno::INTR) => {}
+            Ok(_) => return line(&mut input.lock()).map_or(Heard::End, Heard::Line),
+            Err(_) => return Heard::End,
         }
     }
 }
@@ -177,8 +175,10 @@ fn standing(asked: &GateQuestion) -> String {
     let wants = asked.terms.approvers();
     let mut out = String::new();
     if wants > 1 {
-        let now = asked.votes.iter().map(|vote| vote.at).max().unwrap_or(0);
-        let agreed = asked.terms.in_favour(&asked.votes, now);
+        let now = jiff::Timestamp::now().as_millisecond();
+        let agreed = asked
+            .terms
+            .in_favour(&asked.votes, now, Some(&asked.runner));
         let names: Vec<_> = agreed.iter().map(|by| printable(by)).collect();
         let names = match names.is_empty() {
             true => "nobody yet".to_owned(),
@@ -202,7 +202,7 @@ fn standing(asked: &GateQuestion) -> String {
 mod tests {
     use super::*;
     use runbook_model::NodeIx;
-    use runbook_model::gate::{Approve, Terms, Vote};
+    use runbook_model::gate::{Approve, Vote};
     use serde_json::json;
 
     fn asked(shown: Vec<(String, Value)>) -> GateQuestion {
@@ -214,6 +214,8 @@ mod tests {
             shown,
             terms: Terms::default(),
             votes: Vec::new(),
+            mark: String::new(),
+            runner: "op".into(),
         }
     }
 

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use runbook_model::gate::{Said, Terms, Vote};
-use runbook_model::{NodeIx, Plan, Value};
+use runbook_model::{NodeIx, Plan, RunState, Value};
 
 /// A gate's question.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +21,31 @@ pub struct GateQuestion {
     pub terms: Terms,
     /// What people have said to it already.
     pub votes: Vec<Vote>,
+    /// What tells it from other questions.
+    pub mark: String,
+    /// Whoever runs the run.
+    pub runner: String,
+}
+
+impl GateQuestion {
+    /// What a gate asks at the moment, if it does.
+    #[must_use]
+    pub fn of(plan: &Plan, state: &RunState, node: NodeIx) -> Option<Self> {
+        let gate = plan.nodes.get(node.at())?.id.clone();
+        let n = state.node(node)?;
+        let question = n.question.clone()?;
+        let runner = state.controller.as_ref().map(|of| of.user.clone());
+        Some(Self {
+            node,
+            gate,
+            mark: question.mark(),
+            runner: runner.unwrap_or_default(),
+            message: question.message,
+            shown: question.shown,
+            terms: question.terms,
+            votes: n.votes.clone(),
+        })
+    }
 }
 
 /// A person's answer.

@@ -35,6 +35,7 @@ use std::sync::Arc;
 
 use runbook_model::event::{Controller, NodeSummary};
 use runbook_model::node::{NodeKind, Origin};
+use runbook_model::order::Order;
 use runbook_model::plan::Part;
 use runbook_model::secret::SecretOrigin;
 use runbook_model::{
@@ -85,6 +86,8 @@ pub struct Dispatcher<R> {
     pauses: BTreeSet<(Millis, NodeIx)>,
     /// Until when gates wait for a decision.
     deadlines: BTreeSet<(Millis, NodeIx)>,
+    /// Answers that came before anything was asked.
+    answers: Vec<Order>,
     /// What was asked of the outside and is not answered.
     flights: BTreeMap<NodeIx, Flight>,
     /// Who may write what.
@@ -231,6 +234,7 @@ impl<R: Rules> Dispatcher<R> {
             waiting: BTreeSet::new(),
             pauses: BTreeSet::new(),
             deadlines: BTreeSet::new(),
+            answers: Vec::new(),
             flights: BTreeMap::new(),
             ring: Ring::default(),
             unanswered: BTreeSet::new(),
@@ -368,6 +372,8 @@ impl<R: Rules> Dispatcher<R> {
             return Vec::new();
         }
         self.now = now;
+        // Whatever comes now came after a deadline that is over.
+        self.meet_deadlines();
         match input {
             Input::HostReady {
                 host,
@@ -402,6 +408,12 @@ impl<R: Rules> Dispatcher<R> {
             Input::Detach => self.detach(),
         }
         self.pump();
+        if self.mode == Mode::Going && !self.answers.is_empty() {
+            for order in std::mem::take(&mut self.answers) {
+                self.ordered(order);
+            }
+            self.pump();
+        }
         std::mem::take(&mut self.out)
     }
 

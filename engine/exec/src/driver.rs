@@ -307,7 +307,9 @@ impl Drive<'_> {
                     }
                     Action::Ask { node } => {
                         self.keep_remaining(dispatcher.state());
-                        if let Some(question) = asked(&self.plan, dispatcher.state(), node) {
+                        if let Some(question) =
+                            GateQuestion::of(&self.plan, dispatcher.state(), node)
+                        {
                             for watcher in &mut self.watchers {
                                 watcher.settle(BEFORE_QUESTION);
                             }
@@ -486,19 +488,4 @@ fn followed(
         node,
         host,
     }
-}
-
-/// The question as it was recorded.
-fn asked(plan: &Plan, state: &RunState, node: NodeIx) -> Option<GateQuestion> {
-    let gate = plan.nodes.get(node.at())?.id.clone();
-    let n = state.node(node)?;
-    let question = n.question.clone()?;
-    Some(GateQuestion {
-        node,
-        gate,
-        message: question.message,
-        shown: question.shown,
-        terms: question.terms,
-        votes: n.votes.clone(),
-    })
 }

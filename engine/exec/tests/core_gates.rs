@@ -26,9 +26,15 @@ fn yes() -> Said {
     Said::Choice("yes".into())
 }
 
-fn answer(said: Said, by: &str) -> Input {
-    let what = "gate".into();
-    let mut order = order(by, Command::Answer { what, said });
+fn answer(bench: &Bench, said: Said, by: &str) -> Input {
+    let asked = bench.state().nodes.iter().find_map(|n| n.question.as_ref());
+    let question = asked.map(|asked| asked.mark()).unwrap_or_default();
+    let command = Command::Answer {
+        what: "gate".into(),
+        said,
+        question,
+    };
+    let mut order = order(by, command);
     order.by = by.into();
     Input::Ordered(order)
 }
@@ -48,10 +54,11 @@ fn two_people_are_two_people() {
     bench.say(gate, yes(), "ann on laptop");
     assert_eq!(bench.stage(gate), Stage::Asking);
     assert!(bench.did(&Action::Ask { node: gate }));
-    bench.send(answer(yes(), "bob on desk"));
+    let said = answer(&bench, yes(), "bob on desk");
+    bench.send(said);
     assert_eq!(bench.outcome(gate), Some(Outcome::Passed));
     let by = bench.state().nodes[gate.at()].answer.clone().unwrap().by;
-    assert_eq!(by, "ann on desk, bob on desk");
+    assert_eq!(by, "ann on laptop, bob on desk");
 }
 
 #[test]
@@ -78,10 +85,12 @@ fn whoever_runs_it_may_only_refuse() {
     let runner = bench.state().controller.clone().unwrap().user;
     bench.say(node, yes(), &runner);
     assert_eq!(bench.stage(node), Stage::Asking);
-    bench.send(answer(yes(), &format!("{runner} on elsewhere")));
+    let said = answer(&bench, yes(), &format!("{runner} on elsewhere"));
+    bench.send(said);
     assert_eq!(bench.stage(node), Stage::Asking);
     assert_eq!(refusals(&bench), 1);
-    bench.send(answer(yes(), "somebody-else"));
+    let said = answer(&bench, yes(), "somebody-else");
+    bench.send(said);
     assert_eq!(bench.outcome(node), Some(Outcome::Passed));
     let (mut bench, node) = gate(terms);
     bench.say(node, Said::Choice("no".into()), &runner);
@@ -93,7 +102,8 @@ fn whoever_runs_it_may_only_refuse() {
 fn a_word_is_that_word() {
     let (mut bench, gate) = gate(Terms::Confirm("open".into()));
     bench.say(gate, yes(), "ann");
-    bench.send(answer(Said::Word("Open".into()), "bob"));
+    let said = answer(&bench, Said::Word("Open".into()), "bob");
+    bench.send(said);
     assert_eq!((bench.stage(gate), refusals(&bench)), (Stage::Asking, 1));
     bench.say(gate, Said::Word("open".into()), "ann");
     assert_eq!(bench.outcome(gate), Some(Outcome::Passed));
@@ -164,6 +174,55 @@ fn a_gate_that_is_not_asked_takes_no_answer() {
     let (mut bench, gate) = gate(Terms::default());
     bench.say(gate, yes(), "ann");
     assert_eq!(bench.end(), Some(RunResult::Succeeded));
-    bench.send(answer(yes(), "bob"));
+    let said = answer(&bench, yes(), "bob");
+    bench.send(said);
     assert!(bench.state().nodes[gate.at()].votes.len() == 1);
+}
+
+#[test]
+fn an_answer_is_for_the_question_that_was_read() {
+    let (mut bench, gate) = gate(Terms::Approve(Approve {
+        approvers: 2,
+        ..Approve::default()
+    }));
+    let old = answer(&bench, yes(), "bob");
+    bench.say(gate, yes(), "ann");
+    let mut bench = bench.crash();
+    bench.tables(|t| drop(t.terms.insert(gate, Terms::Confirm("erase".into()))));
+    // What comes before anything is asked waits for it, and is for another question then.
+    bench.send(old);
+    bench.ready("control");
+    assert_eq!((bench.stage(gate), refusals(&bench)), (Stage::Asking, 1));
+    assert!(bench.state().nodes[gate.at()].votes.is_empty());
+}
+
+#[test]
+fn an_answer_that_was_left_counts_when_its_question_is_asked_again() {
+    let (bench, gate) = gate(Terms::default());
+    let left = answer(&bench, yes(), "bob");
+    let mut bench = bench.crash();
+    bench.send(left);
+    bench.ready("control");
+    assert_eq!(bench.outcome(gate), Some(Outcome::Passed));
+    assert_eq!(refusals(&bench), 0);
+}
+
+#[test]
+fn nothing_is_answered_after_a_stop() {
+    let (mut bench, gate) = gate(Terms::default());
+    let late = answer(&bench, yes(), "bob");
+    bench.send(Input::Interrupt);
+    bench.send(late);
+    assert_eq!(bench.stage(gate), Stage::Asking);
+}
+
+#[test]
+fn capitals_make_nobody_another_person() {
+    let (mut bench, gate) = gate(Terms::Approve(Approve {
+        not_runner: true,
+        ..Approve::default()
+    }));
+    let runner = bench.state().controller.clone().unwrap().user;
+    bench.say(gate, yes(), &runner.to_uppercase());
+    assert_eq!(bench.stage(gate), Stage::Asking);
 }

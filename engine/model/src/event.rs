@@ -1,6 +1,8 @@
 //! Everything that happens in a run: one enum, which the journal stores and which progress, logs,
 //! JSON output and reports consume. Times are in the records, so no consumer needs a clock.
 
+mod controller;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +11,8 @@ use crate::gate::{Said, Terms};
 use crate::order::Order;
 use crate::secret::SecretOrigin;
 use crate::{AttemptId, Epoch, HostName, Millis, NodeIx, Outcome, RunId, RunResult, Value};
+
+pub use controller::Controller;
 
 /// One event with its place in the run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -161,8 +165,8 @@ pub enum Event {
         message: String,
         /// What the person is shown: name and value.
         shown: Vec<(String, Value)>,
-        /// What it takes as an answer.
-        #[serde(default)]
+        /// What it takes as an answer; not written for a plain yes.
+        #[serde(default, skip_serializing_if = "Terms::is_plain")]
         terms: Terms,
     },
     /// Somebody said something at a gate; it may take more of them.
@@ -352,19 +356,6 @@ pub struct AgainNode {
     /// for it counts.
     #[serde(default)]
     pub anew: bool,
-}
-
-/// Which program runs a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Controller {
-    /// The machine's name.
-    pub host: String,
-    /// Process id there.
-    pub pid: u32,
-    /// The account.
-    pub user: String,
-    /// Version of the engine.
-    pub engine: String,
 }
 
 /// What a check is for.

@@ -135,6 +135,12 @@ pub struct Vote {
 }
 
 impl Terms {
+    /// Whether one yes of anybody lets it pass.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// What follows an answer.
     ///
     /// # Errors
@@ -233,23 +239,48 @@ impl Terms {
         }
     }
 
-    /// The people whose answers let it pass and still count, each once, in the order of their words.
+    /// The people who say the same that lets it pass, and whose answers still count: those of the answer that most of
+    /// them give. The last answer of a person counts, and that of whoever runs it only where that may be.
     #[must_use]
-    pub fn in_favour<'v>(&self, votes: &'v [Vote], now: Millis) -> Vec<&'v str> {
+    pub fn in_favour<'v>(
+        &self,
+        votes: &'v [Vote],
+        now: Millis,
+        runner: Option<&str>,
+    ) -> Vec<&'v str> {
         let expires = match self {
             Self::Approve(terms) => terms.expires,
             Self::Confirm(_) | Self::Task(_) | Self::Wait(_) => None,
         };
-        let counts = |vote: &&Vote| expires.is_none_or(|lasts| now < vote.at.saturating_add(lasts));
-        let mut people: Vec<&str> = Vec::new();
+        let counts = |vote: &&Vote| {
+            let fresh = expires.is_none_or(|lasts| now < vote.at.saturating_add(lasts));
+            let barred =
+                self.not_runner() && runner.is_some_and(|runner| same_person(runner, &vote.by));
+            fresh && !barred && self.judge(&vote.said) == Ok(Follow::Continue)
+        };
+        let mut last: Vec<&Vote> = Vec::new();
         for vote in votes.iter().filter(counts) {
-            let same = people.iter().any(|by| person(by) == person(&vote.by));
-            if !same && self.judge(&vote.said) == Ok(Follow::Continue) {
-                people.push(&vote.by);
+            last.retain(|other| !same_person(&other.by, &vote.by));
+            last.push(vote);
+        }
+        let mut agreed: Vec<&str> = Vec::new();
+        for vote in &last {
+            let same = last
+                .iter()
+                .filter(|other| other.said.word() == vote.said.word());
+            let people: Vec<&str> = same.map(|other| other.by.as_str()).collect();
+            if people.len() > agreed.len() {
+                agreed = people;
             }
         }
-        people
+        agreed
     }
+}
+
+/// Whether two names are of one person, as far as names tell: one account at two machines is one.
+#[must_use]
+pub fn same_person(one: &str, other: &str) -> bool {
+    person(one).eq_ignore_ascii_case(person(other))
 }
 
 /// The account in `user on host`: one person at two machines is one person.
@@ -368,12 +399,40 @@ mod tests {
             vote(500, "ada on laptop", "yes"),
             vote(900, "bob on desk", "yes"),
         ];
-        assert_eq!(terms.in_favour(&votes, 950), ["ada on desk", "bob on desk"]);
         assert_eq!(
-            terms.in_favour(&votes, 1_200),
+            terms.in_favour(&votes, 950, None),
             ["ada on laptop", "bob on desk"]
         );
-        assert_eq!(terms.in_favour(&votes, 1_600), ["bob on desk"]);
-        assert!(terms.in_favour(&votes, 1_900).is_empty());
+        assert_eq!(
+            terms.in_favour(&votes, 1_200, None),
+            ["ada on laptop", "bob on desk"]
+        );
+        assert_eq!(terms.in_favour(&votes, 1_600, None), ["bob on desk"]);
+        assert!(terms.in_favour(&votes, 1_900, None).is_empty());
+    }
+
+    #[test]
+    fn people_agree_on_one_answer_and_the_runner_is_none_of_them() {
+        let options = [("go", Follow::Continue), ("slow", Follow::Continue)];
+        let terms = Terms::Approve(Approve {
+            approvers: 2,
+            not_runner: true,
+            options: options
+                .map(|(name, follow)| (name.to_owned(), follow))
+                .into(),
+            ..Approve::default()
+        });
+        let votes = [
+            vote(0, "ada on desk", "go"),
+            vote(1, "Ada on desk", "slow"),
+            vote(2, "bob on desk", "go"),
+            vote(3, "cy on desk", "slow"),
+        ];
+        assert_eq!(terms.in_favour(&votes[..3], 9, None).len(), 1);
+        assert_eq!(
+            terms.in_favour(&votes, 9, None),
+            ["Ada on desk", "cy on desk"]
+        );
+        assert_eq!(terms.in_favour(&votes, 9, Some("cy")), ["Ada on desk"]);
     }
 }

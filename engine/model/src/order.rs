@@ -77,6 +77,8 @@ pub enum Command {
         what: String,
         /// What is said.
         said: Said,
+        /// The question that it answers: [`Question::mark`](crate::state::Question::mark).
+        question: String,
     },
     /// Only the reason is recorded.
     Note,

@@ -305,11 +305,16 @@ impl RunState {
             } => {
                 let n = self.step(seq, *node, Trigger::Asked)?;
                 n.started_at.get_or_insert(at);
-                n.question = Some(Question {
+                let question = Question {
                     message: message.clone(),
                     shown: shown.clone(),
                     terms: terms.clone(),
-                });
+                };
+                // What was said to another question was not said to this one.
+                if n.question.as_ref() != Some(&question) {
+                    n.votes.clear();
+                }
+                n.question = Some(question);
             }
             Event::Said { node, said, by } => {
                 let n = self.step(seq, *node, Trigger::Said)?;

@@ -1,6 +1,7 @@
 //! A step type as the plan stores it: what a `uses:` names, with everything that will run.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -279,7 +280,7 @@ pub struct Param {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Schema {
     /// The definition, as the language writes it down; nobody else reads it.
-    pub definition: Value,
+    pub definition: Arc<Value>,
     /// Its parts for people, in order.
     pub parts: Vec<SchemaPart>,
 }

@@ -21,7 +21,7 @@ fn when(condition: &str) -> String {
 /// A runbook with this as a text.
 fn text(template: &str) -> String {
     let quoted = template.replace('\'', "''");
-    RUNBOOK.replace("/var", &format!("'{quoted}'"))
+    RUNBOOK.replace("/var", &format!("'/{quoted}'"))
 }
 
 #[test]

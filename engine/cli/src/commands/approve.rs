@@ -1,15 +1,16 @@
 //! `runbook approve`: a gate of a run is answered from another terminal, through the run's inbox.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use runbook_exec::desk::GateQuestion;
-use runbook_exec::store::Seen;
+use runbook_exec::store::{Seen, Store};
 use runbook_model::gate::{Said, Terms};
 use runbook_model::text::printable;
 use runbook_model::transition::Stage;
-use runbook_model::{Command, NodeIx};
+use runbook_model::{Command, NodeIx, RunId};
 
-use super::order::{deliver, order, typed};
+use super::order::{LOOK, PATIENCE, deliver, order, typed};
 use crate::args::{ApproveArgs, Cli};
 use crate::desk::{ask_here, piece};
 use crate::engine::runs;
@@ -21,8 +22,7 @@ use crate::who;
 pub(crate) fn approve(cli: &Cli, args: &ApproveArgs, output: &Output) -> Result<Exit, Error> {
     let store = runs::store(cli)?;
     let id = store.resolve(&args.run)?;
-    let seen = store.look(&id)?;
-    let asked = asked(&seen, &args.gate)?;
+    let asked = waited_for(&store, &id, &args.gate)?;
     let person = person(args.by.as_deref())?;
     let said = match given(args, &asked.terms)? {
         Some(said) => said,
@@ -47,6 +47,7 @@ pub(crate) fn approve(cli: &Cli, args: &ApproveArgs, output: &Output) -> Result<
     let command = Command::Answer {
         what: asked.gate,
         said,
+        question: asked.mark,
     };
     let mut order = order(command, &args.reason)?;
     order.by = person;
@@ -59,13 +60,26 @@ fn person(named: Option<&str>) -> Result<String, Error> {
     let Some(name) = named else {
         return Ok(format!("{} on {}", of.user, of.host));
     };
-    let plain = |c: char| c.is_alphanumeric() || "._-@".contains(c);
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-@".contains(c);
     match !name.is_empty() && name.len() <= 64 && name.chars().all(plain) {
         true => Ok(format!("{name} on {} (as {})", of.host, of.user)),
         false => Err(typed(
             format!("`{}` is not a name", printable(name)),
             "letters, digits, `.`, `_`, `-` and `@`, at most 64",
         )),
+    }
+}
+
+/// The gate that is meant. A controller that is at work may be about to ask it, or to write down that it does.
+fn waited_for(store: &Store, id: &RunId, wanted: &str) -> Result<GateQuestion, Error> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let seen = store.look(id)?;
+        let found = asked(&seen, wanted);
+        if found.is_ok() || seen.held.is_none() || Instant::now() >= until {
+            return found;
+        }
+        std::thread::sleep(LOOK);
     }
 }
 
@@ -107,16 +121,8 @@ fn asked(seen: &Seen, wanted: &str) -> Result<GateQuestion, Error> {
             names,
         ));
     };
-    let n = seen.state.node(*node);
-    let question = n.and_then(|n| n.question.clone()).unwrap_or_default();
-    Ok(GateQuestion {
-        node: *node,
-        gate: id(node).to_owned(),
-        message: question.message,
-        shown: question.shown,
-        terms: question.terms,
-        votes: n.map(|n| n.votes.clone()).unwrap_or_default(),
-    })
+    GateQuestion::of(plan, &seen.state, *node)
+        .ok_or_else(|| typed(format!("run {} does not say what it asks", seen.id), names))
 }
 
 /// What is said on the command line.

@@ -32,7 +32,7 @@ pub(crate) fn detach(store: &Store, plan: &Plan, output: &Output) -> Result<Exit
     let program = std::env::current_exe().map_err(|e| failed("this program is not found", e))?;
     let arguments = std::env::args_os()
         .skip(1)
-        .filter(|argument| argument != "--detach");
+        .filter(|argument| argument != "--detach" && argument != "--wait-at-gates");
     // A session of its own: no hang-up of this terminal reaches it.
     let mut child = Command::new("setsid")
         .arg(program)

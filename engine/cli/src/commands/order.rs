@@ -1,6 +1,8 @@
 //! Orders to a run: left in its inbox, taken in by its controller, and reported back from its
 //! journal. Without a controller they wait for the next `runbook resume`.
 
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use runbook_exec::store::{Inbox, Seen, Store};
@@ -15,9 +17,9 @@ use crate::output::Output;
 use crate::{confirm, who};
 
 /// How long a controller may take to take an order in.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 /// How often its journal is looked at meanwhile.
-const LOOK: Duration = Duration::from_millis(100);
+pub(crate) const LOOK: Duration = Duration::from_millis(100);
 /// Characters of a reason, of evidence, of a note.
 const WORDS: usize = 2_000;
 
@@ -169,6 +171,7 @@ pub(crate) fn deliver(
         ));
     }
     known(&seen, &order.command)?;
+    own(store.home(&id)?.dir())?;
     Inbox::new(&store.home(&id)?).leave(order)?;
     answer(&store, &id, order, output)
 }
@@ -190,6 +193,19 @@ pub(crate) fn known(seen: &Seen, command: &Command) -> Result<(), Error> {
         false => Err(typed(
             format!("run {} has no {kind} `{}`", seen.id, printable(what)),
             format!("see all of them: runbook status {}", seen.id),
+        )),
+    }
+}
+
+/// Only the account of a run can read what is left in its inbox.
+fn own(home: &Path) -> Result<(), Error> {
+    let uid = |path: &Path| std::fs::metadata(path).map(|of| of.uid()).ok();
+    let (owner, me) = (uid(home), uid(Path::new("/proc/self")));
+    match owner.is_none() || me.is_none() || owner == me {
+        true => Ok(()),
+        false => Err(typed(
+            "the run belongs to another account",
+            "do it as that account; `approve --by NAME` says who answers",
         )),
     }
 }

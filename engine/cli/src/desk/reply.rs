@@ -35,12 +35,16 @@ pub(crate) fn reply(
         return no;
     }
     let prompt = prompt(terms);
-    for _ in 0..PATIENCE {
+    let mut unclear = 0;
+    while unclear < PATIENCE {
         let line = match ask(hear, output, &prompt) {
+            // Somebody leans on the key while time passes.
+            Heard::Line(line) if line.is_empty() && matches!(terms, Terms::Wait(_)) => continue,
             Heard::Line(line) => line,
             Heard::End => return no,
             Heard::Withdrawn => return None,
         };
+        unclear += 1;
         let said = match (terms, line.as_str()) {
             (_, NO) => return no,
             (Terms::Confirm(_), word) => Said::Word(word.to_owned()),

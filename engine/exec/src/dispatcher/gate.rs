@@ -1,8 +1,7 @@
 //! Gates: people are asked, what they say is judged by the terms of the gate, and a deadline ends
 //! the waiting.
 
-use runbook_model::gate::{Follow, Said, Terms, person};
-use runbook_model::transition::Stage;
+use runbook_model::gate::{Follow, Said, Terms, person, same_person};
 use runbook_model::{Event, Failure, FailureKind, NodeIx, Outcome};
 
 use super::queue::Flight;
@@ -11,6 +10,8 @@ use crate::rules::Rules;
 
 /// Who has decided where time alone did.
 const CLOCK: &str = "the clock";
+/// Bytes of a name.
+const LONGEST: usize = 200;
 
 impl<R: Rules> Dispatcher<R> {
     pub(super) fn ask(&mut self, node: NodeIx) {
@@ -63,13 +64,25 @@ impl<R: Rules> Dispatcher<R> {
         &self,
         what: &str,
         said: &Said,
+        question: &str,
         by: &str,
     ) -> Result<Vec<NodeIx>, String> {
+        if by.len() > LONGEST {
+            return Err(format!("a name has at most {LONGEST} bytes"));
+        }
         let mut nodes = self.named(what)?;
-        nodes.retain(|node| self.state.nodes[node.at()].stage == Stage::Asking);
+        nodes.retain(|node| self.flights.get(node) == Some(&Flight::Ask));
         match nodes.as_slice() {
             [] => Err(format!("`{what}` is not asked at the moment")),
-            [node] => self.weigh(*node, said, by).map(|_| nodes),
+            [node] => {
+                let asked = self.state.nodes[node.at()].question.as_ref();
+                if asked.is_some_and(|asked| asked.mark() != question) {
+                    return Err(format!(
+                        "`{what}` asks something else by now: read it again"
+                    ));
+                }
+                self.weigh(*node, said, by).map(|_| nodes)
+            }
             _ => {
                 let ids = nodes
                     .iter()
@@ -90,7 +103,8 @@ impl<R: Rules> Dispatcher<R> {
         let terms = terms.ok_or_else(|| format!("`{}` is not asked", n.summary.id))?;
         let follow = terms.judge(said)?;
         let runner = self.state.controller.as_ref().map(|of| of.user.as_str());
-        if follow == Follow::Continue && terms.not_runner() && runner == Some(person(by)) {
+        let is_runner = runner.is_some_and(|runner| same_person(runner, by));
+        if follow == Follow::Continue && terms.not_runner() && is_runner {
             return Err(format!(
                 "whoever runs it is none of those who approve it, and that is {}",
                 person(by)
@@ -127,7 +141,8 @@ impl<R: Rules> Dispatcher<R> {
         let Some(question) = &n.question else {
             return false;
         };
-        let people = question.terms.in_favour(&n.votes, self.now);
+        let runner = self.state.controller.as_ref().map(|of| of.user.as_str());
+        let people = question.terms.in_favour(&n.votes, self.now, runner);
         let enough = people.len() >= usize::try_from(question.terms.approvers()).unwrap_or(1);
         if enough {
             let by = people.join(", ");

@@ -23,6 +23,12 @@ impl<R: Rules> Dispatcher<R> {
         if self.state.orders.contains(&order.id) {
             return;
         }
+        // Nothing is asked before the hosts are there: an answer that was left waits for its question.
+        let early = matches!(self.mode, Mode::Readying | Mode::Accounting);
+        if early && matches!(order.command, Command::Answer { .. }) {
+            self.answers.push(order);
+            return;
+        }
         match self.nodes_for(&order) {
             Ok(nodes) => self.follow_order(order, nodes),
             Err(problem) => self.record(Event::OrderRefused {
@@ -157,7 +163,11 @@ impl<R: Rules> Dispatcher<R> {
                 Err(format!("`{step}` is not blocked"))
             }
             Command::Rerun { what } => self.to_rerun(what),
-            Command::Answer { what, said } => self.to_answer(what, said, &order.by),
+            Command::Answer {
+                what,
+                said,
+                question,
+            } => self.to_answer(what, said, question, &order.by),
             Command::Retry { .. } if self.has_succeeded() => Err(OVER.into()),
             Command::Retry { what } => self
                 .only(what, |n| self.failed_or_doubted(n))

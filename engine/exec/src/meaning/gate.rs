@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use runbook_lang::steptype::{GATE_CONFIRM, GATE_WAIT, MANUAL_TASK};
 use runbook_lang::value::{Date, parse_duration};
-use runbook_model::gate::{Approve, Evidence, Follow, Terms};
+use runbook_model::gate::{Approve, Evidence, Follow, NO, Terms};
 use runbook_model::{Failure, FailureKind, Millis, NodeIx, RunState, Step, Value};
 
 use super::{Meaning, no_value};
@@ -32,6 +32,9 @@ impl Meaning {
         };
         Ok(match step.uses.as_str() {
             GATE_CONFIRM => match text("type_word")? {
+                Some(Value::String(word)) if word.trim() == NO => {
+                    return Err(wrong("the word `no` refuses: choose another one"));
+                }
                 Some(Value::String(word)) if !word.trim().is_empty() => {
                     Terms::Confirm(word.trim().to_owned())
                 }
@@ -60,16 +63,30 @@ impl Meaning {
                 .ok_or_else(|| wrong("`approvers` is a number of people, from 1 to 100"))?,
         };
         let expires = match text("expires")? {
+            None | Some(Value::Null) => None,
             Some(Value::String(text)) => Some(
                 parse_duration(&text)
                     .map(|ms| Millis::try_from(ms).unwrap_or(Millis::MAX))
                     .map_err(|why| wrong(&format!("`expires` is {why}")))?,
             ),
-            _ => None,
+            Some(_) => return Err(wrong("`expires` is a duration, like 30m")),
         };
-        let deadline = match step.with.get("deadline").and_then(Value::as_str) {
-            None => None,
+        if expires == Some(0) {
+            return Err(wrong("with `expires: 0s` no answer would ever count"));
+        }
+        let not_runner = match text("not_runner")? {
+            None | Some(Value::Null) => false,
+            Some(Value::Bool(truth)) => truth,
+            Some(Value::String(text)) if text == "true" => true,
+            Some(Value::String(text)) if text == "false" => false,
+            Some(_) => return Err(wrong("`not_runner` is true or false")),
+        };
+        let deadline = match step.with.get("deadline") {
+            None | Some(Value::Null) => None,
             Some(expression) => {
+                let expression = expression
+                    .as_str()
+                    .ok_or_else(|| wrong("`deadline` is an expression, a text"))?;
                 let context = self.evaluator.context(node);
                 let value = self
                     .evaluator
@@ -82,14 +99,18 @@ impl Meaning {
                 }
             }
         };
-        let options = step.with.get("options").and_then(Value::as_object);
+        let options = match step.with.get("options") {
+            None | Some(Value::Null) => None,
+            Some(Value::Object(options)) => Some(options),
+            Some(_) => return Err(wrong("`options` is a map of answers")),
+        };
         let follow = |word: &Value| match word.as_str() {
             Some("continue") => Follow::Continue,
             _ => Follow::Stop,
         };
         Ok(Approve {
             approvers,
-            not_runner: matches!(text("not_runner")?, Some(Value::Bool(true))),
+            not_runner,
             expires,
             deadline,
             options: options

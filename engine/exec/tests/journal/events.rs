@@ -150,12 +150,7 @@ pub(crate) fn every_kind() -> Vec<Record> {
             node,
             message: "Go on?".into(),
             shown: vec![("outage".into(), json!("10m"))],
-            terms: Terms::Confirm("open".into()),
-        },
-        Event::Said {
-            node,
-            said: Said::Evidence(BTreeMap::from([("minutes".into(), json!(12))])),
-            by: "ada".into(),
+            terms: Terms::default(),
         },
         Event::Answered {
             node,
@@ -384,7 +379,7 @@ pub(crate) fn event() -> impl Strategy<Value = Event> {
                 node,
                 message,
                 shown,
-                terms: Terms::default(),
+                terms: Terms::Confirm("open".into()),
             }
         }),
         (node(), text(), text()).prop_map(|(node, word, by)| Event::Said {

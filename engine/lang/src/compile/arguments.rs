@@ -106,6 +106,11 @@ fn known(value: &Value, scope: &Scope) -> Value {
     match value {
         Value::String(text) => Template::parse(text)
             .ok()
+            .filter(|template| {
+                // What stands in for a value that is not there yet, does so only until it is.
+                let mut references = template.references().iter();
+                references.all(|reference| scope.get(&reference.path).is_some())
+            })
             .and_then(|template| template.render(scope).ok())
             .unwrap_or_else(|| Unknown.into()),
         Value::Array(items) => items.iter().map(|item| known(item, scope)).collect(),

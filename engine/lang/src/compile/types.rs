@@ -165,8 +165,26 @@ impl Compiler<'_> {
             let help = Some("give it a `deadline` too, or leave it out".to_owned());
             self.error(Code::Conflict, message, late.key.span, "", help);
         }
-        let options = with("options").and_then(|options| options.value.as_map());
+        if let Some(deadline) = with("deadline")
+            && deadline.value.as_str().is_none()
+            && !deadline.value.has_error()
+        {
+            let message = "`deadline` is an expression, a text";
+            let help = Some("write `deadline: 'window.opens + duration(\"2h\")'`".to_owned());
+            self.error(Code::BadParameter, message, deadline.value.site(), "", help);
+        }
+        let given = with("options").filter(|options| !options.value.has_error());
+        let options = given.map(|options| options.value.as_map().unwrap_or_default());
+        if let (Some(given), Some([])) = (given, options) {
+            let message = "`options` is a map of answers, each with what follows";
+            let help = Some("write `options: { go: continue, hold: stop }`".to_owned());
+            self.error(Code::BadParameter, message, given.value.site(), "", help);
+        }
         for option in options.unwrap_or_default() {
+            if option.key.value == "no" {
+                let message = "`no` refuses at every gate: it is no option";
+                self.error(Code::BadParameter, message, option.key.span, "", None);
+            }
             let follows = option.value.as_str().unwrap_or_default();
             if !FOLLOWS.contains(&follows) {
                 let help = crate::diagnostic::did_you_mean(follows, FOLLOWS);

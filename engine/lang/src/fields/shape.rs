@@ -1,5 +1,8 @@
 //! Whether a value has the shape that the table promises, and what to say if it has not.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use runbook_model::text::printable;
 
 use super::{Cx, text_of};
@@ -269,8 +272,30 @@ pub(crate) fn name_holds(cx: &mut Cx<'_>, rule: Name, text: &str, span: Span) ->
     }
 }
 
+/// As many regular expressions are remembered.
+const REMEMBERED: usize = 512;
+
+thread_local! {
+    /// Regular expressions that were read before: the same ones are asked at every host.
+    static KNOWN: RefCell<HashMap<String, regex::Regex>> = RefCell::default();
+}
+
 /// A bounded regular expression.
 pub(crate) fn pattern(text: &str) -> Result<regex::Regex, &'static str> {
+    if let Some(known) = KNOWN.with_borrow(|known| known.get(text).cloned()) {
+        return Ok(known);
+    }
+    let regex = compiled(text)?;
+    KNOWN.with_borrow_mut(|known| {
+        if known.len() >= REMEMBERED {
+            known.clear();
+        }
+        known.insert(text.to_owned(), regex.clone());
+    });
+    Ok(regex)
+}
+
+fn compiled(text: &str) -> Result<regex::Regex, &'static str> {
     const BIGGEST: usize = 1 << 20;
     if text.len() > 4_096 {
         return Err("it is longer than 4096 bytes");

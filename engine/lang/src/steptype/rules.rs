@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use runbook_model::step_type::{Param, Rule};
+use runbook_model::step_type::{Param, Rule, Shape};
 use runbook_model::{StepType, Value};
 use serde_json::Map;
 
@@ -105,6 +105,9 @@ pub(crate) fn broken(step_type: &StepType, mut given: Map<String, Value>) -> Vec
         {
             schema::fill(&kind, value);
         }
+        if let Some(typed) = param.and_then(|param| typed(param, value)) {
+            *value = typed;
+        }
     }
     let given = Value::Object(given);
     let mut scope = Scope::new();
@@ -130,6 +133,19 @@ pub(crate) fn broken(step_type: &StepType, mut given: Map<String, Value>) -> Vec
     out
 }
 
+/// A number or a truth that is given as text, as the script will have it.
+fn typed(param: &Param, value: &Value) -> Option<Value> {
+    let text = value.as_str()?;
+    match param.shape {
+        Shape::Int => text.parse::<i64>().ok().map(Value::from),
+        Shape::Bool => text.parse::<bool>().ok().map(Value::from),
+        _ => None,
+    }
+}
+
+/// As many rules are remembered.
+const REMEMBERED: usize = 1_024;
+
 thread_local! {
     /// Rules that were read before: a type with many of them is asked often.
     static PARSED: RefCell<BTreeMap<String, Rc<Condition>>> = RefCell::default();
@@ -140,6 +156,9 @@ fn parsed(text: &str) -> Result<Rc<Condition>, String> {
         Some(condition) => Ok(Rc::clone(condition)),
         None => {
             let condition = Rc::new(Condition::parse(text).map_err(|error| error.message)?);
+            if known.len() >= REMEMBERED {
+                known.clear();
+            }
             known.insert(text.to_owned(), Rc::clone(&condition));
             Ok(condition)
         }
@@ -155,8 +174,8 @@ pub(crate) fn holds_unknown(value: &Value) -> bool {
     }
 }
 
-/// Whether something on a path is not known. What is below its end is no matter: a rule that reads
-/// further has a reference that goes further.
+/// Whether something on a path is not known. Of a map at its end the names are known, and a rule that
+/// reads further has a reference that goes further; of a list, all items are read.
 fn is_open(value: &Value, path: &[Segment]) -> bool {
     let unknown = || Value::from(Unknown);
     match (value, path) {
@@ -169,6 +188,7 @@ fn is_open(value: &Value, path: &[Segment]) -> bool {
             .ok()
             .and_then(|at| items.get(at))
             .is_some_and(|value| is_open(value, rest)),
+        (Value::Array(items), []) => items.iter().any(holds_unknown),
         (Value::Object(map), [Segment::Any, rest @ ..]) => {
             map.values().any(|value| is_open(value, rest))
         }

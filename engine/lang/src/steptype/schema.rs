@@ -1,7 +1,10 @@
 //! What the value of a parameter must be, part by part: read from the file of a type, told to
 //! people, and asked of what a runbook gives.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
 
 use runbook_model::Value;
 use runbook_model::step_type::{Param, Schema, SchemaPart};
@@ -32,14 +35,38 @@ pub(super) fn read(cx: &mut Cx<'_>, entry: &Entry, secret: bool) -> Option<Schem
     let mut parts = Vec::new();
     describe(&kind.value, "", "", "", &mut parts);
     Some(Schema {
-        definition: serde_json::to_value(&kind.value).expect("a type has text keys only"),
+        definition: Arc::new(serde_json::to_value(&kind.value).expect("a type has text keys only")),
         parts,
     })
 }
 
+/// As many types of schemas are remembered.
+const REMEMBERED: usize = 32;
+
+/// A definition, with the type that it stands for.
+type Remembered = (Arc<Value>, Rc<InputType>);
+
+thread_local! {
+    /// Types of schemas that were asked for before, the newest last: a large one is asked for at every host. What is
+    /// remembered holds its definition, so that no other one can have its place in memory.
+    static KINDS: RefCell<Vec<Remembered>> = RefCell::default();
+}
+
 /// The type that a schema stands for.
-pub(super) fn kind_of(schema: &Schema) -> Option<InputType> {
-    serde_json::from_value(schema.definition.clone()).ok()
+pub(super) fn kind_of(schema: &Schema) -> Option<Rc<InputType>> {
+    KINDS.with_borrow_mut(|kinds| {
+        let same = |(of, _): &&Remembered| Arc::ptr_eq(of, &schema.definition);
+        if let Some((_, kind)) = kinds.iter().find(same) {
+            return Some(Rc::clone(kind));
+        }
+        let kind: InputType = serde::Deserialize::deserialize(&*schema.definition).ok()?;
+        let kind = Rc::new(kind);
+        if kinds.len() >= REMEMBERED {
+            kinds.remove(0);
+        }
+        kinds.push((Arc::clone(&schema.definition), Rc::clone(&kind)));
+        Some(kind)
+    })
 }
 
 /// What each part is, in words.

@@ -65,6 +65,20 @@ pub struct Question {
     pub terms: Terms,
 }
 
+impl Question {
+    /// A short text that differs where what is asked does: an answer names the question that it is for.
+    #[must_use]
+    pub fn mark(&self) -> String {
+        let parts = (&self.message, &self.shown, &self.terms);
+        let text = serde_json::to_vec(&parts).unwrap_or_default();
+        // FNV-1a: it tells questions of one run apart, and is no proof of anything.
+        let sum = text.iter().fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| {
+            (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        format!("{sum:016x}")
+    }
+}
+
 /// How a gate was decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GateAnswer {
