@@ -408,12 +408,7 @@ impl<R: Rules> Dispatcher<R> {
             Input::Detach => self.detach(),
         }
         self.pump();
-        if self.mode == Mode::Going && !self.answers.is_empty() {
-            for order in std::mem::take(&mut self.answers) {
-                self.ordered(order);
-            }
-            self.pump();
-        }
+        self.take_answers();
         std::mem::take(&mut self.out)
     }
 

@@ -171,12 +171,18 @@ fn a_deadline_ends_the_run_and_a_wait_lets_it_go_on() {
 
 #[test]
 fn a_gate_that_is_not_asked_takes_no_answer() {
-    let (mut bench, gate) = gate(Terms::default());
+    let mut sketch = Sketch::new();
+    let gate = sketch.instance("gate", "control", TypeKind::Gate, InDoubt::Check);
+    let a = sketch.ordinary("a", "h1");
+    sketch.requires(gate, a);
+    let mut bench = Bench::open(sketch);
+    bench.ready("control");
+    bench.ready("h1");
+    let late = answer(&bench, yes(), "bob");
     bench.say(gate, yes(), "ann");
-    assert_eq!(bench.end(), Some(RunResult::Succeeded));
-    let said = answer(&bench, yes(), "bob");
-    bench.send(said);
-    assert!(bench.state().nodes[gate.at()].votes.len() == 1);
+    bench.send(late);
+    assert_eq!(refusals(&bench), 1);
+    assert_eq!(bench.state().nodes[gate.at()].votes.len(), 1);
 }
 
 #[test]
@@ -209,11 +215,18 @@ fn an_answer_that_was_left_counts_when_its_question_is_asked_again() {
 
 #[test]
 fn nothing_is_answered_after_a_stop() {
-    let (mut bench, gate) = gate(Terms::default());
+    let mut sketch = Sketch::new();
+    let gate = sketch.instance("gate", "control", TypeKind::Gate, InDoubt::Check);
+    let a = sketch.ordinary("a", "h1");
+    let mut bench = Bench::open(sketch);
+    bench.ready("control");
+    bench.ready("h1");
     let late = answer(&bench, yes(), "bob");
+    // What is under way keeps the run open.
     bench.send(Input::Interrupt);
+    assert!(bench.looking(a).is_some());
     bench.send(late);
-    assert_eq!(bench.stage(gate), Stage::Asking);
+    assert_eq!((bench.stage(gate), refusals(&bench)), (Stage::Asking, 1));
 }
 
 #[test]

@@ -187,33 +187,6 @@ impl Terms {
         words
     }
 
-    /// An answer that lets it pass, made up.
-    #[must_use]
-    pub fn agreeable(&self) -> Said {
-        let made_up = |kind: &Evidence| match kind {
-            Evidence::Int => Value::from(1),
-            Evidence::Bool => Value::from(true),
-            Evidence::String => Value::from("seen"),
-            Evidence::Duration => Value::from("1m"),
-            Evidence::Date => Value::from("2026-01-01T00:00:00Z"),
-        };
-        match self {
-            Self::Confirm(word) => Said::Word(word.clone()),
-            Self::Task(asked) => {
-                let given = asked
-                    .iter()
-                    .map(|(name, kind)| (name.clone(), made_up(kind)));
-                Said::Evidence(given.collect())
-            }
-            Self::Approve(terms) => {
-                let mut options = terms.options.iter();
-                let goes_on = options.find(|(_, follow)| **follow == Follow::Continue);
-                Said::Choice(goes_on.map_or(YES, |(name, _)| name).to_owned())
-            }
-            Self::Wait(_) => Said::Choice(YES.to_owned()),
-        }
-    }
-
     /// How many people must agree.
     #[must_use]
     pub fn approvers(&self) -> u32 {

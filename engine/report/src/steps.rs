@@ -199,22 +199,13 @@ fn param(p: &Param) -> String {
 /// The parts of a value, below its parameter.
 fn parts(out: &mut String, p: &Param, style: &Style) {
     for part in p.schema.iter().flat_map(|schema| &schema.parts) {
-        let first = format!(
-            "      {}: {}",
-            printable(&part.place),
-            bounded(&part.what, 400)
-        );
-        let text = match part.help.as_str() {
+        let what = bounded(&part.what, 400);
+        let help = match part.help.as_str() {
             "" => String::new(),
             help => format!(" ({})", bounded(help, 400)),
         };
-        wrap(
-            out,
-            "      ",
-            10,
-            &format!("{}{text}", first.trim_start()),
-            style.width,
-        );
+        let text = format!("{}: {what}{help}", printable(&part.place));
+        wrap(out, "      ", 10, &text, style.width);
     }
 }
 

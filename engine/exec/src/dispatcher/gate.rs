@@ -5,7 +5,7 @@ use runbook_model::gate::{Follow, Said, Terms, person, same_person};
 use runbook_model::{Event, Failure, FailureKind, NodeIx, Outcome};
 
 use super::queue::Flight;
-use super::{Action, Dispatcher};
+use super::{Action, Dispatcher, Mode};
 use crate::rules::Rules;
 
 /// Who has decided where time alone did.
@@ -175,6 +175,17 @@ impl<R: Rules> Dispatcher<R> {
                 self.decide(node, Err(why), CLOCK.to_owned());
             }
         }
+    }
+
+    /// Takes in the answers that came before anything was asked.
+    pub(super) fn take_answers(&mut self) {
+        if self.mode != Mode::Going || self.answers.is_empty() {
+            return;
+        }
+        for order in std::mem::take(&mut self.answers) {
+            self.ordered(order);
+        }
+        self.pump();
     }
 
     /// Decides what nobody has decided in time.

@@ -321,7 +321,6 @@ impl<R: Rules> Dispatcher<R> {
     }
 
     fn wake(&mut self) {
-        self.meet_deadlines();
         while let Some((until, node)) = self.pauses.first().copied() {
             if until > self.now {
                 break;

@@ -1,8 +1,8 @@
 //! What a controller does: the dispatcher's actions, carried out in virtual time.
 
 use runbook_model::event::Purpose;
-use runbook_model::gate::{NO, Said};
-use runbook_model::{AttemptId, Event, Millis, NodeIx};
+use runbook_model::gate::{Evidence, Follow, NO, Said, Terms, YES};
+use runbook_model::{AttemptId, Event, Millis, NodeIx, Value};
 
 use super::controller::{Ending, World};
 use super::fault::Fault;
@@ -134,7 +134,7 @@ impl<R: Rules + Clone> World<R> {
                 _ => None,
             });
         let said = match asked.filter(|_| yes) {
-            Some(terms) => terms.agreeable(),
+            Some(terms) => agreeable(terms),
             None => Said::Choice(NO.to_owned()),
         };
         let is_vote = |event: &Event| matches!(event, Event::Said { node: of, .. } if *of == node);
@@ -231,5 +231,35 @@ impl<R: Rules + Clone> World<R> {
         let (incarnation, link) = self.link(host);
         let from = Some((host.clone(), link));
         self.later(delay, Coming::Input(incarnation, from, input));
+    }
+}
+
+/// An answer that lets a gate pass, made up.
+fn agreeable(terms: &Terms) -> Said {
+    let made_up = |kind: &Evidence| match kind {
+        Evidence::Int => Value::from(1),
+        Evidence::Bool => Value::from(true),
+        Evidence::String => Value::from("seen"),
+        Evidence::Duration => Value::from("1m"),
+        Evidence::Date => Value::from("2026-01-01T00:00:00Z"),
+    };
+    match terms {
+        Terms::Confirm(word) => Said::Word(word.clone()),
+        Terms::Task(asked) => {
+            let given = asked.iter();
+            Said::Evidence(
+                given
+                    .map(|(name, kind)| (name.clone(), made_up(kind)))
+                    .collect(),
+            )
+        }
+        Terms::Approve(of) if of.options.is_empty() => Said::Choice(YES.to_owned()),
+        Terms::Approve(of) => {
+            let mut options = of.options.iter();
+            let goes_on = options.find(|(_, follow)| **follow == Follow::Continue);
+            // Where every answer stops the run, people refuse.
+            Said::Choice(goes_on.map_or(NO, |(name, _)| name).to_owned())
+        }
+        Terms::Wait(_) => Said::Choice(YES.to_owned()),
     }
 }

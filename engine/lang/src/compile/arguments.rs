@@ -102,7 +102,7 @@ fn refused(
 }
 
 /// A value with its texts rendered, and [`Unknown`] in the place of those that cannot be yet.
-fn known(value: &Value, scope: &Scope) -> Value {
+pub(super) fn known(value: &Value, scope: &Scope) -> Value {
     match value {
         Value::String(text) => Template::parse(text)
             .ok()

@@ -7,12 +7,12 @@ use runbook_model::plan::Part;
 use runbook_model::{HostName, NodeIx, NodeKind, Plan, Step, StepIx, StepType};
 
 use super::Compiler;
+use super::arguments::known;
 use super::hosts::Hosts;
 use super::inputs::Known;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::scope::Scope;
-use crate::steptype::{ParamValue, coerce};
-use crate::template::Template;
+use crate::steptype::{ParamValue, coerce, holds_unknown};
 
 /// The argument that says what something should be, where a type has one.
 const STATE: &str = "state";
@@ -116,23 +116,7 @@ fn arguments(plan: &Plan, node: NodeIx, step: &Step, of: &StepType, scope: &Scop
 
 /// A value with its texts rendered, if all of it is known.
 fn rendered(value: &serde_json::Value, scope: &Scope) -> Option<serde_json::Value> {
-    use serde_json::Value;
-    Some(match value {
-        Value::String(text) => Template::parse(text).ok()?.render(scope).ok()?,
-        Value::Array(items) => Value::Array(
-            items
-                .iter()
-                .map(|item| rendered(item, scope))
-                .collect::<Option<_>>()?,
-        ),
-        Value::Object(map) => {
-            let entries = map
-                .iter()
-                .map(|(key, value)| Some((key.clone(), rendered(value, scope)?)));
-            Value::Object(entries.collect::<Option<_>>()?)
-        }
-        plain => plain.clone(),
-    })
+    Some(known(value, scope)).filter(|value| !holds_unknown(value))
 }
 
 /// A resource key with its parameters filled in, if they are known.

@@ -2,7 +2,7 @@
 //! want beyond their schema.
 
 use runbook_model::StepType;
-use runbook_model::plan::{NotYet, Part};
+use runbook_model::plan::NotYet;
 use runbook_model::step_type::TypeKind;
 
 use super::Compiler;
@@ -216,11 +216,10 @@ impl Compiler<'_> {
         }
     }
 
-    /// What this engine can show and not run. A rollback is not run by it at all.
+    /// What this engine can show and not run.
     pub(super) fn not_yet(&self) -> Vec<NotYet> {
         let steps = self.request.runbook.steps();
-        let run = steps.filter(|(phase, _)| phase.part != Part::Rollback);
-        run.flat_map(|(_, def)| self.not_yet_of(def)).collect()
+        steps.flat_map(|(_, def)| self.not_yet_of(def)).collect()
     }
 
     fn not_yet_of(&self, def: &StepDef) -> Vec<NotYet> {
