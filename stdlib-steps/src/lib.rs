@@ -73,6 +73,7 @@ pub const TYPES: &[(&str, &str)] = &[
         "host.disk_free",
         include_str!("../types/host.disk_free.yaml"),
     ),
+    ("host.reboot", include_str!("../types/host.reboot.yaml")),
     (
         "host.resources",
         include_str!("../types/host.resources.yaml"),
@@ -188,6 +189,7 @@ pub const TYPES: &[(&str, &str)] = &[
     ("sysctl", include_str!("../types/sysctl.yaml")),
     ("systemd.unit", include_str!("../types/systemd.unit.yaml")),
     ("tcp.open", include_str!("../types/tcp.open.yaml")),
+    ("template", include_str!("../types/template.yaml")),
     ("time.synced", include_str!("../types/time.synced.yaml")),
     (
         "tls.certificate",

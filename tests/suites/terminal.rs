@@ -218,3 +218,46 @@ fn what_is_missing_is_asked_and_a_secret_is_not_shown() {
     assert_eq!(seen.state.result, Some(RunResult::Succeeded));
     assert!(!format!("{:?}", seen.plan).contains(SECRET));
 }
+
+/// Says how far it is, once a second.
+const SLOW: &str = "type: slow
+summary: Four steps
+params: {}
+always: true
+progress: '^STEP \\[(.*)\\]'
+apply: |
+  for word in one two three four; do echo \"STEP [$word] of four\"; sleep 1; done
+";
+
+#[test]
+fn how_far_a_step_is_can_be_seen_from_everywhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    write("types/slow.yaml", SLOW);
+    let operator = Operator::new(
+        &write(
+            "slow.yaml",
+            "runbook: slow\nsteps: [{ step: slow, uses: slow, on: control }]\n",
+        ),
+        &write("inventory.yaml", "hosts: {}\n"),
+    );
+    let mut session = operator.run();
+    session.terminal.wait_for("1: one");
+    let mut other = operator.session(&["attach".into()]);
+    let followed = operator.alone(&["logs", "last", "slow", "--follow"].map(OsString::from));
+    let said = String::from_utf8_lossy(&followed.stdout).into_owned();
+    assert_eq!(followed.status.code(), Some(0), "{said}");
+    for word in ["one", "two", "three", "four"] {
+        let line = format!("  | STEP [{word}] of four");
+        assert_eq!(said.lines().filter(|l| *l == line).count(), 1, "{said}");
+    }
+    other.terminal.wait_for("3: three");
+    session.terminal.wait_for("3: three");
+    assert_eq!(session.terminal.end().code, Some(0));
+    assert_eq!(other.terminal.end().code, Some(0));
+}

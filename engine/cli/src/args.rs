@@ -270,6 +270,10 @@ pub(crate) struct LogsArgs {
     /// Whose log; of a step on one host, the step is enough [default: a list of all attempts]
     #[arg(value_name = "STEP[@HOST]")]
     pub(crate) instance: Option<String>,
+    /// Go on with what it prints, until it has ended or no controller has the run; Ctrl-C ends the
+    /// look, not the run
+    #[arg(short, long, conflicts_with = "json")]
+    pub(crate) follow: bool,
 }
 
 impl LogsArgs {

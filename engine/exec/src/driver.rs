@@ -236,7 +236,9 @@ impl Drive<'_> {
                         let known = dispatcher.state().all_attempts();
                         let known = known.map(|(_, a)| a.unit.clone()).collect();
                         let place = shared.locks.enter(&host);
-                        tasks.spawn_local(reach::ready(shared.clone(), host, known, place));
+                        let restart = reach::restart(&self.plan, dispatcher.state(), &host);
+                        let ready = reach::ready(shared.clone(), host, known, place, restart);
+                        tasks.spawn_local(ready);
                     }
                     Action::Look { look, node, .. } => {
                         let work =

@@ -2,11 +2,13 @@
 //!
 //! Everything that the other runbook names gets a prefix (`drain_stop`), and every text of it is
 //! written anew with those names, so that what comes out is one runbook: later stages know nothing
-//! of imports, and the plan needs no other file. Reading the files is the caller's business.
+//! of imports, and the plan needs no other file. Text files that a step names are put into their place here too, while it is
+//! known which runbook named them. Reading the files is the caller's business.
 
 mod inputs;
 mod late;
 mod rename;
+mod source;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,18 +36,21 @@ pub trait Files {
     fn read(&mut self, from: SourceId, file: &str) -> Result<Option<Source>, String>;
 }
 
-/// Puts every imported runbook into its place. Without imports the runbook stays as it is.
-pub fn link(runbook: Runbook, files: &mut dyn Files) -> (Runbook, Diagnostics) {
+/// Puts every imported runbook and every text file that a step names into its place. Without such the runbook stays as
+/// it is.
+pub fn link(mut runbook: Runbook, files: &mut dyn Files) -> (Runbook, Diagnostics) {
     let chain = vec![runbook.source];
-    if runbook.phases.iter().all(|phase| phase.import.is_none()) {
-        return (runbook, Diagnostics::new());
-    }
     let mut linker = Linker {
         files,
         diagnostics: Diagnostics::new(),
         imports: 0,
         conditions: 0,
     };
+    linker.sources(&mut runbook);
+    if runbook.phases.iter().all(|phase| phase.import.is_none()) {
+        linker.diagnostics.sort();
+        return (runbook, linker.diagnostics);
+    }
     let mut linked = linker.expand(runbook, &chain);
     linker.keep_late(&mut linked);
     linker.check_names(&linked);
@@ -183,7 +188,8 @@ impl Linker<'_> {
         }
         let (inner, found) = parse_runbook(&source);
         self.diagnostics.extend(found);
-        let inner = inner?;
+        let mut inner = inner?;
+        self.sources(&mut inner);
         let mut deeper = chain.to_vec();
         deeper.push(source.id());
         let inner = self.expand(inner, &deeper);

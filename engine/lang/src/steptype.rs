@@ -15,8 +15,8 @@ mod schema;
 pub use arguments::check_params;
 pub use catalog::{Catalog, SHIPPED};
 pub use engine::{
-    ASSERT, COPY, GATE_APPROVE, GATE_CONFIRM, GATE_WAIT, MANUAL_TASK, ORIGIN as ENGINE, RUN_RECORD,
-    WAIT,
+    ASSERT, COPY, FETCH, GATE_APPROVE, GATE_CONFIRM, GATE_WAIT, MANUAL_TASK, ORIGIN as ENGINE,
+    RUN_RECORD, WAIT,
 };
 pub use file::parse_type;
 pub use param::{ParamValue, coerce};
@@ -27,3 +27,8 @@ pub(crate) use schema::secrets as secrets_of;
 /// The shipped types that put secrets into files, in their parameter `secrets`: a message names
 /// them where a file would be shown.
 pub const INTO_FILES: [&str; 3] = ["ini", "json.merge", "yaml.merge"];
+
+/// The shipped type whose text is a file beside the runbook.
+pub const TEMPLATE: &str = "template";
+/// The parameters of [`TEMPLATE`] that name such a file in a runbook, and hold its text after that.
+pub const TEMPLATE_SOURCES: [&str; 2] = ["source", "secret_source"];

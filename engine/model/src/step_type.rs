@@ -41,6 +41,10 @@ pub struct StepType {
     /// A verdict must not be reused.
     #[serde(default)]
     pub volatile: bool,
+    /// Its apply restarts the host, which is waited for as long as an apply may take; its checks after that have what the
+    /// first one captured, in variables whose names begin with `before_`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub restarts_host: bool,
     /// What settles an attempt whose effect is not known.
     #[serde(default)]
     pub in_doubt: InDoubt,
@@ -48,6 +52,10 @@ pub struct StepType {
     pub check_timeout_ms: u64,
     /// Limit of one apply, in milliseconds, unless the step says otherwise.
     pub apply_timeout_ms: u64,
+    /// A regular expression: lines of its output that say how far it is. What is shown is the first part in parentheses, or
+    /// all that fits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Piece>,
     /// The scripts.
     #[serde(default)]
     pub scripts: Scripts,
@@ -325,6 +333,15 @@ impl StepType {
     #[must_use]
     pub fn gives_secrets(&self) -> bool {
         self.outputs.values().any(|output| output.secret)
+    }
+
+    /// Whether something of what was there is kept on the host for the undo.
+    #[must_use]
+    pub fn keeps_for_undo(&self) -> bool {
+        let scripts = &self.scripts;
+        let texts = [&scripts.functions, &scripts.check, &scripts.apply];
+        let keeps = |text: &&String| text.contains("before_file") || text.contains("keep_text");
+        self.content.is_some() || texts.iter().any(keeps)
     }
 
     /// Whether the engine itself does this, without a script.

@@ -151,6 +151,19 @@ impl Fault {
         )
     }
 
+    /// Whether a host that goes down or comes up may say so: it ends what runs, and lets some people in later than others.
+    #[must_use]
+    pub fn passes_with_restart(&self) -> bool {
+        !matches!(
+            self,
+            Self::BadSpec(_)
+                | Self::HostKeyChanged(_)
+                | Self::HostKeyUnknown(_)
+                | Self::Fenced(_)
+                | Self::Local(_)
+        )
+    }
+
     /// Reads an `error WORD DETAIL` line of the remote library.
     pub(crate) fn from_line(line: &str) -> Self {
         let (word, detail) = line.split_once(' ').unwrap_or((line, ""));

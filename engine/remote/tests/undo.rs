@@ -15,6 +15,7 @@ support::in_every_shell!(
     a_check_says_what_is_there,
     what_cannot_be_kept_is_refused,
     a_file_is_kept_once_and_given_back,
+    a_text_is_kept_once_and_given_back,
     a_record_that_a_loss_of_power_cut_is_none,
     a_file_that_is_another_one_stops_the_attempt,
     what_one_run_keeps_is_bounded,
@@ -68,6 +69,40 @@ async fn attempted(bench: &Bench, attempt: &str, script: Script) -> Report {
 
 fn mode(path: impl AsRef<Path>) -> u32 {
     std::fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+async fn a_text_is_kept_once_and_given_back(shell: &str) {
+    const TEXT: &str = "it's -n \\ $a `secret`\n\n";
+    let bench = Bench::new(shell).await;
+    let keep = |text: &str| {
+        let script = body("keep_text words \"$text\"; text=");
+        script
+            .param("text", Param::Text(text.to_owned()))
+            .undo_store(&store(&bench))
+    };
+    for (attempt, text) in [("a-1", TEXT), ("a-2", "what a second attempt finds")] {
+        let report = attempted(&bench, attempt, keep(text)).await;
+        assert_eq!(report.verdict, Verdict::Satisfied);
+        assert!(report.before.is_empty(), "no record has it");
+    }
+    let kept = format!("{}/words", store(&bench));
+    assert_eq!(std::fs::read_to_string(&kept).unwrap(), TEXT);
+    assert_eq!((mode(&kept), mode(store(&bench))), (0o600, 0o700));
+    let give = || body("kept_text words; output text \"$kept\"").undo_store(&store(&bench));
+    let report = attempted(&bench, "a-3", give()).await;
+    assert_eq!(report.outputs, [("text".to_owned(), TEXT.to_owned())]);
+
+    std::fs::write(&kept, "another").unwrap();
+    let report = attempted(&bench, "a-4", give()).await;
+    let Verdict::Failed(message) = &report.verdict else {
+        panic!("{report:?}")
+    };
+    assert_eq!(message, "what is kept of `words` is not what it was");
+    for wrong in ["keep_text Words x", "kept_text other"] {
+        let script = body(wrong).undo_store(&store(&bench));
+        let report = attempted(&bench, &format!("b-{}", wrong.len()), script).await;
+        assert!(matches!(report.verdict, Verdict::Failed(_)), "{wrong}");
+    }
 }
 
 async fn a_check_says_what_is_there(shell: &str) {

@@ -209,6 +209,9 @@ impl Explain<'_> {
             lines.push("it is left out of the automatic rollback (`undo: none`)".into());
         }
         if let Some(t) = self.step_type() {
+            if t.restarts_host {
+                lines.push("it restarts the host, and waits for it".into());
+            }
             if t.volatile {
                 lines.push("what its check says holds only for the moment".into());
             }

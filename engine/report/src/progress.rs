@@ -1,17 +1,19 @@
 //! A run on a terminal: what is done and what is active, redrawn in place, and below it nothing.
 //! What is finished goes above as lines.
 
+mod reached;
 mod screen;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use runbook_model::{Event, Millis, Plan, Record, RunState, Watcher};
+use runbook_model::{Event, Millis, NodeIx, Plan, Record, RunState, Watcher};
 
 use crate::Style;
 use crate::lines::{left_out, line};
 use crate::narrate::Narrator;
+use reached::Reached;
 use screen::Screen;
 
 /// Lines that are kept while the display is held back; older ones are counted only.
@@ -24,6 +26,7 @@ pub type Size = Box<dyn Fn() -> (u16, u16) + Send>;
 #[derive(Debug)]
 pub struct Progress {
     narrator: Narrator,
+    reached: Reached,
     style: Style,
     size: SizeOf,
     stage: Arc<Mutex<Stage>>,
@@ -72,6 +75,7 @@ impl Progress {
         };
         Self {
             narrator: Narrator::new(true, style.clone()),
+            reached: Reached::default(),
             style,
             size: SizeOf(size),
             stage: Arc::new(Mutex::new(stage)),
@@ -93,7 +97,15 @@ impl Progress {
     fn draw(&self, now: Millis, plan: &Plan, state: &RunState) {
         let (rows, columns) = (self.size.0)();
         let since = self.narrator.opened_at();
-        let screen = Screen::of(plan, state, (since, now), (rows, columns), &self.style);
+        let times = (since, now);
+        let screen = Screen::of(
+            plan,
+            state,
+            &self.reached,
+            times,
+            (rows, columns),
+            &self.style,
+        );
         lock(&self.stage).draw(&screen);
     }
 }
@@ -107,11 +119,24 @@ impl Watcher for Progress {
                 stage.tell(line(told, &self.style).trim_end_matches('\n'));
             }
         }
+        match &record.event {
+            Event::Dispatched { instances, .. } => {
+                instances
+                    .iter()
+                    .for_each(|intent| self.reached.forget(intent.node));
+            }
+            Event::Finished { node, .. } => self.reached.forget(*node),
+            _ => {}
+        }
         match record.event {
             Event::Closed { .. } => lock(&self.stage).clear(),
             Event::Opened { .. } => self.draw(record.at, plan, state),
             _ => {}
         }
+    }
+
+    fn output(&mut self, node: NodeIx, plan: &Plan, bytes: &[u8]) {
+        self.reached.hear(node, plan, bytes);
     }
 
     fn missed(&mut self, events: u64, plan: &Plan, state: &RunState) {

@@ -99,6 +99,8 @@ pub(crate) fn step_type(name: &str, summary: &str, kind: TypeKind) -> StepType {
         reads: Vec::new(),
         writes: Vec::new(),
         volatile: false,
+        restarts_host: false,
+        progress: None,
         in_doubt: InDoubt::Check,
         check_timeout_ms: 30_000,
         apply_timeout_ms: 600_000,

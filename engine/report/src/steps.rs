@@ -67,6 +67,12 @@ pub fn step_doc(t: &StepType, style: &Style) -> String {
             "  after an interrupted change only a person can tell whether it happened"
         );
     }
+    if t.progress.is_some() {
+        let _ = writeln!(out, "  how far it is, its output says while it runs");
+    }
+    if t.restarts_host {
+        let _ = writeln!(out, "  it restarts the host, and waits for it");
+    }
     if t.volatile {
         let _ = writeln!(out, "  what its check says holds only for the moment");
     }

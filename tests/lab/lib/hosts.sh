@@ -2,6 +2,9 @@
 # Hosts: a Debian with systemd as PID 1 each, in a network namespace, over an overlay of the base tree.
 # A host is found by what runs in its namespace, never by a pid in a file: such a file may be older than the machine's last boot.
 
+# How systemd-nspawn ends for a host that restarts itself.
+RESTARTED=133
+
 host_root() { printf '%s/hosts/%s/root' "$LAB" "$1"; }
 
 # PID 1 of the host as this machine sees it; nothing if the host is off.
@@ -64,7 +67,7 @@ host_disk_path() {
 }
 
 host_boot() {
-  local host=$1 dir=$LAB/hosts/$1 options=(--register=no)
+  local host=$1 dir=$LAB/hosts/$1 options=(--register=no) status
   ! host_on "$host" || return 0
   [[ -e $dir/disk.img ]] || die "$host was never made: lab up"
   host_mount "$host"
@@ -75,10 +78,14 @@ host_boot() {
   ! tools || options+=(--system-call-filter='fanotify_init fanotify_mark')
   (
     [[ -d /run/systemd/system ]] || host_cgroup "$host"
-    # The host's /proc/sys is writable because port mapping needs that.
-    SYSTEMD_NSPAWN_API_VFS_WRITABLE=1 exec setsid systemd-nspawn --quiet "${options[@]}" --boot --directory="$dir/root" \
-      --network-namespace-path="/run/netns/$(net_space "$host")" --bind="$dir/disk:$(host_disk_path "$host")" \
-      --capability=all --system-call-filter='@keyring bpf' --bind=/dev/fuse --resolv-conf=off --timezone=off
+    status=$RESTARTED
+    while ((status == RESTARTED)); do
+      status=0
+      # The host's /proc/sys is writable because port mapping needs that.
+      SYSTEMD_NSPAWN_API_VFS_WRITABLE=1 setsid --wait systemd-nspawn --quiet "${options[@]}" --boot --directory="$dir/root" \
+        --network-namespace-path="/run/netns/$(net_space "$host")" --bind="$dir/disk:$(host_disk_path "$host")" \
+        --capability=all --system-call-filter='@keyring bpf' --bind=/dev/fuse --resolv-conf=off --timezone=off || status=$?
+    done
   ) </dev/null >"$dir/console.log" 2>&1 9>&- &
   disown
 }

@@ -8,7 +8,7 @@ if [[ ${LAB_TOOLS:-0} == 1 ]]; then
   HOSTS=(tools01)
   NODES=()
   OCTET+=([tools01]=20)
-  BASE_PACKAGES+=,acl,ansible-core,ceph-common,ceph-mgr,ceph-mon,ceph-osd,firewalld,haproxy,nftables,python3,radosgw,socat,tar,gzip
+  BASE_PACKAGES+=,acl,ansible-core,ceph-common,ceph-mgr,ceph-mon,ceph-osd,chrony,firewalld,haproxy,nftables,prometheus-alertmanager,python3,radosgw,socat,tar,gzip
   MACHINE_PACKAGES=(mmdebstrap systemd-container iproute2 openssh-client docker-registry openssl curl e2fsprogs procps)
 fi
 
@@ -40,8 +40,8 @@ tools_secrets() {
 # Files of the host, written to its disk before it boots.
 tools_disk() {
   local root=$1 wants=$1/etc/systemd/system/multi-user.target.wants unit
-  # What the packages enable and nothing here needs.
-  rm -f "$wants"/{smartmontools,rbdmap,e2scrub_reap}.service
+  # What the packages enable and nothing here needs, or what a test starts itself.
+  rm -f "$wants"/{smartmontools,rbdmap,e2scrub_reap,chrony,prometheus-alertmanager}.service
   for unit in postgresql redis-server; do ln -sfn "/lib/systemd/system/$unit.service" "$wants/$unit.service"; done
   printf "password_encryption = 'scram-sha-256'\nfsync = off\n" >"$root/etc/postgresql/15/main/conf.d/lab.conf"
   printf 'requirepass %s\n' "$(secret redis)" >>"$root/etc/redis/redis.conf"

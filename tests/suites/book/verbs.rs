@@ -12,7 +12,9 @@ const OWN: &str = "rb_";
 
 #[test]
 fn every_verb_of_the_prelude_is_explained() {
-    let prelude = fs::read_to_string(root().join("engine/remote/src/sh/prelude.sh")).unwrap();
+    let text =
+        |name: &str| fs::read_to_string(root().join("engine/remote/src/sh").join(name)).unwrap();
+    let prelude = text("prelude.sh") + &text("undo.sh");
     let there: BTreeSet<_> = prelude
         .lines()
         .filter_map(|line| line.split_once("() {"))

@@ -6,6 +6,7 @@ mod age;
 mod first_node;
 mod migration;
 mod people;
+mod restart;
 mod row;
 
 use runbook_model::{Event, Outcome, Record};

@@ -1,10 +1,12 @@
 //! `runbook attach`: what another controller does, as it does it. Read-only: Ctrl-C ends the look,
 //! not the run.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use runbook_exec::driver;
-use runbook_model::{RunState, Watcher};
+use runbook_exec::store::Stream;
+use runbook_model::{AttemptId, RunState, Watcher};
 
 use crate::args::{AttachArgs, Cli};
 use crate::commands::run;
@@ -23,6 +25,7 @@ pub(crate) fn attach(cli: &Cli, args: &AttachArgs, output: &Output) -> Result<Ex
     let id = runs::look(&store, args.run.as_deref())?.id;
     let (mut watcher, _) = run::watcher(output)?;
     let mut state = RunState::default();
+    let mut heard: HashMap<AttemptId, [u64; 2]> = HashMap::new();
     loop {
         let seen = store.look(&id)?;
         for record in &seen.journal.records {
@@ -33,6 +36,16 @@ pub(crate) fn attach(cli: &Cli, args: &AttachArgs, output: &Output) -> Result<Ex
             // What was before files were changed is numbered by a plan that is not run any more.
             if state.apply(record).is_ok() && state.plan_number == seen.state.plan_number {
                 watcher.record(record, &seen.plan, &state);
+            }
+        }
+        let home = store.home(&id)?;
+        for (attempt, of) in seen.state.open_attempts() {
+            let at = heard.entry(attempt.clone()).or_default();
+            for (at, stream) in at.iter_mut().zip([Stream::Out, Stream::Err]) {
+                // A log that cannot be read hides how far a step is, and nothing else.
+                let new = home.log(attempt).read_from(stream, *at).unwrap_or_default();
+                *at += new.len() as u64;
+                watcher.output(of.node, &seen.plan, &new);
             }
         }
         watcher.tick(driver::now(), &seen.plan, &state);

@@ -1,5 +1,7 @@
 //! `runbook logs`: what attempts printed.
 
+mod follow;
+
 use runbook_exec::store::{Seen, Stream};
 use runbook_model::text::{printable, printable_lines};
 use runbook_model::{AttemptId, NodeIx};
@@ -21,6 +23,12 @@ pub(crate) fn logs(cli: &Cli, args: &LogsArgs, output: &Output) -> Result<Exit, 
     let seen = runs::look(&store, run)?;
     let style = output.style();
     let Some(instance) = instance else {
+        if args.follow {
+            return Err(Error::Typed {
+                message: "`--follow` needs a step".into(),
+                hint: Some("see what runs with: runbook status".into()),
+            });
+        }
         if output.json {
             let all = seen
                 .state
@@ -33,6 +41,9 @@ pub(crate) fn logs(cli: &Cli, args: &LogsArgs, output: &Output) -> Result<Exit, 
         return Ok(Exit::Done);
     };
     let node = meant(&seen, instance)?;
+    if args.follow {
+        return follow::follow(&store, &seen.id, node, output);
+    }
     let home = store.home(&seen.id)?;
     let attempts = attempts_of(&seen.state, node);
     if output.json {

@@ -46,12 +46,14 @@ pub(crate) fn chains(plan: &Plan, evaluator: &Evaluator, node: NodeIx, state: &R
 /// Whether nothing that the scripts of a type say can be refused by the controller: a shape that an
 /// output does not have, a file that is not the one to be kept.
 fn is_plain(of: &StepType) -> bool {
-    let scripts = &of.scripts;
-    let mut texts = [&scripts.functions, &scripts.check, &scripts.apply].into_iter();
+    // The supervisor of a chain does not outlive a restart.
+    if of.restarts_host {
+        return false;
+    }
     let mut outputs = of.outputs.values();
     !of.gives_secrets()
         && outputs.all(|output| output.shape == Shape::String)
-        && !texts.any(|text| text.contains("before_file"))
+        && !of.keeps_for_undo()
 }
 
 fn size(prepared: &Prepared) -> usize {

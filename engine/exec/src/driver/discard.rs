@@ -59,6 +59,5 @@ pub(super) fn closed(plan: &Plan, state: &RunState, result: &RunResult) -> Optio
 fn can_keep(plan: &Plan, node: NodeIx) -> bool {
     let step = plan.instance(node).map(|(step, _)| step);
     let of = step.and_then(|step| plan.type_of(step));
-    let texts = |of: &StepType| format!("{}{}", of.scripts.functions, of.scripts.check);
-    of.is_some_and(|of| of.content.is_some() || texts(of).contains("before_file"))
+    of.is_some_and(StepType::keeps_for_undo)
 }

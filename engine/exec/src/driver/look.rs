@@ -116,12 +116,8 @@ impl Prepared {
             return Err(Failure::new(FailureKind::Value, message));
         }
         let files = self.files()?;
-        let captured = self.before.iter();
-        let captured = captured.filter(|(name, value)| Kept::of(name, value).is_none());
-        let script = captured.fold(script(self, undo), |script, (name, value)| {
-            script.param(format!("before_{name}"), Param::Text(value.clone()))
-        });
-        if files.is_empty() {
+        let script = self.with_captured(script(self, undo));
+        if !self.step_type.keeps_for_undo() {
             return Ok(script);
         }
         let store = self.store(store)?;
@@ -153,11 +149,20 @@ impl Prepared {
     fn apply(&self, store: &Option<String>) -> Result<Script, Failure> {
         let script = script(self, &self.step_type.scripts.apply);
         let files = self.files()?;
-        if files.is_empty() {
+        if !self.step_type.keeps_for_undo() {
             return Ok(script);
         }
         let script = script.undo_store(self.store(store)?);
         Ok(files.iter().fold(script, Script::keep))
+    }
+
+    /// The same script with the texts that were captured, each in a variable whose name begins with `before_`.
+    fn with_captured(&self, script: Script) -> Script {
+        let captured = self.before.iter();
+        let captured = captured.filter(|(name, value)| Kept::of(name, value).is_none());
+        captured.fold(script, |script, (name, value)| {
+            script.param(format!("before_{name}"), Param::Text(value.clone()))
+        })
     }
 
     /// The files that were registered for undo.
@@ -287,6 +292,10 @@ pub(crate) async fn run(reach: &Reach, prepared: &Prepared) -> Result<Finding, R
         return content::look(reach, prepared, content).await;
     }
     let script = script(prepared, &prepared.step_type.scripts.check);
+    let script = match prepared.step_type.restarts_host {
+        true => prepared.with_captured(script),
+        false => script,
+    };
     let host = prepared.connect(reach).await?;
     match host.check(&script, prepared.limit).await {
         Ok(report) => Ok(judge(&prepared.step_type, report)),

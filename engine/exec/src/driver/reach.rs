@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use runbook_model::plan::Part;
 use runbook_model::{
-    Account, AttemptId, Connection, Host as PlanHost, HostName, NodeIx, NodeKind, Plan,
+    Account, AttemptId, Connection, Host as PlanHost, HostName, NodeIx, NodeKind, Plan, RunState,
 };
 use runbook_remote::{Fault, Host, HostSpec, Options, RemoteError};
 use tokio::sync::Mutex;
@@ -152,13 +152,30 @@ fn account_of(plan: &Plan, node: NodeIx) -> Option<Account> {
     Some(account.clone().or_else(of_host).unwrap_or(Account::Login))
 }
 
-/// Reaches a host and makes sure that it may be used. One that was usable before is waited for. `known` are the
-/// attempts of the journal. The lock comes last: whoever waits for it waits for every host before this one.
+/// How long a host is waited for because a step that has begun restarts it.
+pub(super) fn restart(plan: &Plan, state: &RunState, host: &HostName) -> Option<Duration> {
+    let there = plan
+        .instances()
+        .filter(|(node, ..)| plan.runs_on(*node) == Some(host));
+    let begun = there.filter_map(|(node, ix, _)| {
+        let now = state.node(node)?;
+        let step = plan.steps.get(ix.at())?;
+        let of = plan.type_of(step).filter(|of| of.restarts_host)?;
+        let begun = now.has_acted() && !now.is_done();
+        begun.then(|| step.timeout_ms.unwrap_or(of.apply_timeout_ms))
+    });
+    begun.max().map(Duration::from_millis)
+}
+
+/// Reaches a host and makes sure that it may be used. One that was usable before is waited for, one that is being restarted
+/// as long as `restart`. `known` are the attempts of the journal. The lock comes last: whoever waits for it waits for every
+/// host before this one.
 pub(super) async fn ready(
     shared: Shared,
     name: HostName,
     known: BTreeSet<AttemptId>,
     place: Place,
+    restart: Option<Duration>,
 ) {
     let again = shared.reach.is_known(&name);
     let known = Known {
@@ -166,6 +183,11 @@ pub(super) async fn ready(
         own: again.then(|| attempt_prefix(&shared.run, shared.epoch)),
     };
     let patience = if again { PATIENCE } else { Duration::ZERO };
+    let patience = patience.max(restart.unwrap_or_default());
+    let passes = |fault: &Fault| match restart {
+        Some(_) => fault.passes_with_restart(),
+        None => fault.is_transient(),
+    };
     let end = tokio::time::Instant::now() + patience;
     let mut pause = Duration::from_millis(500);
     loop {
@@ -180,7 +202,7 @@ pub(super) async fn ready(
                 }
                 return;
             }
-            Err(error) if !error.fault.is_transient() || tokio::time::Instant::now() >= end => {
+            Err(error) if !passes(&error.fault) || tokio::time::Instant::now() >= end => {
                 return shared.send(Input::HostUnusable {
                     host: name,
                     problem: error.fault.to_string(),

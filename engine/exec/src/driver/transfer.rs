@@ -1,10 +1,10 @@
-//! Copying a file from one host to another, through the controller. Its check compares checksums,
-//! so a copy that was cut off is found and made again.
+//! Copying a file from one host to another, through the controller, or to the controller. Its check compares
+//! checksums, so a copy that was cut off is found and made again.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use runbook_lang::steptype::ParamValue;
+use runbook_lang::steptype::{FETCH, ParamValue};
 use runbook_model::event::{AttemptEnd, Verdict};
 use runbook_model::id::CONTROL;
 use runbook_model::{Failure, FailureKind, HostName, Value};
@@ -78,8 +78,12 @@ impl Copy {
                 _ => String::new(),
             }
         };
+        let mut from = At::parse(&text("from"))?;
+        if prepared.step_type.name == FETCH {
+            from.host = prepared.host.clone();
+        }
         Ok(Self {
-            from: At::parse(&text("from"))?,
+            from,
             to: At::parse(&text("to"))?,
             sha256: text("sha256"),
         })

@@ -29,7 +29,7 @@ impl Hand<'_> {
         }
         let what = match &content.what {
             What::Text(text) => {
-                self.assign(&mut inner, "text", &of(text));
+                self.assign(&mut inner, "text", &first_given(text, &values));
                 inner.raw("printf '%s' \"$text\" >\"$path.new\"\n");
                 None
             }
@@ -91,6 +91,19 @@ impl Hand<'_> {
         }
         inner.raw("mv -f -- \"$path.new\" \"$path\"\n)\n");
         sheet.raw(&inner.done());
+    }
+}
+
+/// A text; of a list, the first that is given.
+fn first_given(text: &Piece, values: &[(String, Known)]) -> Known {
+    let empty = |of: &Known| matches!(of, Known::Value(ParamValue::Text(text)) if text.is_empty());
+    match text {
+        Piece::List(parts) => parts
+            .iter()
+            .map(|part| known(part, values))
+            .find(|known| !empty(known))
+            .unwrap_or_else(|| Known::Value(ParamValue::Text(String::new()))),
+        one => known(one, values),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What attempts printed: raw bytes, bounded, one file for each stream.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read as _, Seek as _, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -101,6 +101,24 @@ impl AttemptLog {
         }
     }
 
+    /// What is kept of a stream from this byte on.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn read_from(&self, stream: Stream, at: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        match File::open(self.path(stream)) {
+            Ok(mut file) => {
+                file.seek(io::SeekFrom::Start(at))?;
+                let most = (MAX_LOG + NOTE.len() as u64).saturating_sub(at);
+                file.take(most).read_to_end(&mut bytes)?;
+                Ok(bytes)
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(bytes),
+            Err(e) => Err(e),
+        }
+    }
+
     fn path(&self, stream: Stream) -> &Path {
         match stream {
             Stream::Out => &self.out,
@@ -147,6 +165,8 @@ mod tests {
         assert_eq!(second.read(Stream::Out).unwrap(), b"one two");
         assert_eq!(second.read(Stream::Err).unwrap(), b"\xff\0");
         assert_eq!(second.size(Stream::Out).unwrap(), 7);
+        assert_eq!(second.read_from(Stream::Out, 4).unwrap(), b"two");
+        assert_eq!(second.read_from(Stream::Out, 70).unwrap(), b"");
     }
 
     #[test]

@@ -257,6 +257,8 @@ fn step_type(name: &str, kind: TypeKind, in_doubt: InDoubt) -> StepType {
         reads: Vec::new(),
         writes: Vec::new(),
         volatile: false,
+        restarts_host: false,
+        progress: None,
         in_doubt,
         check_timeout_ms: 30_000,
         apply_timeout_ms: 300_000,

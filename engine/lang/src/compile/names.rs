@@ -289,7 +289,7 @@ impl<'a> Names<'a> {
             ([], Some(_)) => {
                 let types: Vec<String> = INTO_FILES.iter().map(|of| format!("`{of}`")).collect();
                 format!(
-                    "`{name}` shows what it writes; {} take values for a file in `secrets`, and a step type of your own in a parameter with `secret: true`",
+                    "`{name}` shows what it writes; {} take values for a file in `secrets`, `file` and `template` a whole text in `secret_text` and `secret_source`, and a step type of your own in a parameter with `secret: true`",
                     types.join(", ")
                 )
             }

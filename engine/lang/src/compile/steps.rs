@@ -37,7 +37,8 @@ impl Compiler<'_> {
             }
             for def in &phase.steps {
                 let instances = chosen.steps.get(steps.len());
-                self.check_type(phase, def, instances.map_or(0, |of| of.instances.len()));
+                let instances = instances.map_or(&[][..], |of| &of.instances);
+                self.check_type(phase, def, instances);
                 steps.extend(self.step(def, number));
             }
         }

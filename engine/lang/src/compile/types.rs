@@ -8,7 +8,12 @@ use runbook_model::step_type::TypeKind;
 use super::Compiler;
 use crate::ast::{Phase, StepDef};
 use crate::diagnostic::Code;
-use crate::steptype::{GATE_APPROVE, GATE_CONFIRM, GATE_WAIT, MANUAL_TASK, WAIT, check_params};
+use crate::graph::DraftInstance;
+use crate::scope::{Reference, Segment};
+use crate::steptype::{
+    FETCH, GATE_APPROVE, GATE_CONFIRM, GATE_WAIT, MANUAL_TASK, WAIT, check_params,
+};
+use crate::template::Template;
 use crate::value::InputType;
 use crate::yaml::{Entry, Node};
 
@@ -20,7 +25,7 @@ const ROLLBACK: &str = "rollback";
 const EVIDENCE: [&str; 5] = ["string", "int", "bool", "duration", "date"];
 
 impl Compiler<'_> {
-    pub(super) fn check_type(&mut self, phase: &Phase, def: &StepDef, instances: usize) {
+    pub(super) fn check_type(&mut self, phase: &Phase, def: &StepDef, instances: &[DraftInstance]) {
         let request = self.request;
         let Some(source) = request.sources.get(def.uses.span.source) else {
             return;
@@ -42,6 +47,12 @@ impl Compiler<'_> {
         if step_type.is_engine() {
             self.check_by_engine(step_type, def);
         }
+        if step_type.name == FETCH && instances.len() > 1 {
+            self.check_fetch(def);
+        }
+        if step_type.restarts_host {
+            self.check_restart(def, instances);
+        }
         let on_control = match step_type.kind {
             // What is typed may be about one host: its device, say.
             TypeKind::Gate => step_type.name != GATE_CONFIRM && step_type.name != MANUAL_TASK,
@@ -49,7 +60,7 @@ impl Compiler<'_> {
             TypeKind::Assert => phase.rolling.is_none(),
             _ => false,
         };
-        if on_control && instances > 1 {
+        if on_control && instances.len() > 1 {
             let message = format!("`{}` is done once, on `control`", step_type.name);
             let span = match (&def.on, &def.for_each) {
                 (_, Some(items)) => items.span(),
@@ -133,6 +144,40 @@ impl Compiler<'_> {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// The controller would end its own run.
+    fn check_restart(&mut self, def: &StepDef, instances: &[DraftInstance]) {
+        let is_control = |one: &DraftInstance| one.via.as_ref().unwrap_or(&one.host).is_control();
+        if instances.iter().any(is_control) {
+            let message = format!(
+                "`{}` restarts its host, and this is the controller",
+                def.uses.value
+            );
+            let place = def.via.as_ref().or(def.on.as_ref());
+            let span = place.map_or(def.uses.span, |text| text.span);
+            let help = "say `on:` which host is meant".to_owned();
+            self.error(Code::Conflict, message, span, "", Some(help));
+        }
+    }
+
+    /// Files of several hosts that would take each other's place.
+    fn check_fetch(&mut self, def: &StepDef) {
+        let to = def.with.iter().find(|entry| entry.key.value == "to");
+        let Some((to, text)) = to.and_then(|to| Some((to, to.value.as_str()?))) else {
+            return;
+        };
+        let template = Template::parse(text).ok();
+        let tells_apart = |reference: &Reference| {
+            let root = reference.path.first().and_then(Segment::name);
+            root.is_some_and(|root| ["host", "item", "steps"].contains(&root))
+        };
+        // A mistake in the template is said elsewhere.
+        if template.is_some_and(|template| !template.references().iter().any(tells_apart)) {
+            let message = "several hosts, and `to` is one file for all of them";
+            let help = Some("name the host in it: `{{run.dir}}/{{host.name}}.log`".to_owned());
+            self.error(Code::BadParameter, message, to.value.site(), "", help);
         }
     }
 

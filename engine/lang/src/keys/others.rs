@@ -47,6 +47,8 @@ pub(super) const KEYS: &[Key] = &[
     key(S::Type, "reads", TEXTS, "Resource keys that its check reads.", "['file:{{path}}']"),
     key(S::Type, "writes", TEXTS, "Resource keys that its apply writes.", "['file:{{path}}']"),
     key(S::Type, "volatile", Shape::Bool, "A verdict of its check must not be reused.", "true"),
+    key(S::Type, "restarts_host", Shape::Bool, "Its apply restarts the host, which is waited for as long as an apply may take; its later checks have what the first one captured, as `before_NAME`.", "true"),
+    key(S::Type, "progress", Shape::Text, "A regular expression for lines of its output that say how far it is: while it runs, the part in parentheses is shown with the number of such lines. Literal, or exactly one parameter.", "'^TASK \\[(.*)\\]'"),
     key(S::Type, "in_doubt", Shape::Choice(IN_DOUBT), "Whether the check can tell that an interrupted apply completed.", "check"),
     key(S::Type, "timeout", Shape::Section(S::TypeTimeout), "Its limits, unless a step says otherwise.", "{ check: 30s, apply: 5m }"),
     key(S::Type, "functions", Shape::Text, "Shell functions that its scripts share.", "'now() { date +%s; }'"),
@@ -58,7 +60,7 @@ pub(super) const KEYS: &[Key] = &[
     key(S::Type, "tests", Shape::List(&Shape::Section(S::TypeTest)), "Tests: what commands say, and what must come of it.", "[{ test: it is there, check: satisfied }]"),
 
     required(key(S::Content, "path", Shape::Text, "The file.", "'{{path}}'")),
-    key(S::Content, "text", Shape::Text, "Its whole text; instead of it, one of the changes below.", "'{{text}}'"),
+    key(S::Content, "text", Shape::Any, "Its whole text, or a list of which the first that is given counts; instead of it, one of the changes below.", "'{{text}}'"),
     key(S::Content, "yaml", Shape::Any, "All of its YAML, as a map or a list of maps of which the later win.", "'{{values}}'"),
     key(S::Content, "owner", Shape::Text, "Its owner; kept unless given.", "'{{owner}}'"),
     key(S::Content, "group", Shape::Text, "Its group; kept unless given.", "'{{group}}'"),

@@ -1,7 +1,7 @@
 //! What is written under `with:` against the schema of the step type.
 
 use runbook_model::StepType;
-use runbook_model::step_type::{Param, Shape};
+use runbook_model::step_type::{Param, Piece, Shape};
 use serde_json::{Map, Value};
 
 use super::engine::ASSERT;
@@ -9,7 +9,7 @@ use super::param::coerce;
 use super::rules::{Unknown, broken};
 use super::schema;
 use crate::diagnostic::{Code, Diagnostics, did_you_mean};
-use crate::fields::Cx;
+use crate::fields::{Cx, pattern};
 use crate::source::{Source, Span};
 use crate::yaml::{Entry, Kind, Node};
 
@@ -43,6 +43,13 @@ pub fn check_params(
             let message = format!("`{}` needs the parameter `{name}`", step_type.name);
             cx.error(Code::MissingParameter, message, at, "", help);
         }
+    }
+    if let Some(Piece::Param(name)) = &step_type.progress
+        && let Some(entry) = with.iter().find(|e| e.key.value == *name)
+        && let Some(Err(why)) = entry.value.as_str().map(pattern)
+    {
+        let message = format!("`{name}` is no regular expression: {why}");
+        cx.error(Code::BadParameter, message, entry.value.site(), "", None);
     }
     if cx.diagnostics.len() == found {
         check_rules(&mut cx, step_type, with, at);

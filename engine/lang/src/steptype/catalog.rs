@@ -86,17 +86,14 @@ impl Catalog {
         let found = self.get(&uses.value);
         // An empty name was reported when the step was read.
         if found.is_none() && !uses.value.is_empty() && !self.broken.contains(&uses.value) {
-            let mistake = if engine::LATER.contains(&uses.value.as_str()) {
-                let message = format!("the step type `{}` is not supported yet", uses.value);
-                Diagnostic::error(Code::NotSupportedYet, message).label(source, uses.span, "")
-            } else {
-                let known = self.types.keys().map(String::as_str);
-                let help = diagnostics.suggest(&uses.value, known);
-                Diagnostic::error(Code::UnknownType, format!("no step type `{}`", uses.value))
+            let known = self.types.keys().map(String::as_str);
+            let help = diagnostics.suggest(&uses.value, known);
+            let message = format!("no step type `{}`", uses.value);
+            diagnostics.push(
+                Diagnostic::error(Code::UnknownType, message)
                     .label(source, uses.span, "")
-                    .maybe_help(help)
-            };
-            diagnostics.push(mistake);
+                    .maybe_help(help),
+            );
         }
         found
     }

@@ -51,6 +51,7 @@ const ALONE: &[(&str, &str)] = &[
     ("apply", "the engine compares and swaps the file by itself"),
     ("undo", "the engine compares and swaps the file by itself"),
     ("functions", "there is no script that could call them"),
+    ("progress", "there is no output"),
     ("probe", "a content is there to be written"),
     ("always", "the engine compares first"),
     (
@@ -121,6 +122,16 @@ fn exactly_one(cx: &mut Cx<'_>, content: &Key, entries: &[Entry]) {
     }
 }
 
+/// Reads `progress`, if the type has it: a pattern, or the parameter that is one.
+pub(super) fn progress(
+    cx: &mut Cx<'_>,
+    fields: &Fields<'_>,
+    params: &BTreeMap<String, Param>,
+) -> Option<Piece> {
+    let node = fields.node("progress")?;
+    Reader { cx, params }.piece("progress", node, &PATTERN)
+}
+
 fn piece(
     reader: &mut Reader<'_, '_>,
     of: &Fields<'_>,
@@ -134,8 +145,8 @@ fn piece(
 /// What is in the file; none if something is wrong with it.
 fn what(reader: &mut Reader<'_, '_>, of: &Fields<'_>) -> Option<What> {
     let maps = |reader: &mut Reader<'_, '_>, key: &str| reader.maps(key, of.node(key)?);
-    if of.node("text").is_some() {
-        return piece(reader, of, "text", &TEXT).map(What::Text);
+    if let Some(node) = of.node("text") {
+        return reader.first_of("text", node, &TEXT).map(What::Text);
     }
     if let Some(entry) = of.entry("line") {
         return line(reader, entry);

@@ -23,9 +23,8 @@ pub const ASSERT: &str = "assert";
 pub const RUN_RECORD: &str = "run.record";
 /// A file from one host to another, through the controller.
 pub const COPY: &str = "copy";
-
-/// Types that the language will have, refused by name until then.
-pub(super) const LATER: &[&str] = &["host.reboot"];
+/// A file of a host to the controller.
+pub const FETCH: &str = "fetch";
 
 /// All of them.
 pub(super) fn types() -> Vec<StepType> {
@@ -201,6 +200,45 @@ pub(super) fn types() -> Vec<StepType> {
                 ("size", output(Shape::Int, "its bytes")),
             ],
         ),
+        engine(
+            FETCH,
+            TypeKind::Copy,
+            "A file of the host to the controller",
+            vec![
+                (
+                    "from",
+                    Param {
+                        pattern: Some("^/".to_owned()),
+                        ..required(Shape::Path, "the file on the host")
+                    },
+                ),
+                (
+                    "to",
+                    Param {
+                        pattern: Some("^/".to_owned()),
+                        ..required(
+                            Shape::Path,
+                            "the file on the controller, or a directory, each host another: `{{run.dir}}/{{host.name}}.log`",
+                        )
+                    },
+                ),
+                (
+                    "sha256",
+                    Param {
+                        pattern: Some("^[0-9a-f]{64}$".to_owned()),
+                        ..optional(Shape::String, "what the content must be, in hex")
+                    },
+                ),
+            ],
+            vec![
+                ("file", output(Shape::String, "where the copy is")),
+                (
+                    "sha256",
+                    output(Shape::String, "the digest of its content, in hex"),
+                ),
+                ("size", output(Shape::Int, "its bytes")),
+            ],
+        ),
     ]
 }
 
@@ -232,6 +270,8 @@ fn engine(
         reads: Vec::new(),
         writes: Vec::new(),
         volatile: false,
+        restarts_host: false,
+        progress: None,
         in_doubt: InDoubt::Check,
         check_timeout_ms: 60_000,
         apply_timeout_ms: 3_600_000,

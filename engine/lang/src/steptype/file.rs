@@ -66,6 +66,7 @@ fn read(cx: &mut Cx<'_>, stem: &str, origin: &str, tree: &Node) -> Option<StepTy
         .filter_map(|e| Some((e.key.value.clone(), output(cx, e, kind)?)))
         .collect();
     let content = content::read(cx, &fields, &params);
+    let progress = content::progress(cx, &fields, &params);
     let rules = rules::read(cx, &fields, &params);
     let (check_timeout_ms, apply_timeout_ms) = timeouts(cx, &fields);
     let texts = |name| fields.texts(name).into_iter().map(|t| t.value).collect();
@@ -82,6 +83,8 @@ fn read(cx: &mut Cx<'_>, stem: &str, origin: &str, tree: &Node) -> Option<StepTy
         reads: texts("reads"),
         writes: texts("writes"),
         volatile: fields.bool("volatile").unwrap_or(false),
+        restarts_host: restarts_host(cx, &fields, kind),
+        progress,
         in_doubt: if fields.words("in_doubt") == "ask" {
             InDoubt::Ask
         } else {
@@ -155,6 +158,18 @@ fn kind(cx: &mut Cx<'_>, fields: &Fields<'_>, at: Span) -> TypeKind {
         }
     }
     kind
+}
+
+/// Whether its apply restarts the host; only a check can tell that it did.
+fn restarts_host(cx: &mut Cx<'_>, fields: &Fields<'_>, kind: TypeKind) -> bool {
+    let restarts = fields.bool("restarts_host").unwrap_or(false);
+    let has_scripts = kind == TypeKind::Ordinary && fields.entry("content").is_none();
+    if let (true, false, Some(span)) = (restarts, has_scripts, fields.key_span("restarts_host")) {
+        let message = "`restarts_host` is for a type with `check` and `apply`";
+        let help = "the check says whether the host was restarted".to_owned();
+        cx.error(Code::Conflict, message, span, "", Some(help));
+    }
+    restarts
 }
 
 fn param(cx: &mut Cx<'_>, entry: &Entry) -> Option<Param> {

@@ -29,7 +29,11 @@ impl Files for Memory {
     }
 }
 
-const TYPES: [(&str, &str); 2] = [
+const TYPES: [(&str, &str); 3] = [
+    (
+        "template",
+        include_str!("../../../../stdlib-steps/types/template.yaml"),
+    ),
     ("test.look", include_str!("../compile/types/test.look.yaml")),
     (
         "test.state",

@@ -44,10 +44,35 @@ rb_put_aside() { # NAME FILE STATE: as rb_keep, and the caller makes it durable 
     rb_durable "$rb_store/$1.part"
     mv -f -- "$rb_store/$1.part" "$rb_store/$1"
   fi
-  # last, and whole: before it is there, nothing is kept
+  rb_keep_state "$1" "$2"
+}
+
+rb_keep_state() { # NAME WHAT: last, and whole: before it is there, nothing is kept
   { rb_text "$rb_now
 " >"$rb_store/$1.was.part"; } 2>/dev/null || fail "$2 cannot be kept for undo: is the disk full?"
   mv -f -- "$rb_store/$1.was.part" "$rb_store/$1.was"
+}
+
+keep_text() { # NAME TEXT: keeps a text for the undo, on this host alone, unless that was done already: for what no journal may hold
+  case $1 in
+  [!a-z]* | *[!a-z0-9_]* | '') fail "keep_text: \`$1\` is not a name" ;;
+  esac
+  if rb_is_kept "$1"; then return 0; fi
+  need sha256sum stat
+  [ -d "$rb_store" ] || mkdir -p -- "$rb_store" 2>/dev/null || fail "\`$1\` cannot be kept for undo: no directory can be made for it"
+  { rb_text "$2" >"$rb_store/$1.part"; } 2>/dev/null || fail "\`$1\` cannot be kept for undo: is the disk full?"
+  rb_file_now "$rb_store/$1.part"
+  rb_durable "$rb_store/$1.part"
+  mv -f -- "$rb_store/$1.part" "$rb_store/$1"
+  rb_keep_state "$1" "$1"
+  rb_durable "$rb_store/$1.was" "$rb_store" "${rb_store%/*}" "${rb_store%/*/*}"
+}
+
+kept_text() { # NAME: a text that was kept, into kept
+  rb_whole "$1"
+  # the letter keeps the ends of lines at its end
+  kept=$(cat <"$rb_store/$1" && rb_text x) || fail "what is kept of \`$1\` cannot be read"
+  kept=${kept%x}
 }
 
 rb_whole() { # NAME: what was kept of it, into rb_was, after the copy is compared with it

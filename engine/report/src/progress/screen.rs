@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use runbook_model::transition::Stage;
 use runbook_model::{HostName, Millis, NodeIx, Plan, RunState};
 
+use super::reached::Reached;
 use crate::facts::{self, Pause};
 use crate::text::cut;
 use crate::time::{length, moment};
@@ -35,6 +36,7 @@ impl Screen {
     pub(super) fn of(
         plan: &Plan,
         state: &RunState,
+        reached: &Reached,
         (since, now): (Millis, Millis),
         (rows, columns): (u16, u16),
         style: &Style,
@@ -65,7 +67,7 @@ impl Screen {
         }
         let between = facts::between(plan, state, now, style);
         below.extend(between.iter().map(|text| format!("  {text}")));
-        let hosts = active(plan, state, now, style);
+        let hosts = active(plan, state, reached, now, style);
         let most = rows.saturating_sub(FREE + 1);
         below.truncate(most);
         // One line of the screen is the whole's; hosts take what is left.
@@ -94,7 +96,13 @@ impl Screen {
 }
 
 /// A line for each host on which something is going on, the longest first.
-fn active(plan: &Plan, state: &RunState, now: Millis, style: &Style) -> Vec<String> {
+fn active(
+    plan: &Plan,
+    state: &RunState,
+    reached: &Reached,
+    now: Millis,
+    style: &Style,
+) -> Vec<String> {
     let mut hosts: BTreeMap<&HostName, (Millis, &str, String, usize)> = BTreeMap::new();
     for (node, step, host, n) in facts::instances(plan, state) {
         let word = match n.stage {
@@ -107,7 +115,9 @@ fn active(plan: &Plan, state: &RunState, now: Millis, style: &Style) -> Vec<Stri
             },
             Stage::Asking | Stage::Answered => "  asks".to_owned(),
             Stage::InDoubt => "  in doubt".to_owned(),
-            _ => String::new(),
+            _ => reached
+                .of(node)
+                .map_or(String::new(), |text| format!("  {text}")),
         };
         let since = begun(state, node)
             .or(n.looking_since)
@@ -165,7 +175,14 @@ mod tests {
 
     fn screen(plan: &Plan, state: &RunState, after: Millis, size: (u16, u16)) -> Screen {
         let times = (state.created_at, state.last_at + after);
-        Screen::of(plan, state, times, size, &Style::plain(80))
+        Screen::of(
+            plan,
+            state,
+            &Reached::default(),
+            times,
+            size,
+            &Style::plain(80),
+        )
     }
 
     #[test]

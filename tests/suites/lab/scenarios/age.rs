@@ -12,7 +12,7 @@ use super::{counted, is_launched, operator};
 /// link lives.
 const SLEEP: Duration = Duration::from_secs(20);
 
-fn boot(lab: &Lab, host: &str) -> String {
+pub(super) fn boot(lab: &Lab, host: &str) -> String {
     let boot = lab.on(host, "cat /proc/sys/kernel/random/boot_id");
     boot.trim().to_owned()
 }

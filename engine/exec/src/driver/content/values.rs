@@ -88,7 +88,7 @@ pub(super) fn argument<'a>(name: &str, arguments: &'a [Argument]) -> Option<&'a 
     arguments.iter().find(|argument| argument.name == name)
 }
 
-/// A piece as text.
+/// A piece as text; of a list, the first that is given.
 pub(super) fn text(piece: &Piece, arguments: &[Argument]) -> Option<String> {
     match piece {
         Piece::Literal(Value::String(text)) => Some(text.clone()),
@@ -97,7 +97,11 @@ pub(super) fn text(piece: &Piece, arguments: &[Argument]) -> Option<String> {
             ParamValue::Text(text) => Some(text.clone()),
             ParamValue::List(_) | ParamValue::Map(_) => None,
         },
-        Piece::Map(_) | Piece::List(_) => None,
+        Piece::List(parts) => {
+            let mut texts = parts.iter().filter_map(|part| text(part, arguments));
+            texts.find(|text| !text.is_empty())
+        }
+        Piece::Map(_) => None,
     }
 }
 

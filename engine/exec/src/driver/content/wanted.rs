@@ -106,8 +106,8 @@ fn word(piece: Option<&Piece>, arguments: &[Argument]) -> Option<String> {
 /// Whether a value that is written into the file is a secret.
 fn holds_secret(what: &What, arguments: &[Argument]) -> bool {
     match what {
-        What::Text(text) => is_secret(text, arguments),
-        What::Yaml(parts)
+        What::Text(Piece::List(parts))
+        | What::Yaml(parts)
         | What::MergeYaml(parts)
         | What::MergeJson(parts)
         | What::SetIni(parts) => {
@@ -115,6 +115,7 @@ fn holds_secret(what: &What, arguments: &[Argument]) -> bool {
             let mut given = parts.iter().filter(|piece| !is_empty(piece, arguments));
             given.any(|piece| is_secret(piece, arguments))
         }
+        What::Text(text) => is_secret(text, arguments),
         What::Line(line) => line.text.iter().any(|piece| is_secret(piece, arguments)),
         What::Block(block) => block.text.iter().any(|piece| is_secret(piece, arguments)),
     }

@@ -181,6 +181,18 @@ impl Reader<'_, '_> {
         Some(Piece::Literal(node.to_value()))
     }
 
+    /// Such a value, or a list of them of which the first that is given counts.
+    pub(super) fn first_of(&mut self, key: &str, node: &Node, wanted: &Wanted) -> Option<Piece> {
+        let Kind::Seq(items) = &node.kind else {
+            return self.piece(key, node, wanted);
+        };
+        let parts: Vec<_> = items
+            .iter()
+            .map(|item| self.piece(key, item, wanted))
+            .collect();
+        parts.into_iter().collect::<Option<_>>().map(Piece::List)
+    }
+
     /// A map whose values may be parameters, one parameter, or a list of these.
     pub(super) fn maps(&mut self, key: &str, node: &Node) -> Option<Vec<Piece>> {
         match &node.kind {
