@@ -1,6 +1,7 @@
 //! What can be typed.
 
 mod edited;
+mod gates;
 mod night;
 mod rehearse;
 mod secret;
@@ -16,6 +17,7 @@ use runbook_model::text::printable;
 use crate::error::Error;
 
 pub(crate) use edited::EditedArgs;
+pub(crate) use gates::GateArgs;
 pub(crate) use night::{
     AbandonArgs, ApproveArgs, AttachArgs, CancelArgs, DecideArgs, ExcludeArgs, NoteArgs, PauseArgs,
     RerunArgs, RollbackArgs, StepArgs,
@@ -205,9 +207,9 @@ pub(crate) struct RunArgs {
     /// Leave the run to a controller in the background; `attach` shows it, `approve` answers its gates
     #[arg(long, conflicts_with = "dry_run")]
     pub(crate) detach: bool,
-    /// Without a terminal, wait at gates for `approve` instead of stopping
-    #[arg(long)]
-    pub(crate) wait_at_gates: bool,
+    /// Gates.
+    #[command(flatten)]
+    pub(crate) gates: GateArgs,
     /// Keep a second copy of plan and journal there; HOST of the inventory, or `local`
     #[arg(long, value_name = "HOST:DIR")]
     pub(crate) mirror: Option<String>,
@@ -222,9 +224,9 @@ pub(crate) struct ResumeArgs {
     /// Keep a second copy of plan and journal there; HOST of the run's inventory, or `local`
     #[arg(long, value_name = "HOST:DIR")]
     pub(crate) mirror: Option<String>,
-    /// Without a terminal, wait at gates for `approve` instead of stopping
-    #[arg(long)]
-    pub(crate) wait_at_gates: bool,
+    /// Gates.
+    #[command(flatten)]
+    pub(crate) gates: GateArgs,
     /// Changed files.
     #[command(flatten)]
     pub(crate) edited: EditedArgs,

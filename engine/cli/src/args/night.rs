@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::SecretArgs;
+use super::{GateArgs, SecretArgs};
 
 /// Which run is meant, and why something is ordered.
 #[derive(Debug, Args)]
@@ -166,6 +166,9 @@ pub(crate) struct RollbackArgs {
     /// The run's whole id once more, where no terminal can ask for it
     #[arg(long, value_name = "RUN")]
     pub(crate) confirm: Option<String>,
+    /// Gates of the way back.
+    #[command(flatten)]
+    pub(crate) gates: GateArgs,
     /// Secrets.
     #[command(flatten)]
     pub(crate) secrets: SecretArgs,

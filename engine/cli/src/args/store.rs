@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::SecretArgs;
+use super::{GateArgs, SecretArgs};
 
 /// Arguments of `journal`.
 #[derive(Debug, Args)]
@@ -103,6 +103,9 @@ pub(crate) struct TakeoverArgs {
     /// Keep a second copy of plan and journal there
     #[arg(long, value_name = "HOST:DIR")]
     pub(crate) mirror: Option<String>,
+    /// Gates.
+    #[command(flatten)]
+    pub(crate) gates: GateArgs,
     /// Where secrets are read from, if not where the run began.
     #[command(flatten)]
     pub(crate) secrets: SecretArgs,

@@ -51,7 +51,7 @@ pub(crate) fn edited(
     confirm::confirm("the run goes on so", id.as_str(), confirmed, output)?;
     let place = mirror::of_run(args.mirror.as_deref(), &edit.plan)?;
     let mut live = live(cli, &edit.plan, &[], &args.secrets, output)?;
-    live.desk.waits = args.wait_at_gates;
+    live.desk.waits = args.gates.wait_at_gates;
     live.mirror = place.map(|place| mirror::keep(place, live.desk.curtain.clone()));
     let ended = live::edited(store, seen, edit, live, |hosts| keep_locks(hosts, output))?;
     finish(&ended, output).map(Outcome::Ended)

@@ -75,6 +75,7 @@ pub(crate) fn rollback(cli: &Cli, args: &RollbackArgs, output: &Output) -> Resul
     let order = order(Command::RollBack { to }, &args.reason)?;
     let other = SecretArg::all(&args.secrets.secret)?;
     let mut live = live(cli, &seen.plan, &other, &args.secrets, output)?;
+    live.desk.waits = args.gates.wait_at_gates;
     live.errand = Errand::RollBack(order);
     finish(&live::resume(&store, &id, live)?, output)
 }

@@ -40,7 +40,7 @@ pub(crate) fn run(cli: &Cli, args: &RunArgs, output: &Output) -> Result<Exit, Er
         return detach::detach(&store, &plan, output);
     }
     let mut live = live(cli, &plan, &[], &args.compile.secrets, output)?;
-    live.desk.waits = args.wait_at_gates;
+    live.desk.waits = args.gates.wait_at_gates;
     live.until = until;
     live.mirror = place.map(|place| mirror::keep(place, live.desk.curtain.clone()));
     finish(&live::run(&store, &plan, live)?, output)
@@ -78,7 +78,7 @@ pub(crate) fn resume(cli: &Cli, args: &ResumeArgs, output: &Output) -> Result<Ex
     let place = mirror::of_run(args.mirror.as_deref(), &seen.plan)?;
     let other = SecretArg::all(&args.secrets.secret)?;
     let mut live = live(cli, &seen.plan, &other, &args.secrets, output)?;
-    live.desk.waits = args.wait_at_gates;
+    live.desk.waits = args.gates.wait_at_gates;
     live.orders = orders;
     live.mirror = place.map(|place| mirror::keep(place, live.desk.curtain.clone()));
     finish(&live::resume(&store, &id, live)?, output)

@@ -46,7 +46,7 @@ pub(crate) fn takeover(cli: &Cli, args: &TakeoverArgs, output: &Output) -> Resul
         own(&store, &seen, args, output)?;
     }
     let resume = ResumeArgs {
-        wait_at_gates: false,
+        gates: args.gates,
         run: Some(id.to_string()),
         mirror: args.mirror.clone(),
         edited: EditedArgs::default(),
