@@ -403,26 +403,6 @@ fn smoke_tests_are_named_by_the_node_that_they_go_to() {
 }
 
 #[test]
-fn what_this_engine_cannot_run_yet_is_said_with_its_place() {
-    let said: Vec<String> = plan()
-        .not_yet
-        .iter()
-        .map(|gap| format!("{} (line {})", gap.what, gap.place.line))
-        .collect();
-    assert_eq!(
-        said.iter()
-            .map(|text| text.split(" (").next().unwrap())
-            .collect::<Vec<_>>(),
-        [
-            "`approve_rest`: a rollback that follows `options` of a gate",
-            "`approve_rest`: a rollback that follows `on_deadline` of a gate",
-        ],
-        "{said:#?}"
-    );
-    assert!(plan().not_yet.iter().all(|gap| gap.place.line > 1));
-}
-
-#[test]
 fn the_window_is_three_dates_in_their_order() {
     let window = plan().window.clone().unwrap();
     assert_eq!(window.opens.as_deref(), Some("2026-11-28T22:00:00+01:00"));

@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 
 use runbook_exec::desk::{Answer, Desk, GateQuestion};
-use runbook_model::gate::{NO, Said, Terms};
+use runbook_model::gate::{Follow, NO, Said, Terms};
 use runbook_model::text::{printable, printable_lines};
 use runbook_model::{Plan, Value};
 use runbook_report::{Curtain, Held, Style, Tone, value_text};
@@ -170,10 +170,22 @@ fn question(asked: &GateQuestion, person: &str, style: &Style) -> String {
     out
 }
 
-/// Who has agreed so far, and how others can.
+/// What follows which answer, who has agreed so far, and how others can.
 fn standing(asked: &GateQuestion) -> String {
     let wants = asked.terms.approvers();
     let mut out = String::new();
+    if let Terms::Approve(of) = &asked.terms
+        && !of.options.is_empty()
+    {
+        out.push('\n');
+        for (word, follow) in &of.options {
+            out.push_str(&format!("  {}: {}\n", printable(word), follow.words()));
+        }
+    }
+    if asked.terms.on_deadline() == Follow::Rollback {
+        let words = Follow::Rollback.words();
+        out.push_str(&format!("\nnobody decides in time: {words}\n"));
+    }
     if wants > 1 {
         let now = jiff::Timestamp::now().as_millisecond();
         let agreed = asked

@@ -82,6 +82,8 @@ impl Exit {
     pub(crate) fn of_run(state: &RunState) -> Self {
         match (&state.result, &state.stopping) {
             _ if state.detached => Self::Stopped,
+            // What was to be done was not approved, and is not there.
+            (Some(RunResult::RolledBack), _) if by_gate(state) => Self::Refused,
             (Some(result), _) if result.is_final() => Self::Done,
             (Some(RunResult::SteppedBack), _) => Self::Done,
             (Some(RunResult::Refused), _) => Self::Refused,
@@ -91,6 +93,12 @@ impl Exit {
             _ => Self::Failed,
         }
     }
+}
+
+/// Whether a gate has decided that the run is rolled back.
+fn by_gate(state: &RunState) -> bool {
+    let over = state.rolled_back.as_ref();
+    over.is_some_and(|rollback| rollback.gate.is_some())
 }
 
 /// Whether everything that failed, failed because its host could not be reached.
@@ -123,6 +131,7 @@ pub(crate) fn help() -> String {
 mod tests {
     use super::*;
     use runbook_model::HostName;
+    use runbook_model::state::Rollback;
 
     #[test]
     fn the_book_says_the_same() {
@@ -169,5 +178,17 @@ mod tests {
             Exit::Stopped
         );
         assert_eq!(of(RunResult::Failed, host(), true), Exit::Stopped);
+        assert_eq!(of(RunResult::RolledBack, None, false), Exit::Done);
+        let by_gate = RunState {
+            result: Some(RunResult::RolledBack),
+            rolled_back: Some(Rollback {
+                to: None,
+                gate: Some("gate".into()),
+                by: "ann".into(),
+                reason: String::new(),
+            }),
+            ..RunState::default()
+        };
+        assert_eq!(Exit::of_run(&by_gate), Exit::Refused);
     }
 }

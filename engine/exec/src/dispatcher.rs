@@ -33,8 +33,8 @@ mod window;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use runbook_model::event::{Controller, NodeSummary};
-use runbook_model::node::{NodeKind, Origin};
+use runbook_model::event::Controller;
+use runbook_model::node::Origin;
 use runbook_model::order::Order;
 use runbook_model::plan::Part;
 use runbook_model::secret::SecretOrigin;
@@ -101,6 +101,8 @@ pub struct Dispatcher<R> {
     effects: u64,
     woken: Option<Millis>,
     failed_here: bool,
+    /// Somebody wants this controller to end its part.
+    unwanted: bool,
     /// The node that begins each phase, by the phase's position.
     begins: BTreeMap<u32, NodeIx>,
     /// The barrier that ends each phase, and each batch of a rolling one.
@@ -243,6 +245,7 @@ impl<R: Rules> Dispatcher<R> {
             effects: 0,
             woken: None,
             failed_here: false,
+            unwanted: false,
             begins,
             ends,
             left: BTreeMap::new(),
@@ -270,7 +273,10 @@ impl<R: Rules> Dispatcher<R> {
         errand: Errand,
     ) -> Vec<Action> {
         match errand {
-            Errand::Run => self.open(now, run, controller, epoch),
+            Errand::Run => match self.due(epoch) {
+                Some(order) => self.roll_back(now, controller, epoch, order),
+                None => self.open(now, run, controller, epoch),
+            },
             Errand::Release(ask) => self.release(now, controller, epoch, ask),
             Errand::RollBack(order) => self.roll_back(now, controller, epoch, order),
         }
@@ -459,34 +465,6 @@ impl<R: Rules> Dispatcher<R> {
             for (name, value) in known {
                 self.record(Event::VarTaken { name, value });
             }
-        }
-    }
-
-    fn summary(&self, node: &runbook_model::Node) -> NodeSummary {
-        let phase = |at: u32| {
-            self.plan
-                .phases
-                .get(at as usize)
-                .map(|p| p.id.clone())
-                .unwrap_or_default()
-        };
-        let (phase, host) = match &node.kind {
-            NodeKind::Instance { step, host, .. } => (
-                self.plan
-                    .steps
-                    .get(step.at())
-                    .map(|s| phase(s.phase))
-                    .unwrap_or_default(),
-                Some(host.clone()),
-            ),
-            NodeKind::PhaseBegin { phase: at } => (phase(*at), None),
-            NodeKind::Barrier { phase: at, .. } => (phase(*at), None),
-            NodeKind::DoneWhen => (String::new(), None),
-        };
-        NodeSummary {
-            id: node.id.clone(),
-            phase,
-            host,
         }
     }
 

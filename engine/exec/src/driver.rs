@@ -171,14 +171,14 @@ impl Drive<'_> {
     /// # Errors
     /// The journal cannot be written, or the engine contradicts itself.
     pub async fn drive(mut self, options: Options) -> Result<Ending, DriveError> {
-        let ending = self.control(options).await;
+        let ending = self.parts(options).await;
         for watcher in &mut self.watchers {
             watcher.settle(AT_END);
         }
         ending
     }
 
-    async fn control(&mut self, options: Options) -> Result<Ending, DriveError> {
+    async fn control(&mut self, options: Options) -> Result<(Ending, bool), DriveError> {
         let meaning = Meaning::new(Arc::clone(&self.plan), Rc::clone(&self.evaluator));
         let ids = attempt_ids(&self.run, self.epoch);
         let state = std::mem::take(&mut self.state);
@@ -342,7 +342,7 @@ impl Drive<'_> {
                         }
                         tasks.shutdown().await;
                         if let Some(mirroring) = mirroring.take() {
-                            mirroring.end().await;
+                            self.mirror = Some(mirroring.end().await);
                         }
                         wiping.spawn_local(wipes.start(&shared, dispatcher.state()));
                         let closed = discard::closed(&self.plan, dispatcher.state(), &result);
@@ -356,12 +356,13 @@ impl Drive<'_> {
                             tokio::join!(shared.locks.free(&shared, state, free), async {
                                 while wiping.join_next().await.is_some() {}
                             });
-                        return Ok(Ending {
+                        let ending = Ending {
                             result,
                             state: state.clone(),
                             still_locked,
                             not_cleaned: shared.cleaning.left(),
-                        });
+                        };
+                        return Ok((ending, dispatcher.goes_back()));
                     }
                 }
             }

@@ -84,18 +84,23 @@ fn left_in(plan: &Plan, graph: &Frozen, state: &RunState) -> Left {
         let nodes = nodes.filter(|node| plan.part_of(*node) == part);
         nodes.filter(open).collect()
     };
-    match state.rollback {
-        Some(_) => Left {
+    match is_going_back(state) {
+        true => Left {
             back: of(Part::Rollback),
             ending: of(Part::Finally),
             ..Left::default()
         },
-        None => Left {
+        false => Left {
             main: of(Part::Main),
             ending: of(Part::Finally),
             ..Left::default()
         },
     }
+}
+
+/// Whether it goes back, or will as soon as somebody goes on with it.
+fn is_going_back(state: &RunState) -> bool {
+    state.rollback.is_some() || state.due.is_some()
 }
 
 /// The rest of a run, and the way back, as text for a shell. `dir` is the run's directory.
@@ -196,7 +201,7 @@ fn section(sheet: &mut Sheet, hand: &Hand<'_>, title: &str, nodes: &[NodeIx]) {
 fn way_back(sheet: &mut Sheet, hand: &Hand<'_>, graph: &Frozen) {
     let (plan, state) = (hand.plan, hand.state);
     // A run that never began has nothing behind it.
-    if state.nodes.len() != plan.nodes.len() || state.rollback.is_some() && has_procedure(plan) {
+    if state.nodes.len() != plan.nodes.len() || is_going_back(state) && has_procedure(plan) {
         return;
     }
     sheet.rule("the way back");

@@ -13,7 +13,11 @@ mod core_worlds;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use core_worlds::{Calm, cases, each_seed, ends_as, wanted_seed};
-use runbook_exec::world::{Ending, Faults, Size, World};
+use runbook_exec::world::{Behaviour, Ending, Faults, Size, Sketch, World};
+use runbook_model::gate::{Approve, Follow, Terms};
+use runbook_model::plan::Part;
+use runbook_model::step_type::{InDoubt, TypeKind};
+use runbook_model::{Command, Event, Plan, RunResult};
 
 /// So many plans make more than a hundred thousand schedules.
 const PLANS: u64 = 770;
@@ -94,4 +98,90 @@ fn a_controller_that_dies_anywhere_is_followed_by_one_that_ends_it() {
         plans < PLANS || schedules >= 100_000,
         "only {schedules} schedules"
     );
+}
+
+/// `a`, then a gate that may take it back, then `b`; something follows on every ending.
+fn gated(terms: Approve) -> World {
+    let mut sketch = Sketch::new();
+    sketch.phase("one", false);
+    let a = sketch.ordinary("a", "h1");
+    let gate = sketch.instance("gate", "control", TypeKind::Gate, InDoubt::Check);
+    sketch.order(a, gate);
+    let b = sketch.ordinary("b", "h1");
+    sketch.order(gate, b);
+    let begin = sketch.phase("always", false);
+    sketch.last_phase().part = Part::Finally;
+    let always = sketch.ordinary("always", "h1");
+    sketch.order(begin, always);
+    let plan: Plan = sketch.done();
+    let behaviours = vec![Behaviour::default(); plan.nodes.len()];
+    let mut world = World::new(plan, behaviours, 7);
+    world.tables.terms.insert(gate, Terms::Approve(terms));
+    world
+}
+
+/// The controller dies before each of its actions; what the next ones do ends with nothing left.
+fn sweep(terms: &Approve) {
+    let whole = |forked: &World| forked.fork_whole();
+    let lost = |forked: &World| forked.fork();
+    for fork in [&whole as &dyn Fn(&World) -> World, &lost] {
+        let mut deaths = 0;
+        let over = |world: &World| {
+            let result = RunResult::RolledBack;
+            let last = world.journal.last().map(|record| &record.event);
+            last == Some(&Event::Closed { result })
+        };
+        let mut watch = |at: &World| {
+            // Nobody goes on with a run that is over.
+            if over(at) {
+                return;
+            }
+            let mut next = fork(at);
+            next.faults = Faults::default();
+            let when = at.journal.len();
+            let endings = next.run_to_end(12);
+            let last = Some(&Ending::Closed(RunResult::RolledBack));
+            assert_eq!(endings.last(), last, "after event {when}");
+            let plan = next.plan.clone();
+            let of = |id: &str| plan.node(id).unwrap();
+            assert!(!next.is_there(of("a@h1")), "after event {when}");
+            let later = of("b@h1");
+            assert!(
+                !next.happenings.iter().any(|seen| seen.node == later),
+                "after event {when} it went forward"
+            );
+            let ordered = next.journal.iter().filter(|record| {
+                matches!(&record.event, Event::Ordered { order, .. }
+                    if matches!(order.command, Command::RollBack { .. }))
+            });
+            assert_eq!(ordered.count(), 1, "after event {when}");
+            core_laws::hold(&next, &endings).unwrap();
+            deaths += 1;
+        };
+        let mut world = gated(terms.clone());
+        let endings = world.run_to_end_watched(12, &mut watch);
+        assert_eq!(
+            endings,
+            [
+                Ending::Closed(RunResult::Refused),
+                Ending::Closed(RunResult::RolledBack)
+            ]
+        );
+        assert!(deaths > 40, "only {deaths} deaths");
+    }
+}
+
+#[test]
+fn a_controller_that_dies_anywhere_around_a_gate_that_takes_back_is_followed_by_one_that_does() {
+    // Nobody in these worlds goes on where they can go back.
+    sweep(&Approve {
+        options: [("back".to_owned(), Follow::Rollback)].into(),
+        ..Approve::default()
+    });
+    // Sooner than anybody answers.
+    sweep(&Approve {
+        deadline: Some(0),
+        on_deadline: Follow::Rollback,
+        ..Approve::default()
+    });
 }

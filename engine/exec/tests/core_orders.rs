@@ -143,7 +143,10 @@ fn an_order_that_makes_no_sense_is_refused_with_its_reason() {
         refused(Command::Exclude {
             host: HostName::new("h9").unwrap(),
         }),
-        refused(Command::RollBack { to: None }),
+        refused(Command::RollBack {
+            to: None,
+            gate: None,
+        }),
         refused(Command::Abandon),
     ];
     insta::assert_snapshot!(answers.join("\n"));

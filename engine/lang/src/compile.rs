@@ -124,7 +124,6 @@ impl Compiler<'_> {
             steps,
             nodes: graph.nodes,
             edges: graph.edges,
-            not_yet: self.not_yet(),
         };
         plan.digest = digest(&plan);
         self.check_arguments(&plan, &hosts, &inputs);

@@ -2,6 +2,7 @@
 //! JSON output and reports consume. Times are in the records, so no consumer needs a clock.
 
 mod controller;
+mod edited;
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,7 @@ use crate::secret::SecretOrigin;
 use crate::{AttemptId, Epoch, HostName, Millis, NodeIx, Outcome, RunId, RunResult, Value};
 
 pub use controller::Controller;
+pub use edited::{AgainNode, EditedPlan};
 
 /// One event with its place in the run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -186,6 +188,9 @@ pub enum Event {
         approved: bool,
         /// Who, as the controller's system names them; not verified.
         by: String,
+        /// What the run did is taken back.
+        #[serde(default, skip_serializing_if = "is_false")]
+        rollback: bool,
     },
     /// An instance ended; terminal for its generation.
     Finished {
@@ -310,6 +315,11 @@ pub enum Event {
     },
 }
 
+/// What is rare is written only where it is so.
+fn is_false(truth: &bool) -> bool {
+    !truth
+}
+
 /// A node as the first event lists it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeSummary {
@@ -321,41 +331,6 @@ pub struct NodeSummary {
     /// Its host, for an instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<HostName>,
-}
-
-/// Another plan for the same run, and which of its nodes are those of the plan before.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct EditedPlan {
-    /// Its number: 2 for the first after the one that the run began with.
-    pub number: u32,
-    /// Its digest.
-    pub plan: String,
-    /// Every node, in plan order.
-    pub nodes: Vec<NodeSummary>,
-    /// Nodes that stay as they are: the old number, and the new one.
-    pub kept: Vec<(NodeIx, NodeIx)>,
-    /// Nodes that are opened again.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub again: Vec<AgainNode>,
-    /// Variables whose value is taken again.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub vars: Vec<String>,
-}
-
-/// A node that is opened again because the plan has changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AgainNode {
-    /// Its old number.
-    pub from: NodeIx,
-    /// Its new number.
-    pub node: NodeIx,
-    /// What was decided of its condition stands.
-    #[serde(default)]
-    pub decided: bool,
-    /// What it did before, it did with other values: that is history, and nothing that was captured
-    /// for it counts.
-    #[serde(default)]
-    pub anew: bool,
 }
 
 /// What a check is for.

@@ -8,6 +8,8 @@ use crate::{Millis, Value};
 
 /// The answer that lets a gate pass where it has no options of its own.
 pub const YES: &str = "yes";
+/// The output of a gate that says which answer was chosen.
+pub const OPTION: &str = "option";
 /// The answer that refuses, at every gate.
 pub const NO: &str = "no";
 /// Bytes of one text that is given as evidence.
@@ -47,6 +49,9 @@ pub struct Approve {
     /// Until when an answer is waited for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Millis>,
+    /// What follows when nobody has decided by then.
+    #[serde(skip_serializing_if = "Follow::is_stop")]
+    pub on_deadline: Follow,
     /// The answers that can be given beside no, with what follows; none: yes.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub options: BTreeMap<String, Follow>,
@@ -59,19 +64,41 @@ impl Default for Approve {
             not_runner: false,
             expires: None,
             deadline: None,
+            on_deadline: Follow::Stop,
             options: BTreeMap::new(),
         }
     }
 }
 
 /// What follows an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Follow {
     /// The run goes on.
     Continue,
     /// The run ends; a resume asks again.
+    #[default]
     Stop,
+    /// The run ends, and what it did is taken back.
+    Rollback,
+}
+
+impl Follow {
+    /// What follows a no: that is not written down.
+    #[must_use]
+    pub fn is_stop(&self) -> bool {
+        *self == Self::Stop
+    }
+
+    /// For people who choose it.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Continue => "the run goes on",
+            Self::Stop => "the run stops",
+            Self::Rollback => "the run stops, and what it did is taken back",
+        }
+    }
 }
 
 /// What a piece of evidence is.
@@ -202,6 +229,16 @@ impl Terms {
         matches!(self, Self::Approve(terms) if terms.not_runner)
     }
 
+    /// What follows when nobody has decided by the deadline.
+    #[must_use]
+    pub fn on_deadline(&self) -> Follow {
+        match self {
+            Self::Approve(terms) => terms.on_deadline,
+            Self::Wait(_) => Follow::Continue,
+            Self::Confirm(_) | Self::Task(_) => Follow::Stop,
+        }
+    }
+
     /// Until when an answer is waited for.
     #[must_use]
     pub fn deadline(&self) -> Option<Millis> {
@@ -221,6 +258,18 @@ impl Terms {
         now: Millis,
         runner: Option<&str>,
     ) -> Vec<&'v str> {
+        self.agreed(votes, now, runner)
+            .map_or_else(Vec::new, |(_, people)| people)
+    }
+
+    /// The same, with what they say.
+    #[must_use]
+    pub fn agreed<'v>(
+        &self,
+        votes: &'v [Vote],
+        now: Millis,
+        runner: Option<&str>,
+    ) -> Option<(&'v Said, Vec<&'v str>)> {
         let expires = match self {
             Self::Approve(terms) => terms.expires,
             Self::Confirm(_) | Self::Task(_) | Self::Wait(_) => None,
@@ -236,14 +285,14 @@ impl Terms {
             last.retain(|other| !same_person(&other.by, &vote.by));
             last.push(vote);
         }
-        let mut agreed: Vec<&str> = Vec::new();
+        let mut agreed: Option<(&Said, Vec<&str>)> = None;
         for vote in &last {
             let same = last
                 .iter()
                 .filter(|other| other.said.word() == vote.said.word());
             let people: Vec<&str> = same.map(|other| other.by.as_str()).collect();
-            if people.len() > agreed.len() {
-                agreed = people;
+            if people.len() > agreed.as_ref().map_or(0, |(_, most)| most.len()) {
+                agreed = Some((&vote.said, people));
             }
         }
         agreed

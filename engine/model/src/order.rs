@@ -94,6 +94,9 @@ pub enum Command {
         /// What this phase and earlier ones did stays; none: nothing stays.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<String>,
+        /// The gate whose decision it follows; none: a person has ordered it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        gate: Option<String>,
     },
     /// The run is over as it stands.
     Abandon,
@@ -125,7 +128,7 @@ impl Command {
     #[must_use]
     pub fn what(&self) -> Option<&str> {
         match self {
-            Self::Pause { before: what } | Self::RollBack { to: what } => what.as_deref(),
+            Self::Pause { before: what } | Self::RollBack { to: what, .. } => what.as_deref(),
             Self::Block { step } | Self::Unblock { step } => Some(step),
             Self::Rerun { what }
             | Self::Retry { what }

@@ -50,18 +50,6 @@ pub struct Plan {
     pub nodes: Vec<Node>,
     /// Edges, sorted; none leads from one part of the plan to another.
     pub edges: Vec<Edge>,
-    /// What the runbook asks for and this engine can show but not run: a run is refused.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub not_yet: Vec<NotYet>,
-}
-
-/// Something that can be planned and not run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NotYet {
-    /// What, for people.
-    pub what: String,
-    /// Where it is asked for.
-    pub place: Place,
 }
 
 /// When a run may happen: dates in the normal form of the language, where they are known.
@@ -223,7 +211,6 @@ impl Plan {
             steps: Vec::new(),
             nodes: Vec::new(),
             edges: Vec::new(),
-            not_yet: Vec::new(),
         }
     }
 

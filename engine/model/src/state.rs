@@ -10,7 +10,7 @@ mod order;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::event::{AttemptEnd, Controller, Purpose, StopReason, Verdict};
-use crate::gate::{Said, Vote};
+use crate::gate::{Follow, Said, Vote};
 use crate::secret::SecretOrigin;
 use crate::transition::{self, Stage, Trigger};
 use crate::{AttemptId, Epoch, Event, HostName, Millis, NodeIx, Record, RunId, RunResult, Value};
@@ -20,7 +20,7 @@ pub use edited::Gone;
 pub use fault::FoldError;
 pub use hold::{HoldState, Release, UndoState};
 pub use node::{GateAnswer, NodeState, Question};
-pub use order::{Noted, Rollback};
+pub use order::{Due, Noted, Rollback};
 
 /// The state of a run.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -63,6 +63,11 @@ pub struct RunState {
     pub release: Option<Release>,
     /// A rollback, while it is under way.
     pub rollback: Option<Rollback>,
+    /// A rollback that follows from what was decided at a gate, until it begins: whoever goes on with
+    /// the run goes back.
+    pub due: Option<Due>,
+    /// The rollback that ended the run.
+    pub rolled_back: Option<Rollback>,
     /// Orders that were taken in.
     pub orders: BTreeSet<String>,
     /// Steps that do not start until somebody unblocks them; each with who wants it, and why.
@@ -326,13 +331,35 @@ impl RunState {
                     by: by.clone(),
                     said: said.clone(),
                 });
+                let follows = n.question.as_ref().map(|asked| asked.terms.judge(said));
+                // It counts from here on, whatever of the rest is written.
+                if follows == Some(Ok(Follow::Rollback)) {
+                    self.due.get_or_insert(Due {
+                        gate: *node,
+                        by: by.clone(),
+                        option: Some(said.word().to_owned()),
+                    });
+                }
             }
-            Event::Answered { node, approved, by } => {
+            Event::Answered {
+                node,
+                approved,
+                by,
+                rollback,
+            } => {
                 let answer = GateAnswer {
                     approved: *approved,
                     by: by.clone(),
+                    rollback: *rollback,
                 };
                 self.step(seq, *node, Trigger::Answered)?.answer = Some(answer);
+                if *rollback {
+                    self.due.get_or_insert(Due {
+                        gate: *node,
+                        by: by.clone(),
+                        option: None,
+                    });
+                }
             }
             Event::Finished {
                 node,
@@ -374,8 +401,14 @@ impl RunState {
                 self.result = Some(result.clone());
                 self.ending = None;
                 self.release = None;
-                if matches!(result, RunResult::RolledBack | RunResult::SteppedBack) {
-                    self.rollback = None;
+                match result {
+                    RunResult::RolledBack => {
+                        // Its holds may be released by hand later: that is no other rollback.
+                        let over = self.rollback.take();
+                        self.rolled_back = over.or(self.rolled_back.take());
+                    }
+                    RunResult::SteppedBack => self.rollback = None,
+                    _ => {}
                 }
             }
         }

@@ -104,7 +104,15 @@ fn headline(plan: &Plan, state: &RunState) -> String {
         (Some(RunResult::Refused), _) if too_late => {
             "stopped: it is too late for what cannot be undone".into()
         }
+        (Some(RunResult::Refused), _) if state.due.is_some() => {
+            let why = facts::why_back(state).unwrap_or_default();
+            format!("stopped, and is to be rolled back: {why}")
+        }
         (Some(RunResult::Refused), _) => "stopped: a gate was not approved".into(),
+        (Some(RunResult::RolledBack), _) => {
+            let why = facts::why_back(state).unwrap_or_default();
+            format!("was rolled back: {why}")
+        }
         (Some(RunResult::Stopped), _) | (_, Some(StopReason::Interrupt)) => {
             "was interrupted".into()
         }
@@ -225,13 +233,18 @@ impl Card<'_> {
             () if refused && matches!(state.stopping, Some(StopReason::WindowClosed(_))) => {
                 "settles what is open; nothing new starts after the window"
             }
+            () if state.due.is_some() => "rolls it back",
             () if refused => "asks again, at a terminal",
             () if state.detached => "attaches to what runs, and goes on",
             () if unusable => "goes on, when the host can be used",
             () if failures.is_empty() => "goes on from here",
             () => "goes on from here, when the cause is gone",
         };
-        let mut all = vec![(next::resume(state), resume)];
+        let over = state.result.as_ref().is_some_and(|of| !of.goes_on());
+        let mut all = Vec::new();
+        if !over {
+            all.push((next::resume(state), resume));
+        }
         if let Some((node, ..)) = in_doubt {
             all.extend(next::decisions(state, &facts::node_id(plan, *node)));
         }
@@ -311,6 +324,12 @@ mod tests {
     #[test]
     fn a_failure_in_the_outage() {
         insta::assert_snapshot!(card(&sample::failed()));
+    }
+
+    #[test]
+    fn a_gate_has_the_run_taken_back() {
+        insta::assert_snapshot!(card(&sample::to_be_taken_back()));
+        insta::assert_snapshot!(card(&sample::taken_back()));
     }
 
     #[test]

@@ -13,7 +13,8 @@ use runbook_model::step_type::TypeKind;
 use runbook_model::text::printable;
 use runbook_model::transition::Stage;
 use runbook_model::{
-    AttemptId, Failure, HostName, Millis, NodeIx, NodeKind, Outcome, Plan, RunState, StepIx,
+    AttemptId, Failure, HostName, Millis, NodeIx, NodeKind, Outcome, Plan, RunResult, RunState,
+    StepIx,
 };
 
 use crate::text::{bounded, count, names, value_text};
@@ -25,6 +26,32 @@ pub(crate) use holds::{held, released_by};
 
 /// The longest reason on a line.
 pub(crate) const REASON: usize = 300;
+
+/// Who has the run rolled back and why: the rollback that is due, under way, or over.
+pub(crate) fn why_back(state: &RunState) -> Option<String> {
+    if let Some(due) = &state.due {
+        let gate = state.node(due.gate).map_or("?", |n| n.summary.id.as_str());
+        let (by, gate) = (bounded(&due.by, 80), printable(gate));
+        return Some(match &due.option {
+            Some(word) => format!("{by} said `{}` at {gate}", bounded(word, 80)),
+            None => format!("nobody had decided at {gate} in time"),
+        });
+    }
+    let over = matches!(state.result, Some(RunResult::RolledBack));
+    let of = state.rollback.as_ref();
+    let of = of.or(state.rolled_back.as_ref().filter(|_| over))?;
+    let (by, reason) = (bounded(&of.by, 80), bounded(&of.reason, REASON));
+    Some(match of.reason.is_empty() {
+        true => by,
+        false => format!("{by}: {reason}"),
+    })
+}
+
+/// The gate that has decided that the run is rolled back.
+pub(crate) fn gate_of_rollback(state: &RunState) -> Option<&str> {
+    let of = state.rollback.as_ref().or(state.rolled_back.as_ref())?;
+    of.gate.as_deref()
+}
 
 /// The id of a node, made printable: a stored plan is a file like any other.
 pub(crate) fn node_id(plan: &Plan, node: NodeIx) -> String {

@@ -40,7 +40,7 @@ pub use explain::{Explained, explain_json, explain_text};
 pub use graph::{Detail, Drawing, dot, drawing, drawing_json, mermaid, svg};
 pub use json::{JsonLines, attempt_json, runs_json, status_json, to_json_text};
 pub use lines::Lines;
-pub use plan::{not_yet_json, not_yet_text, plan_json, plan_text};
+pub use plan::{plan_json, plan_text};
 pub use probe::{ProbeRow, probe_json, probe_text};
 pub use progress::{Curtain, Held, Progress, Size};
 pub use rehearse::{Made, Rehearsed, RehearsedEnd, RehearsedPart, rehearse_json, rehearse_text};

@@ -314,13 +314,19 @@ impl Narrator {
                     one(Tone::Plain, text)
                 })
             }
-            Event::Answered { node, approved, by } => {
-                let word = if *approved { "approved" } else { "refused" };
-                let tone = if *approved { Tone::Good } else { Tone::Bad };
-                one(
-                    tone,
-                    format!("{} {word} by {}", node_id(plan, *node), bounded(by, 80)),
-                )
+            Event::Answered {
+                node,
+                approved,
+                by,
+                rollback,
+            } => {
+                let (id, by) = (node_id(plan, *node), bounded(by, 80));
+                let (tone, text) = match (approved, rollback) {
+                    (true, _) => (Tone::Good, format!("{id} approved by {by}")),
+                    (_, true) => (Tone::Bad, format!("{id}: {by} has the run rolled back")),
+                    _ => (Tone::Bad, format!("{id} refused by {by}")),
+                };
+                one(tone, text)
             }
             Event::Finished { node, outcome, .. } => self.finished(at, plan, state, *node, outcome),
             // What is no instance has a name for the engine only.

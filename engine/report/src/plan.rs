@@ -18,7 +18,7 @@ use crate::facts;
 use crate::text::{bounded, count, value_text, wrap};
 use crate::{Style, Tone};
 
-pub use json::{not_yet_json, plan_json};
+pub use json::plan_json;
 use who::host_names;
 
 /// The whole plan with its forecast at `now`, wrapped to the width of the style.
@@ -115,11 +115,6 @@ impl PlanText<'_> {
             let rows = window::rows(window);
             self.table("window", rows.iter().map(|(n, v)| (*n, v.clone())));
         }
-        let wishes = not_yet_text(plan, self.style);
-        if !wishes.is_empty() {
-            self.out.push('\n');
-            self.out.push_str(&wishes);
-        }
         match preview.already_there {
             Some(true) => {
                 let what = match verdict::of_ending(plan, preview) {
@@ -190,21 +185,6 @@ impl PlanText<'_> {
             None => format!("outage from `{}`", begin.id),
         })
     }
-}
-
-/// What the runbook asks for and cannot be run yet, a line each; nothing where there is none.
-#[must_use]
-pub fn not_yet_text(plan: &Plan, style: &Style) -> String {
-    if plan.not_yet.is_empty() {
-        return String::new();
-    }
-    let head = "asked for, and not possible yet: a run is refused";
-    let mut out = style.paint(Tone::Warn, head) + "\n";
-    for wish in &plan.not_yet {
-        let text = format!("{} ({})", bounded(&wish.what, 300), place(plan, wish.place));
-        wrap(&mut out, "  - ", 4, &text, style.width);
-    }
-    out
 }
 
 /// A place for people: `upgrade.yaml:12`.

@@ -17,9 +17,9 @@ use serde_json::json;
 
 pub(crate) use full::full;
 pub(crate) use tape::{
-    Tape, failed, failed_twice, forgotten, held, impatient, in_doubt, interrupted, left_behind,
-    looked_at, out_of_window, patient, refused, released, reopened, resumed, unanswered,
-    unreachable, urged,
+    Tape, asked, failed, failed_twice, forgotten, held, impatient, in_doubt, interrupted,
+    left_behind, looked_at, out_of_window, patient, refused, released, reopened, resumed,
+    taken_back, to_be_taken_back, unanswered, unreachable, urged,
 };
 
 const SOURCE: &str = "\

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use runbook_model::text::printable;
-use runbook_report::{count, not_yet_json, not_yet_text};
+use runbook_report::count;
 use serde_json::json;
 
 use crate::args::CompileArgs;
@@ -27,7 +27,6 @@ pub(crate) fn check(args: &CompileArgs, output: &Output) -> Result<Exit, Error> 
             "instances": instances,
             "hosts": hosts,
             "missing_inputs": missing,
-            "not_yet": not_yet_json(plan),
             "diagnostics": diagnostics_json(&compiled.warnings, &compiled.sources),
         }))?;
         return Ok(Exit::Done);
@@ -43,7 +42,6 @@ pub(crate) fn check(args: &CompileArgs, output: &Output) -> Result<Exit, Error> 
     if !missing.is_empty() {
         text.push_str(&format!("not given yet: {}\n", missing.join(", ")));
     }
-    text.push_str(&not_yet_text(plan, &output.style()));
     output.put(&text)?;
     Ok(Exit::Done)
 }

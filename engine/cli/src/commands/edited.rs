@@ -11,7 +11,7 @@ use runbook_report::{edited_json, edited_text};
 
 use crate::args::{Cli, CompileArgs, ResumeArgs, SecretArgs};
 use crate::commands::order::typed;
-use crate::commands::run::{finish, keep_locks, live, refuse_gaps};
+use crate::commands::run::{finish, keep_locks, live};
 use crate::commands::{compiled, mirror};
 use crate::confirm;
 use crate::engine::{live, load};
@@ -34,7 +34,6 @@ pub(crate) fn edited(
     output: &Output,
 ) -> Result<Outcome, Error> {
     let plan = plan_anew(args, &seen.plan, output)?;
-    refuse_gaps(&plan)?;
     if plan.digest == seen.plan.digest {
         output.note(&format!("nothing in the files of run {id} has changed\n"));
         return Ok(match args.edited.plan {

@@ -30,9 +30,14 @@ pub(crate) fn remaining(cli: &Cli, args: &RemainingArgs, output: &Output) -> Res
     }
     let Left { main, back, ending } = remaining::left(&plan, state).map_err(|e| engine(&e))?;
     let mut undone = Vec::new();
-    if let Some(rollback) = state.rollback.as_ref().filter(|_| goes_on(state)) {
+    // What a gate has decided goes all the way back.
+    let to = match (&state.rollback, &state.due) {
+        (Some(rollback), _) => Some(rollback.to.as_deref()),
+        (None, due) => due.as_ref().map(|_| None),
+    };
+    if let Some(to) = to.filter(|_| goes_on(state)) {
         let graph = Frozen::new(&plan).map_err(|e| engine(&e))?;
-        let scope = rollback::scope(&plan, &graph, state, rollback.to.as_deref());
+        let scope = rollback::scope(&plan, &graph, state, to);
         undone = scope.map(|scope| scope.back).unwrap_or_default();
     }
     let left = Remains {

@@ -72,7 +72,7 @@ pub(crate) fn rollback(cli: &Cli, args: &RollbackArgs, output: &Output) -> Resul
         output,
     )?;
     let to = args.to.clone();
-    let order = order(Command::RollBack { to }, &args.reason)?;
+    let order = order(Command::RollBack { to, gate: None }, &args.reason)?;
     let other = SecretArg::all(&args.secrets.secret)?;
     let mut live = live(cli, &seen.plan, &other, &args.secrets, output)?;
     live.desk.waits = args.gates.wait_at_gates;

@@ -26,7 +26,6 @@ use crate::who;
 
 pub(crate) fn run(cli: &Cli, args: &RunArgs, output: &Output) -> Result<Exit, Error> {
     let plan = compile(&args.compile, output)?.plan;
-    refuse_gaps(&plan)?;
     let store = runs::store(cli)?;
     // A run that could not begin anyway asks nobody for a secret.
     live::may_begin(&store, &plan)?;
@@ -127,26 +126,6 @@ fn decisions(seen: &Seen, args: &DecideArgs) -> Result<Vec<Order>, Error> {
     .collect()
 }
 
-/// What can be planned and not run is refused before anything is reached, all of it at once.
-pub(crate) fn refuse_gaps(plan: &Plan) -> Result<(), Error> {
-    if plan.not_yet.is_empty() {
-        return Ok(());
-    }
-    let gaps = plan.not_yet.iter().map(|gap| {
-        let source = plan.sources.get(gap.place.source as usize);
-        let name = source.map_or("", |source| source.name.as_str());
-        let (name, what) = (printable(name), printable(&gap.what));
-        format!("{what} ({name}:{}:{})", gap.place.line, gap.place.column)
-    });
-    Err(Error::Typed {
-        message: format!(
-            "this version plans the runbook and cannot run all of it: {}",
-            gaps.collect::<Vec<_>>().join(", ")
-        ),
-        hint: Some("look at it with `runbook plan`, or take these out".to_owned()),
-    })
-}
-
 /// Everything around a run: who is told, who is asked, what is secret.
 pub(crate) fn live(
     cli: &Cli,
@@ -234,35 +213,4 @@ pub(crate) fn finish(ended: &Ended, output: &Output) -> Result<Exit, Error> {
         }
     }
     Ok(exit)
-}
-
-#[cfg(test)]
-mod tests {
-    use runbook_model::plan::{NotYet, Source};
-    use runbook_model::step::Place;
-
-    use super::*;
-
-    #[test]
-    fn what_cannot_be_run_is_refused_with_its_place() {
-        let mut plan = Plan::empty("test");
-        assert!(refuse_gaps(&plan).is_ok());
-        plan.sources.push(Source {
-            name: "up\x1b.yaml".to_owned(),
-            text: String::new(),
-        });
-        plan.not_yet.push(NotYet {
-            what: "`word`: `gate.confirm`".to_owned(),
-            place: Place {
-                line: 3,
-                column: 7,
-                ..Place::default()
-            },
-        });
-        let error = refuse_gaps(&plan).unwrap_err().to_string();
-        assert!(
-            error.ends_with("cannot run all of it: `word`: `gate.confirm` (up\\u{1b}.yaml:3:7)"),
-            "{error}"
-        );
-    }
 }

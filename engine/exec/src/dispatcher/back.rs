@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use runbook_model::event::{Controller, StopReason};
+use runbook_model::gate::Terms;
 use runbook_model::order::{Command, Order};
 use runbook_model::plan::Part;
 use runbook_model::transition::Stage;
@@ -40,7 +41,7 @@ impl<R: Rules> Dispatcher<R> {
             return std::mem::take(&mut self.out);
         }
         let to = match &order.command {
-            Command::RollBack { to } => to.clone(),
+            Command::RollBack { to, .. } => to.clone(),
             _ => None,
         };
         // Whoever comes next does not see any more how the run had ended.
@@ -56,6 +57,37 @@ impl<R: Rules> Dispatcher<R> {
             Err(error) => self.fault(error.to_string()),
         }
         std::mem::take(&mut self.out)
+    }
+
+    /// The order to go back that follows from what was decided at a gate, if nobody has gone back since.
+    pub(super) fn due(&self, epoch: Epoch) -> Option<Order> {
+        let due = self.state.due.as_ref()?;
+        let n = self.state.node(due.gate)?;
+        let terms = n.question.as_ref().map(|question| &question.terms);
+        let at = terms.and_then(Terms::deadline);
+        let at = at.and_then(|at| jiff::Timestamp::from_millisecond(at).ok());
+        let reason = match (&due.option, at) {
+            (Some(word), _) => format!("said `{word}` at {}", n.summary.id),
+            (None, Some(at)) => format!("nobody had decided at {} by {at}", n.summary.id),
+            (None, None) => format!("nobody had decided at {} in time", n.summary.id),
+        };
+        Some(Order {
+            // One controller begins at most one rollback.
+            id: format!("gate-{epoch}"),
+            by: due.by.clone(),
+            reason,
+            command: Command::RollBack {
+                to: None,
+                gate: Some(n.summary.id.clone()),
+            },
+        })
+    }
+
+    /// Whether the run is taken back now that this controller's part is over: a gate has decided that,
+    /// and nobody wants to stop here.
+    #[must_use]
+    pub fn goes_back(&self) -> bool {
+        self.state.due.is_some() && !self.unwanted
     }
 
     /// What the rollback that is under way takes back.

@@ -1,8 +1,10 @@
 //! Gates: people are asked, what they say is judged by the terms of the gate, and a deadline ends
 //! the waiting.
 
-use runbook_model::gate::{Follow, Said, Terms, person, same_person};
-use runbook_model::{Event, Failure, FailureKind, NodeIx, Outcome};
+use std::collections::BTreeMap;
+
+use runbook_model::gate::{Follow, NO, OPTION, Said, Terms, person, same_person};
+use runbook_model::{Event, Failure, FailureKind, NodeIx, Outcome, Value};
 
 use super::queue::Flight;
 use super::{Action, Dispatcher, Mode};
@@ -12,6 +14,16 @@ use crate::rules::Rules;
 const CLOCK: &str = "the clock";
 /// Bytes of a name.
 const LONGEST: usize = 200;
+
+/// How a gate is decided.
+struct Decision {
+    follow: Follow,
+    by: String,
+    /// The answer; none where time alone has decided.
+    said: Option<String>,
+    /// Why it does not pass, where the answer does not say it.
+    why: String,
+}
 
 impl<R: Rules> Dispatcher<R> {
     pub(super) fn ask(&mut self, node: NodeIx) {
@@ -123,58 +135,100 @@ impl<R: Rules> Dispatcher<R> {
             by: by.clone(),
         });
         match follow {
-            Follow::Stop => {
-                let how = match word.as_str() {
-                    runbook_model::gate::NO => format!("refused by {by}"),
-                    word => format!("{by} said `{word}`"),
-                };
-                self.decide(node, Err(how), by);
-            }
+            Follow::Stop | Follow::Rollback => self.decide_as(node, follow, word, by),
             Follow::Continue => drop(self.decided_by_votes(node)),
         }
         Ok(())
     }
 
-    /// Whether enough people have said yes; then it has passed.
+    /// Whether what people have said decides it: enough of them agree, or one has it taken back.
     fn decided_by_votes(&mut self, node: NodeIx) -> bool {
         let n = &self.state.nodes[node.at()];
         let Some(question) = &n.question else {
             return false;
         };
-        let runner = self.state.controller.as_ref().map(|of| of.user.as_str());
-        let people = question.terms.in_favour(&n.votes, self.now, runner);
-        let enough = people.len() >= usize::try_from(question.terms.approvers()).unwrap_or(1);
-        if enough {
-            let by = people.join(", ");
-            self.decide(node, Ok(()), by);
+        let terms = &question.terms;
+        let back = n
+            .votes
+            .iter()
+            .find(|vote| terms.judge(&vote.said) == Ok(Follow::Rollback));
+        if let Some(vote) = back {
+            let (word, by) = (vote.said.word().to_owned(), vote.by.clone());
+            self.decide_as(node, Follow::Rollback, word, by);
+            return true;
         }
-        enough
+        let runner = self.state.controller.as_ref().map(|of| of.user.as_str());
+        let agreed = terms.agreed(&n.votes, self.now, runner);
+        let enough = usize::try_from(terms.approvers()).unwrap_or(1);
+        let Some((said, people)) = agreed.filter(|(_, people)| people.len() >= enough) else {
+            return false;
+        };
+        let (word, by) = (said.word().to_owned(), people.join(", "));
+        self.decide_as(node, Follow::Continue, word, by);
+        true
     }
 
-    fn decide(&mut self, node: NodeIx, how: Result<(), String>, by: String) {
+    fn decide_as(&mut self, node: NodeIx, follow: Follow, word: String, by: String) {
+        let why = match (word.as_str(), follow) {
+            (NO, _) => format!("refused by {by}"),
+            (word, Follow::Rollback) => format!("{by} said `{word}`: what was done is taken back"),
+            (word, _) => format!("{by} said `{word}`"),
+        };
+        let said = Some(word);
+        let decision = Decision {
+            follow,
+            by,
+            said,
+            why,
+        };
+        self.decide(node, decision);
+    }
+
+    fn decide(&mut self, node: NodeIx, decision: Decision) {
         self.land(node);
         self.deadlines.retain(|(_, of)| *of != node);
-        let approved = how.is_ok();
-        self.record(Event::Answered { node, approved, by });
-        let outcome = match how {
-            Ok(()) => Outcome::Passed,
-            Err(why) => Outcome::Failed(Failure::new(FailureKind::Refused, why)),
+        self.record(Event::Answered {
+            node,
+            approved: decision.follow == Follow::Continue,
+            by: decision.by,
+            rollback: decision.follow == Follow::Rollback,
+        });
+        let outcome = match decision.follow {
+            Follow::Continue => Outcome::Passed,
+            Follow::Stop | Follow::Rollback => {
+                Outcome::Failed(Failure::new(FailureKind::Refused, decision.why))
+            }
         };
-        self.finish(node, outcome);
+        let n = &self.state.nodes[node.at()];
+        let terms = n.question.as_ref().map(|question| &question.terms);
+        let outputs = match (terms, decision.said) {
+            (Some(Terms::Approve(_)), said) => said
+                .map(|word| (OPTION.to_owned(), Value::from(word)))
+                .into_iter()
+                .collect::<BTreeMap<_, _>>(),
+            _ => n.outputs.clone(),
+        };
+        self.finish_with(node, outcome, outputs);
     }
 
     fn past_deadline(&mut self, node: NodeIx) {
         let terms = self.state.nodes[node.at()].question.as_ref();
-        match terms.map(|question| &question.terms) {
-            Some(Terms::Wait(_)) => self.decide(node, Ok(()), CLOCK.to_owned()),
-            terms => {
-                let at = terms.and_then(Terms::deadline).unwrap_or(self.now);
-                let at = jiff::Timestamp::from_millisecond(at)
-                    .map_or_else(|_| at.to_string(), |at| at.to_string());
-                let why = format!("nobody had decided by {at}");
-                self.decide(node, Err(why), CLOCK.to_owned());
-            }
-        }
+        let terms = terms.map(|question| &question.terms);
+        let follow = terms.map_or(Follow::Stop, Terms::on_deadline);
+        let at = terms.and_then(Terms::deadline).unwrap_or(self.now);
+        let at = jiff::Timestamp::from_millisecond(at)
+            .map_or_else(|_| at.to_string(), |at| at.to_string());
+        let then = match follow {
+            Follow::Rollback => ": what was done is taken back",
+            Follow::Continue | Follow::Stop => "",
+        };
+        let decision = Decision {
+            follow,
+            by: CLOCK.to_owned(),
+            said: None,
+            why: format!("nobody had decided by {at}{then}"),
+        };
+        self.decide(node, decision);
     }
 
     /// Takes in the answers that came before anything was asked.

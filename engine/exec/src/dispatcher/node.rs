@@ -1,10 +1,10 @@
-//! The first move of a node, and its move after a pause.
+//! A node: how the first event lists it, its first move, and its move after a pause.
 
-use runbook_model::event::{AttemptEnd, Purpose, StopReason};
+use runbook_model::event::{AttemptEnd, NodeSummary, Purpose, StopReason};
 use runbook_model::plan::Part;
 use runbook_model::step_type::TypeKind;
 use runbook_model::transition::Stage;
-use runbook_model::{Event, Millis, NodeIx, Outcome};
+use runbook_model::{Event, Millis, Node, NodeIx, NodeKind, Outcome};
 
 use super::queue::Move;
 use super::{Dispatcher, Role};
@@ -14,6 +14,35 @@ use crate::rules::Rules;
 pub(crate) const WHEN_IS_FALSE: &str = "its `when` is false";
 
 impl<R: Rules> Dispatcher<R> {
+    /// A node as the first event lists it.
+    pub(super) fn summary(&self, node: &Node) -> NodeSummary {
+        let phase = |at: u32| {
+            self.plan
+                .phases
+                .get(at as usize)
+                .map(|p| p.id.clone())
+                .unwrap_or_default()
+        };
+        let (phase, host) = match &node.kind {
+            NodeKind::Instance { step, host, .. } => (
+                self.plan
+                    .steps
+                    .get(step.at())
+                    .map(|s| phase(s.phase))
+                    .unwrap_or_default(),
+                Some(host.clone()),
+            ),
+            NodeKind::PhaseBegin { phase: at } => (phase(*at), None),
+            NodeKind::Barrier { phase: at, .. } => (phase(*at), None),
+            NodeKind::DoneWhen => (String::new(), None),
+        };
+        NodeSummary {
+            id: node.id.clone(),
+            phase,
+            host,
+        }
+    }
+
     /// The node waits, and all its predecessors have ended well.
     pub(super) fn start(&mut self, node: NodeIx, slot: bool) -> Move {
         let skipped = match self.roles[node.at()] {

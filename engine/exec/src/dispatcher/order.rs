@@ -49,7 +49,10 @@ impl<R: Rules> Dispatcher<R> {
             nodes: nodes.clone(),
         });
         match command {
-            Command::Pause { before: None } => self.stop(StopReason::Paused(None)),
+            Command::Pause { before: None } => {
+                self.unwanted = true;
+                self.stop(StopReason::Paused(None));
+            }
             Command::Cancel => self.interrupt(),
             Command::Kill { .. } => {
                 for (node, unit) in kills {

@@ -1,11 +1,12 @@
 //! Whose turn it is: the queue of decisions, the slots of hosts, and what is under way outside.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use runbook_model::event::Purpose;
 use runbook_model::plan::Part;
 use runbook_model::transition::Stage;
-use runbook_model::{AttemptId, Event, NodeIx, Outcome};
+use runbook_model::{AttemptId, Event, NodeIx, Outcome, Value};
 
 use super::hosts::Link;
 use super::leave::Fate;
@@ -245,6 +246,17 @@ impl<R: Rules> Dispatcher<R> {
 
     /// Ends a node: its successors come closer, or the run stops.
     pub(super) fn finish(&mut self, node: NodeIx, outcome: Outcome) {
+        let outputs = self.state.nodes[node.at()].outputs.clone();
+        self.finish_with(node, outcome, outputs);
+    }
+
+    /// The same, with other outputs than those of its last look or attempt.
+    pub(super) fn finish_with(
+        &mut self,
+        node: NodeIx,
+        outcome: Outcome,
+        outputs: BTreeMap<String, Value>,
+    ) {
         let outcome = match outcome {
             Outcome::Failed(failure) => match self.fate(node, failure.kind) {
                 Fate::Stop => Outcome::Failed(failure),
@@ -254,7 +266,6 @@ impl<R: Rules> Dispatcher<R> {
             outcome => outcome,
         };
         let (success, passes) = (outcome.is_success(), outcome.lets_pass());
-        let outputs = self.state.nodes[node.at()].outputs.clone();
         self.record(Event::Finished {
             node,
             outcome,

@@ -34,6 +34,7 @@ impl<R: Rules> Dispatcher<R> {
 
     /// What follows on every ending goes on: whoever does not want to wait for it leaves.
     pub(super) fn interrupt(&mut self) {
+        self.unwanted = true;
         if matches!(self.act, Act::Main | Act::Back) {
             return self.stop(StopReason::Interrupt);
         }
@@ -47,6 +48,7 @@ impl<R: Rules> Dispatcher<R> {
     }
 
     pub(super) fn detach(&mut self) {
+        self.unwanted = true;
         if matches!(self.act, Act::Main | Act::Back) {
             self.stop(StopReason::Interrupt);
         }

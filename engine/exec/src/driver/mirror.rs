@@ -78,7 +78,7 @@ pub(super) struct Mirroring {
     wishes: mpsc::UnboundedSender<Wish>,
     task: JoinHandle<()>,
     journal: std::path::PathBuf,
-    tell: Box<dyn FnMut(&str)>,
+    mirror: Mirror,
     /// The phase that has begun last.
     phase: Option<String>,
     failing: bool,
@@ -90,8 +90,8 @@ impl Mirroring {
         let (wishes, wanted) = mpsc::unbounded_channel();
         let keeper = Keeper {
             dir: mirror.place.of(run),
-            place: mirror.place,
-            options: mirror.options,
+            place: mirror.place.clone(),
+            options: mirror.options.clone(),
             home: home.clone(),
             epoch,
             plan,
@@ -101,7 +101,7 @@ impl Mirroring {
             wishes,
             task: tokio::task::spawn_local(keeper.keep(wanted)),
             journal: home.dir().join(JOURNAL),
-            tell: mirror.tell,
+            mirror,
             phase: None,
             failing: false,
         }
@@ -135,11 +135,11 @@ impl Mirroring {
         };
         let problem = self.try_current(patience).await.err();
         match (problem, self.failing) {
-            (Some(problem), false) => (self.tell)(&format!(
+            (Some(problem), false) => (self.mirror.tell)(&format!(
                 "the copy of the journal is not current: {problem}; the run goes on, and it is tried again before \
                  the next phase or gate"
             )),
-            (None, true) => (self.tell)("the copy of the journal is current again"),
+            (None, true) => (self.mirror.tell)("the copy of the journal is current again"),
             (Some(_), true) | (None, false) => return,
         }
         self.failing = !self.failing;
@@ -160,8 +160,8 @@ impl Mirroring {
         }
     }
 
-    /// The last copy, and the end of the connection.
-    pub(super) async fn end(mut self) {
+    /// The last copy, and the end of the connection. Gives back what another part can begin with.
+    pub(super) async fn end(mut self) -> Mirror {
         self.current().await;
         drop(self.wishes);
         let abort = self.task.abort_handle();
@@ -171,6 +171,7 @@ impl Mirroring {
         {
             abort.abort();
         }
+        self.mirror
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use runbook_model::event::{AttemptEnd, ReleasedBy};
+use runbook_model::gate::OPTION;
 use runbook_model::state::HoldState;
 use runbook_model::{Failure, FailureKind, NodeIx, Plan, RunState, Value};
 use serde_json::{Map, json};
@@ -53,6 +54,7 @@ pub(super) fn content(plan: &Plan, state: &RunState, node: NodeIx) -> Value {
         "epoch": state.epoch.0,
         "inputs": inputs.collect::<Map<_, _>>(),
         "answers": answers(state),
+        "rollback": state.rollback.as_ref().map(|of| json!({ "by": of.by, "reason": of.reason, "gate": of.gate, "to": of.to })),
         "steps": steps,
         "holds": holds(state),
         "instances": nodes.collect::<Vec<_>>(),
@@ -85,7 +87,7 @@ fn answers(state: &RunState) -> Vec<Value> {
         .iter()
         .filter_map(|n| Some((n, n.answer.as_ref()?)));
     gates
-        .map(|(n, answer)| json!({ "gate": n.summary.id, "approved": answer.approved, "by": answer.by, "verified": false }))
+        .map(|(n, answer)| json!({ "gate": n.summary.id, "approved": answer.approved, "by": answer.by, "verified": false, "option": n.outputs.get(OPTION), "rollback": answer.rollback }))
         .collect()
 }
 

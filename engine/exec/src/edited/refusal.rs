@@ -159,7 +159,7 @@ pub(super) fn standing(
         let names = (old.runbook.clone(), new.runbook.clone());
         return vec![Refusal::OtherRunbook(names.0, names.1)];
     }
-    if state.rollback.is_some() {
+    if state.rollback.is_some() || state.due.is_some() {
         found.push(Refusal::RollingBack);
     } else if state.ending.is_some() {
         found.push(Refusal::Ending);

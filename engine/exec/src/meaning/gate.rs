@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use runbook_lang::steptype::{GATE_CONFIRM, GATE_WAIT, MANUAL_TASK};
 use runbook_lang::value::{Date, parse_duration};
 use runbook_model::gate::{Approve, Evidence, Follow, NO, Terms};
+use runbook_model::plan::Part;
 use runbook_model::{Failure, FailureKind, Millis, NodeIx, RunState, Step, Value};
 
 use super::{Meaning, no_value};
@@ -104,15 +105,20 @@ impl Meaning {
             Some(Value::Object(options)) => Some(options),
             Some(_) => return Err(wrong("`options` is a map of answers")),
         };
+        // What follows on an ending, or takes back, is not taken back by a word.
+        let may_go_back = self.plan.part_of(node) == Part::Main;
         let follow = |word: &Value| match word.as_str() {
             Some("continue") => Follow::Continue,
+            Some("rollback") if may_go_back => Follow::Rollback,
             _ => Follow::Stop,
         };
+        let on_deadline = step.with.get("on_deadline").map_or(Follow::Stop, follow);
         Ok(Approve {
             approvers,
             not_runner,
             expires,
             deadline,
+            on_deadline,
             options: options
                 .into_iter()
                 .flatten()

@@ -137,6 +137,10 @@ impl RunSummary {
 /// Whether no attempt can have had an effect, but for those that follow on every ending and are
 /// complete. What was there before the run is not held by it.
 fn is_untouched(state: &RunState, on_ending: &BTreeSet<AttemptId>) -> bool {
+    // Whoever goes on with it goes back, by a procedure of the runbook perhaps.
+    if state.due.is_some() {
+        return false;
+    }
     let mut attempts = state.all_attempts();
     attempts.all(|(id, attempt)| match &attempt.end {
         Some(AttemptEnd::NeverBegan | AttemptEnd::Looked { .. }) => true,

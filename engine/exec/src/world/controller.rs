@@ -275,7 +275,7 @@ impl<R: Rules + Clone> World<R> {
         let mut endings = Vec::new();
         while endings.len() < controllers && written(&self.journal) == earlier {
             let to = to.map(str::to_owned);
-            let order = self.order(Command::RollBack { to });
+            let order = self.order(Command::RollBack { to, gate: None });
             let ending = self.control(Errand::RollBack(order), each);
             endings.push(ending);
         }
@@ -356,7 +356,7 @@ impl<R: Rules + Clone> World<R> {
 
     /// One controller's part: takes back what the run did.
     pub fn roll_back(&mut self, to: Option<String>) -> Ending {
-        let order = self.order(Command::RollBack { to });
+        let order = self.order(Command::RollBack { to, gate: None });
         self.control(Errand::RollBack(order), &mut |_| {})
     }
 

@@ -257,8 +257,10 @@ fn agreeable(terms: &Terms) -> Said {
         Terms::Approve(of) => {
             let mut options = of.options.iter();
             let goes_on = options.find(|(_, follow)| **follow == Follow::Continue);
+            let mut options = of.options.iter();
+            let back = options.find(|(_, follow)| **follow == Follow::Rollback);
             // Where every answer stops the run, people refuse.
-            Said::Choice(goes_on.map_or(NO, |(name, _)| name).to_owned())
+            Said::Choice(goes_on.or(back).map_or(NO, |(name, _)| name).to_owned())
         }
         Terms::Wait(_) => Said::Choice(YES.to_owned()),
     }

@@ -435,6 +435,11 @@ impl Bench {
         self.dispatcher.state()
     }
 
+    /// Whether this controller begins a rollback now that its part is over.
+    pub fn goes_back(&self) -> bool {
+        self.dispatcher.goes_back()
+    }
+
     pub fn stage(&self, node: NodeIx) -> Stage {
         self.state().nodes[node.at()].stage
     }

@@ -50,7 +50,19 @@ impl Bench {
     pub fn roll_back(self, to: Option<&str>) -> Self {
         let to = to.map(str::to_owned);
         let id = format!("back{}", self.epoch);
-        self.errand(Errand::RollBack(order(&id, Command::RollBack { to })))
+        self.errand(Errand::RollBack(order(
+            &id,
+            Command::RollBack { to, gate: None },
+        )))
+    }
+
+    /// The same from a journal that ends with the first event of this kind, with what a phase and
+    /// earlier ones did kept.
+    pub fn roll_back_after(mut self, word: &str, to: &str) -> Self {
+        let mut words = self.words().into_iter();
+        let at = words.position(|of| of == word).unwrap();
+        self.journal.truncate(at + 1);
+        self.roll_back(Some(to))
     }
 
     fn errand(self, errand: Errand) -> Self {

@@ -156,6 +156,7 @@ pub(crate) fn every_kind() -> Vec<Record> {
             node,
             approved: true,
             by: "ada".into(),
+            rollback: false,
         },
         Event::Finished {
             node,
@@ -387,11 +388,16 @@ pub(crate) fn event() -> impl Strategy<Value = Event> {
             said: Said::Choice(word),
             by
         }),
-        (node(), any::<bool>(), text()).prop_map(|(node, approved, by)| Event::Answered {
-            node,
-            approved,
-            by
-        }),
+        (node(), any::<bool>(), text(), any::<bool>()).prop_map(
+            |(node, approved, by, rollback)| {
+                Event::Answered {
+                    node,
+                    approved,
+                    by,
+                    rollback,
+                }
+            }
+        ),
         (node(), outcome(), values()).prop_map(|(node, outcome, outputs)| Event::Finished {
             node,
             outcome,

@@ -244,7 +244,10 @@ fn story() -> Vec<Event> {
                 id: "o1".into(),
                 by: "ada on desk".into(),
                 reason: "back, \"now\"".into(),
-                command: Command::RollBack { to: None },
+                command: Command::RollBack {
+                    to: None,
+                    gate: None,
+                },
             },
             nodes: vec![NodeIx(0), NodeIx(1)],
         },

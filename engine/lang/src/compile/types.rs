@@ -2,7 +2,7 @@
 //! want beyond their schema.
 
 use runbook_model::StepType;
-use runbook_model::plan::NotYet;
+use runbook_model::plan::Part;
 use runbook_model::step_type::TypeKind;
 
 use super::Compiler;
@@ -45,7 +45,7 @@ impl Compiler<'_> {
         );
         self.check_keys(step_type, def);
         if step_type.is_engine() {
-            self.check_by_engine(step_type, def);
+            self.check_by_engine(phase, step_type, def);
         }
         if step_type.name == FETCH && instances.len() > 1 {
             self.check_fetch(def);
@@ -119,7 +119,7 @@ impl Compiler<'_> {
     }
 
     /// What the engine does itself, it does on the controller and as itself.
-    fn check_by_engine(&mut self, step_type: &StepType, def: &StepDef) {
+    fn check_by_engine(&mut self, phase: &Phase, step_type: &StepType, def: &StepDef) {
         for (key, text) in [
             ("via", &def.via),
             ("as", &def.account),
@@ -137,7 +137,7 @@ impl Compiler<'_> {
         let with = |name: &str| def.with.iter().find(|entry| entry.key.value == name);
         match step_type.name.as_str() {
             WAIT | GATE_WAIT => self.check_wait(def, with("for"), with("until")),
-            GATE_APPROVE => self.check_approve(with),
+            GATE_APPROVE => self.check_approve(phase, with),
             MANUAL_TASK => {
                 if let Some(evidence) = with("evidence") {
                     self.check_evidence(&evidence.value);
@@ -204,7 +204,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn check_approve<'n>(&mut self, with: impl Fn(&str) -> Option<&'n Entry>) {
+    fn check_approve<'n>(&mut self, phase: &Phase, with: impl Fn(&str) -> Option<&'n Entry>) {
         if let (Some(late), None) = (with("on_deadline"), with("deadline")) {
             let message = "`on_deadline` without a `deadline`";
             let help = Some("give it a `deadline` too, or leave it out".to_owned());
@@ -237,6 +237,20 @@ impl Compiler<'_> {
                 self.error(Code::BadParameter, message, option.value.site(), "", help);
             }
         }
+        let late = with("on_deadline").into_iter();
+        let back = late.chain(options.unwrap_or_default());
+        for entry in back.filter(|entry| entry.value.as_str() == Some(ROLLBACK)) {
+            let (message, help) = match phase.part {
+                Part::Main => continue,
+                Part::Finally => (
+                    "what follows on every ending takes nothing back",
+                    "ask in a phase of the procedure, or write `stop`",
+                ),
+                Part::Rollback => ("this is the way back already", "write `stop`"),
+            };
+            let help = Some(help.to_owned());
+            self.error(Code::Conflict, message, entry.value.site(), "", help);
+        }
     }
 
     fn check_evidence(&mut self, node: &Node) {
@@ -259,37 +273,5 @@ impl Compiler<'_> {
                 self.error(Code::BadParameter, message, entry.value.site(), "", help);
             }
         }
-    }
-
-    /// What this engine can show and not run.
-    pub(super) fn not_yet(&self) -> Vec<NotYet> {
-        let steps = self.request.runbook.steps();
-        steps.flat_map(|(_, def)| self.not_yet_of(def)).collect()
-    }
-
-    fn not_yet_of(&self, def: &StepDef) -> Vec<NotYet> {
-        let id = &def.id.value;
-        let rolls_back = |entry: &&Entry| {
-            let answers = entry.value.as_map().unwrap_or_default();
-            let mut follows = answers.iter().filter_map(|answer| answer.value.as_str());
-            match entry.key.value.as_str() {
-                "options" => follows.any(|word| word == ROLLBACK),
-                "on_deadline" => entry.value.as_str() == Some(ROLLBACK),
-                _ => false,
-            }
-        };
-        if def.uses.value != GATE_APPROVE {
-            return Vec::new();
-        }
-        let asked = def.with.iter().filter(rolls_back);
-        asked
-            .map(|entry| NotYet {
-                what: format!(
-                    "`{id}`: a rollback that follows `{}` of a gate",
-                    entry.key.value
-                ),
-                place: self.request.sources.place(entry.key.span),
-            })
-            .collect()
     }
 }

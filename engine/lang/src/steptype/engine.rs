@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use runbook_model::StepType;
+use runbook_model::gate::OPTION;
 use runbook_model::step_type::{InDoubt, Output, Param, Scripts, Shape, TypeKind};
 
 /// The origin of these types.
@@ -83,7 +84,13 @@ pub(super) fn types() -> Vec<StepType> {
                     ),
                 ),
             ],
-            vec![],
+            vec![(
+                OPTION,
+                output(
+                    Shape::String,
+                    "the answer that decided it: one of `options`, `yes` where there are none, or `no`",
+                ),
+            )],
         ),
         engine(
             GATE_CONFIRM,

@@ -79,7 +79,8 @@ impl RunState {
 
     fn can_be_edited(&self, seq: u64, edit: &EditedPlan) -> Result<(), FoldError> {
         let unknown = |what: String| FoldError::Unknown { seq, what };
-        if self.ending.is_some() || self.rollback.is_some() || self.release.is_some() {
+        let back = self.rollback.is_some() || self.due.is_some();
+        if self.ending.is_some() || back || self.release.is_some() {
             return Err(unknown("another plan at a time when none is taken".into()));
         }
         if edit.number != self.plan_number + 1 {

@@ -86,6 +86,8 @@ pub struct GateAnswer {
     pub approved: bool,
     /// Who; not verified.
     pub by: String,
+    /// What the run did is taken back.
+    pub rollback: bool,
 }
 
 impl NodeState {

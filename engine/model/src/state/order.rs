@@ -1,6 +1,7 @@
 //! What orders change in a run: one record each, so that none is carried out by half.
 
 use crate::event::AttemptEnd;
+use crate::gate::Follow;
 use crate::order::{Command, Order};
 use crate::state::{FoldError, NodeState, RunState};
 use crate::transition::Stage;
@@ -11,10 +12,23 @@ use crate::{Millis, NodeIx, Outcome, Record};
 pub struct Rollback {
     /// What this phase and earlier ones did stays; none: nothing stays.
     pub to: Option<String>,
+    /// The gate whose decision it follows; none: a person has ordered it.
+    pub gate: Option<String>,
     /// Who.
     pub by: String,
     /// Why.
     pub reason: String,
+}
+
+/// A rollback that follows the decision of a gate, until it begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    /// The gate.
+    pub gate: NodeIx,
+    /// Who has decided.
+    pub by: String,
+    /// The answer that was chosen; none: the deadline has passed.
+    pub option: Option<String>,
 }
 
 /// Something that a person has written into the run.
@@ -79,11 +93,14 @@ impl RunState {
                 self.excluded.insert(host.clone(), by());
                 self.end_by_order(record, nodes, &Outcome::Excluded { reason: by() });
             }
-            Command::RollBack { to } => {
+            Command::RollBack { to, gate } => {
                 // Whatever followed on an ending before: the way back has an ending of its own.
                 self.ending = None;
+                self.due = None;
+                self.forget_rollback_votes();
                 self.rollback = Some(Rollback {
                     to: to.clone(),
+                    gate: gate.clone(),
                     by: order.by.clone(),
                     reason: order.reason.clone(),
                 });
@@ -93,11 +110,23 @@ impl RunState {
                 by: order.by.clone(),
                 text: order.reason.clone(),
             }),
+            Command::Abandon => self.due = None,
             // What is said at a gate is an event of its own.
-            Command::Answer { .. } | Command::Cancel | Command::Kill { .. } | Command::Abandon => {}
+            Command::Answer { .. } | Command::Cancel | Command::Kill { .. } => {}
         }
         self.orders.insert(order.id.clone());
         Ok(())
+    }
+
+    /// A gate that is asked again after a part was taken back is asked anew.
+    fn forget_rollback_votes(&mut self) {
+        for n in &mut self.nodes {
+            if let (false, Some(question)) = (n.is_done(), &n.question) {
+                let terms = &question.terms;
+                n.votes
+                    .retain(|vote| terms.judge(&vote.said) != Ok(Follow::Rollback));
+            }
+        }
     }
 
     /// Ends nodes in a generation of their own: what they were before stays on record.

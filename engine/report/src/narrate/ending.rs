@@ -184,6 +184,9 @@ impl Narrator {
             },
             RunResult::Stopped => (Tone::Warn, "stopped"),
             RunResult::Reached => (Tone::Good, "has come to where it was to end"),
+            RunResult::RolledBack if facts::gate_of_rollback(state).is_some() => {
+                (Tone::Warn, "is rolled back, as its gate had it")
+            }
             RunResult::RolledBack => (Tone::Good, "is rolled back"),
             RunResult::SteppedBack => (Tone::Good, "is rolled back to an earlier phase"),
             RunResult::Abandoned => (Tone::Warn, "is abandoned"),

@@ -36,8 +36,8 @@ pub(super) fn told(plan: &Plan, order: &Order, nodes: &[NodeIx]) -> (Tone, Strin
         Command::Note => (Tone::Plain, "notes".to_owned()),
         Command::Cancel => (Tone::Warn, "cancels: nothing new starts".to_owned()),
         Command::Kill { .. } => (Tone::Bad, format!("kills {ids}")),
-        Command::RollBack { to: None } => (Tone::Head, "rolls the run back".to_owned()),
-        Command::RollBack { to: Some(_) } => {
+        Command::RollBack { to: None, .. } => (Tone::Head, "rolls the run back".to_owned()),
+        Command::RollBack { to: Some(_), .. } => {
             (Tone::Head, format!("rolls the run back to phase {what}"))
         }
         Command::Abandon => (Tone::Bad, "abandons the run".to_owned()),

@@ -1,6 +1,6 @@
 //! A plan for programs. Node ids and names stand where the engine has positions.
 
-use runbook_model::plan::{NotYet, Phase};
+use runbook_model::plan::Phase;
 use runbook_model::step::Hold;
 use runbook_model::{Plan, Preview, Step, StepIx, Value};
 use serde_json::{Map, json};
@@ -27,26 +27,10 @@ pub fn plan_json(plan: &Plan, preview: &Preview) -> Value {
         "window": plan.window,
         "hosts": plan.hosts.keys().collect::<Vec<_>>(),
         "unusable": preview.unusable,
-        "not_yet": not_yet_json(plan),
         "phases": plan.phases.iter().map(phase).collect::<Vec<_>>(),
         "steps": steps().map(|(_, s)| step(plan, s)).collect::<Vec<_>>(),
         "instances": instances,
     })
-}
-
-/// What the runbook asks for and cannot be run yet.
-#[must_use]
-pub fn not_yet_json(plan: &Plan) -> Value {
-    let one = |wish: &NotYet| {
-        let source = plan.sources.get(wish.place.source as usize);
-        json!({
-            "what": wish.what,
-            "file": source.map(|s| &s.name),
-            "line": wish.place.line,
-            "column": wish.place.column,
-        })
-    };
-    plan.not_yet.iter().map(one).collect()
 }
 
 fn phase(p: &Phase) -> Value {
@@ -173,6 +157,5 @@ mod tests {
         assert_eq!(drain["hold"]["release"], json!(["back", "rb_open"]));
         assert_eq!(value["phases"][1]["max_failures"], 1);
         assert_eq!(value["phases"][1]["by"], "region");
-        assert_eq!(value["not_yet"][0]["line"], 20);
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use runbook_model::node::{Edge, EdgeKind, Item, Origin};
-use runbook_model::plan::{NotYet, Order, Part, Phase, Source, Window};
-use runbook_model::step::{Hold, HoldOnFailure, OnFailure, Outage, Place};
+use runbook_model::plan::{Order, Part, Phase, Source, Window};
+use runbook_model::step::{Hold, HoldOnFailure, OnFailure, Outage};
 use runbook_model::step_type::TypeKind;
 use runbook_model::{Account, HostName, Node, NodeIx, NodeKind, Plan, Step, StepIx};
 use serde_json::json;
@@ -84,13 +84,6 @@ pub(crate) fn full() -> Plan {
         steps,
         nodes: wiring.nodes,
         edges: wiring.edges,
-        not_yet: vec![NotYet {
-            what: "a gate with several approvers".into(),
-            place: Place {
-                line: 20,
-                ..Place::default()
-            },
-        }],
         ..Plan::empty("rotate")
     }
 }

@@ -1,5 +1,6 @@
 //! Runs of the sample plan, event by event; every one is legal by the table of transitions.
 
+mod gates;
 mod holds;
 mod rests;
 
@@ -15,6 +16,7 @@ use runbook_model::{
 };
 use serde_json::json;
 
+pub(crate) use gates::{asked, taken_back, to_be_taken_back};
 pub(crate) use holds::{forgotten, held, left_behind, released, urged};
 pub(crate) use rests::{failed_twice, looked_at, patient, reopened, unanswered};
 
@@ -264,6 +266,7 @@ impl Tape {
             node,
             approved,
             by: "op".into(),
+            rollback: false,
         });
     }
 
