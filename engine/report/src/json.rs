@@ -10,8 +10,8 @@ use runbook_model::{
 };
 use serde_json::{Map, json};
 
-use crate::next;
 use crate::runs::RunRow;
+use crate::{asks, next};
 
 /// The format of all JSON here.
 const FORMAT: u32 = 1;
@@ -193,9 +193,23 @@ fn time(at: Millis) -> Value {
     Timestamp::from_millisecond(at).map_or(Value::Null, |t| t.to_string().into())
 }
 
-/// How a run stands.
+/// A rollback that is due, under way or over: who wants it, why, and by which gate's decision.
+fn rollback(state: &RunState) -> Value {
+    if let Some(due) = &state.due {
+        let gate = state.node(due.gate).map(|n| n.summary.id.as_str());
+        return json!({ "stands": "due", "by": due.by, "gate": gate, "option": due.option });
+    }
+    let (stands, of) = match (&state.rollback, &state.rolled_back) {
+        (Some(of), _) => ("under_way", of),
+        (None, Some(of)) => ("over", of),
+        (None, None) => return Value::Null,
+    };
+    json!({ "stands": stands, "by": of.by, "reason": of.reason, "gate": of.gate, "to": of.to })
+}
+
+/// How a run stands; answers that expire count as they do at `now`.
 #[must_use]
-pub fn status_json(plan: &Plan, state: &RunState, running: bool) -> Value {
+pub fn status_json(plan: &Plan, state: &RunState, running: bool, now: Millis) -> Value {
     let nodes: Vec<Value> = plan
         .instances()
         .filter_map(|(node, _, _)| {
@@ -235,6 +249,8 @@ pub fn status_json(plan: &Plan, state: &RunState, running: bool) -> Value {
         "result": state.result,
         "created": time(state.created_at),
         "last": time(state.last_at),
+        "asks": asks::json(plan, state, now.max(state.last_at)),
+        "rollback": rollback(state),
         "open_attempts": open,
         "holds": holds,
         "gone": gone,
@@ -324,9 +340,27 @@ mod tests {
     }
 
     #[test]
+    fn a_status_lists_what_is_asked_and_what_is_taken_back() {
+        let of = |tape: sample::Tape| {
+            let state = tape.state();
+            status_json(&tape.plan, &state, false, state.last_at)
+        };
+        let asked = of(sample::asked());
+        insta::assert_snapshot!(to_json_text(&asked["asks"], true));
+        assert_eq!(asked["rollback"], Value::Null);
+        let due = of(sample::to_be_taken_back());
+        assert_eq!(due["asks"], json!([]));
+        assert_eq!(due["rollback"]["stands"], "due");
+        assert_eq!(due["rollback"]["option"], "back");
+        let over = of(sample::taken_back());
+        assert_eq!(over["rollback"]["stands"], "over");
+        assert_eq!(over["rollback"]["gate"], "approve@control");
+    }
+
+    #[test]
     fn a_status_lists_what_is_open() {
         let tape = sample::interrupted(true);
-        let value = status_json(&tape.plan, &tape.state(), false);
+        let value = status_json(&tape.plan, &tape.state(), false, 0);
         assert_eq!(value["open_attempts"][0]["node"], "dump@db01");
         assert_eq!(value["detached"], true);
         let attempt = attempt_json(

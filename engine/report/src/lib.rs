@@ -4,6 +4,7 @@
 //! Nothing here prints: texts are returned, and watchers write to what they are given. No clock is
 //! read; times come from the records. Everything foreign is made printable first.
 
+mod asks;
 mod attempts;
 mod card;
 mod edited;

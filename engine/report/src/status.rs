@@ -8,12 +8,12 @@ use runbook_model::text::printable;
 use runbook_model::transition::Stage;
 use runbook_model::{FailureKind, Millis, Outcome, Plan, RunResult, RunState};
 
-use crate::facts;
 use crate::narrate::{failure_text, stopping};
 use crate::next;
 use crate::text::{bounded, count, wrap};
 use crate::time::{date_time, length, moment};
 use crate::{Style, Tally, Tone};
+use crate::{asks, facts};
 
 /// A run in one screen: who runs it, each phase, what is active, what failed, who is served.
 /// `running` says whether a controller has it now; what lasts is counted up to `now`.
@@ -62,6 +62,11 @@ pub fn status_text(
         date_time(state.last_at, style)
     );
     phases(&mut out, plan, state, style);
+    let mut asked = String::new();
+    asks::text(&mut asked, plan, state, now, style);
+    if !asked.is_empty() {
+        let _ = write!(out, "\n{}\n{asked}", style.paint(Tone::Head, "asked"));
+    }
     let mut section = |title: &str, lines: Vec<String>| {
         if lines.is_empty() {
             return;
@@ -153,7 +158,7 @@ fn standing(plan: &Plan, state: &RunState, running: bool, style: &Style) -> Stri
             (Tone::Change, "holds are being released".into())
         }
         (None, true) if state.rollback.is_some() && state.ending.is_none() => {
-            (Tone::Change, "rolling back".into())
+            (Tone::Change, rolling("rolling back", state))
         }
         (None, true) if state.ending.is_some() => (
             Tone::Change,
@@ -163,7 +168,10 @@ fn standing(plan: &Plan, state: &RunState, running: bool, style: &Style) -> Stri
             Some(reason) => (Tone::Warn, stopping(plan, state, reason)),
             None => (Tone::Change, "running".into()),
         },
-        (None, false) => (Tone::Warn, "unfinished: its controller is gone".into()),
+        (None, false) => (
+            Tone::Warn,
+            rolling("unfinished: its controller is gone", state),
+        ),
         (Some(RunResult::Succeeded), _) => match facts::findings(plan, state).len() {
             0 => (Tone::Good, "succeeded".into()),
             n => (
@@ -172,17 +180,25 @@ fn standing(plan: &Plan, state: &RunState, running: bool, style: &Style) -> Stri
             ),
         },
         (Some(RunResult::AlreadyThere), _) => (Tone::Good, "everything was there already".into()),
-        (Some(RunResult::Refused), _) => (Tone::Bad, refused(plan, state)),
-        (Some(RunResult::Stopped), _) if state.detached => {
-            (Tone::Warn, "detached: what runs on hosts runs on".into())
+        (Some(RunResult::Refused), _) if state.due.is_some() => {
+            (Tone::Bad, rolling("stopped", state))
         }
-        (Some(RunResult::Stopped), _) => (Tone::Warn, "stopped by a person".into()),
+        (Some(RunResult::Refused), _) => (Tone::Bad, refused(plan, state)),
+        (Some(RunResult::Stopped), _) if state.detached => (
+            Tone::Warn,
+            rolling("detached: what runs on hosts runs on", state),
+        ),
+        (Some(RunResult::Stopped), _) => (Tone::Warn, rolling("stopped by a person", state)),
         (Some(RunResult::Failed), _) => match &state.rollback {
-            Some(_) => (Tone::Bad, "its rollback failed".into()),
-            None => (Tone::Bad, "failed".into()),
+            Some(_) => (Tone::Bad, rolling("its rollback failed", state)),
+            None => (Tone::Bad, rolling("failed", state)),
         },
         (Some(RunResult::Reached), _) => (Tone::Good, "ended where it was to end".into()),
-        (Some(RunResult::RolledBack), _) => (Tone::Good, "rolled back".into()),
+        (Some(RunResult::RolledBack), _) => {
+            let by_gate = facts::gate_of_rollback(state).is_some();
+            let tone = if by_gate { Tone::Warn } else { Tone::Good };
+            (tone, rolling("rolled back", state))
+        }
         (Some(RunResult::SteppedBack), _) => (
             Tone::Warn,
             "rolled back to an earlier phase; a resume goes forward".into(),
@@ -192,12 +208,21 @@ fn standing(plan: &Plan, state: &RunState, running: bool, style: &Style) -> Stri
     style.paint(tone, &text)
 }
 
+/// How it stands, with the rollback that is over, under way or due: who wants it, and why.
+fn rolling(how: &str, state: &RunState) -> String {
+    match facts::why_back(state) {
+        Some(why) if state.due.is_some() => format!("{how}; a resume rolls it back: {why}"),
+        Some(why) => format!("{how}: {why}"),
+        None => how.to_owned(),
+    }
+}
+
 fn phases(out: &mut String, plan: &Plan, state: &RunState, style: &Style) {
     let wide = plan.phases.iter().map(|p| p.id.len()).max().unwrap_or(0);
     out.push('\n');
     for (phase, at) in plan.phases.iter().zip(0u32..) {
         // A procedure of going back has not begun, and is not about to.
-        if phase.part == Part::Rollback && state.rollback.is_none() {
+        if phase.part == Part::Rollback && state.rollback.is_none() && state.rolled_back.is_none() {
             continue;
         }
         let tally = Tally::of(plan, state, Some(at));
@@ -292,6 +317,33 @@ mod tests {
     #[test]
     fn nobody_is_asked_after_a_run_has_ended() {
         insta::assert_snapshot!(text(&sample::unanswered(), false, 40_000));
+    }
+
+    #[test]
+    fn a_run_that_asks() {
+        insta::assert_snapshot!(text(&sample::asked(), true, 40_000));
+    }
+
+    #[test]
+    fn a_gate_has_the_run_taken_back() {
+        let head = |tape: &Tape, running| {
+            let text = text(tape, running, 0);
+            text.lines().nth(1).unwrap().trim().to_owned()
+        };
+        let due = sample::to_be_taken_back();
+        let why = "a resume rolls it back: bob on desk said `back` at approve@control";
+        assert_eq!(head(&due, false), format!("stopped; {why}"));
+        let mut killed = due;
+        killed.records.pop();
+        assert_eq!(
+            head(&killed, false),
+            format!("unfinished: its controller is gone; {why}")
+        );
+        let why = "bob on desk: said `back` at approve@control";
+        let mut back = sample::taken_back();
+        assert_eq!(head(&back, false), format!("rolled back: {why}"));
+        back.records.pop();
+        assert_eq!(head(&back, true), format!("rolling back: {why}"));
     }
 
     #[test]
