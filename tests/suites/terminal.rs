@@ -187,6 +187,41 @@ fn a_gate_is_decided_at_the_terminal_and_from_elsewhere() {
     assert_eq!(session.terminal.end().code, Some(0));
 }
 
+const BACK: &str = "\
+runbook: back
+version: 1
+steps:
+  - { step: note, uses: file, on: control, with: { path: PATH, text: hello } }
+  - { step: sure, uses: gate.approve, needs: [note], with: { message: 'Really?', options: { go: continue, back: rollback } } }
+";
+
+/// A word at the terminal takes back what was done, in the same session and without another question.
+#[test]
+fn a_word_takes_the_run_back() {
+    let mut operator = asking();
+    let note = operator.file("note", "");
+    std::fs::remove_file(&note).unwrap();
+    let text = BACK.replace("PATH", &note.to_string_lossy());
+    operator.runbook = operator.file("back.yaml", &text);
+    let mut session = operator.run();
+    session
+        .terminal
+        .wait_for("back: the run stops, and what it did is taken back");
+    session
+        .terminal
+        .wait_for("type back or go, or no to stop: ");
+    assert!(note.exists());
+    session.terminal.send("back\n");
+    let ended = session.terminal.end();
+    assert_eq!(ended.code, Some(3), "{}", ended.text);
+    assert!(!note.exists(), "{}", ended.text);
+    let head = "was rolled back: ";
+    assert!(ended.text.contains(head), "{}", ended.text);
+    let seen = operator.seen();
+    assert_eq!(seen.state.result, Some(RunResult::RolledBack));
+    assert!(seen.state.epoch.0 == 2, "a part of its own");
+}
+
 const SECRET: &str = "correct horse battery";
 
 const ASKS: &str = "\
