@@ -66,7 +66,9 @@ impl Inbox {
         let names = entries.flatten().filter_map(|entry| {
             let name = entry.file_name().into_string().ok()?;
             let at = entry.metadata().ok()?.modified().ok()?;
-            (name.ends_with(COMPLETE) && !self.seen.contains(&name)).then_some((at, name))
+            // What begins with a dot is being written: it is no order before it has its name.
+            let complete = name.ends_with(COMPLETE) && !name.starts_with('.');
+            (complete && !self.seen.contains(&name)).then_some((at, name))
         });
         let mut names: Vec<_> = names.take(MAX_FILES).collect();
         names.sort();
@@ -175,6 +177,18 @@ mod tests {
                 "y.json.unreadable"
             ]
         );
+    }
+
+    /// Whoever writes it gives it its name when it is whole.
+    #[test]
+    fn an_order_that_is_being_written_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut inbox = inbox(dir.path());
+        let unborn = dir.path().join(".a.json");
+        disk::write_new(&unborn, &serde_json::to_vec(&order("a")).unwrap()).unwrap();
+        assert_eq!(inbox.look(), []);
+        fs::rename(&unborn, dir.path().join("a.json")).unwrap();
+        assert_eq!(inbox.look(), [order("a")]);
     }
 
     #[test]
