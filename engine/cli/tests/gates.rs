@@ -181,6 +181,34 @@ fn a_deadline_takes_the_run_back_in_the_background() {
     assert_eq!(place.status()["rollback"]["by"], "the clock");
 }
 
+/// The controller is killed while what follows on the ending runs.
+#[test]
+fn a_resume_goes_back_and_not_forward() {
+    let ending = "finally:\n  - { step: pause, uses: wait, with: { for: 2s } }\n";
+    let place = Place::new(&DECIDE.replace("finally:\n", ending));
+    let mut running = place.begin(&["run", "a.yaml", "--wait-at-gates"]);
+    let run = place.asked()["run"].as_str().unwrap().to_owned();
+    place.run(&["approve", &run, "decide", "--say", "back"]);
+    place.once("due", |status| status["rollback"]["stands"] == "due");
+    running.kill().unwrap();
+    running.wait().unwrap();
+    assert!(place.path("note").exists());
+    let (_, text, _) = place.run(&["status"]);
+    assert!(text.contains("a resume rolls it back: "), "{text}");
+    let (_, out, _) = place.run(&["remaining", &run]);
+    assert!(out.contains("note"), "{out}");
+    let text = std::fs::read_to_string(place.path("a.yaml")).unwrap();
+    std::fs::write(place.path("a.yaml"), text.replace("text: yes", "text: no")).unwrap();
+    let (code, _, err) = place.run(&["resume", &run, "--edited"]);
+    assert_eq!(code, 2, "{err}");
+    assert!(err.contains("is being rolled back"), "{err}");
+
+    let (code, out, err) = place.run(&["resume", &run]);
+    assert_eq!(code, 3, "{out}{err}");
+    assert!(!place.path("note").exists() && !place.path("slow").exists());
+    assert_eq!(place.status()["result"], "rolled_back");
+}
+
 #[test]
 fn a_second_copy_has_the_way_back_too() {
     let place = Place::new(DECIDE);
@@ -240,7 +268,8 @@ fn a_status_says_what_is_asked_and_what_answers_it() {
     let run = place.asked()["run"].as_str().unwrap().to_owned();
     let approve = |by: &str| {
         let words = ["approve", &run, "decide", "--say", "go", "--by", by];
-        assert_eq!(place.run(&words).0, 0);
+        let (code, out, err) = place.run(&words);
+        assert_eq!(code, 0, "{out}{err}");
     };
     approve("ann");
     let status = place.once("agreed", |status| !status["asks"][0]["agreed"][0].is_null());
