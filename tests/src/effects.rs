@@ -17,12 +17,16 @@ pub struct Effects {
     pub inputs: BTreeMap<String, String>,
     /// Secret inputs, each with its text.
     pub secrets: BTreeMap<String, String>,
+    /// Files beside the runbook, each with its text.
+    pub beside: BTreeMap<String, String>,
     /// Prints what nobody may touch.
     pub elsewhere: String,
     /// Those with an effect.
     pub steps: Vec<Effect>,
-    /// Those that only look.
+    /// Those that only look, and those that run each time.
     pub probes: Vec<Probe>,
+    /// Behind everything: ends what `prepare` has started.
+    pub after: String,
 }
 
 /// A step with an effect.
@@ -57,19 +61,32 @@ pub struct Tool {
     pub german: String,
 }
 
-/// A step that only looks.
+/// A step that only looks, or one that runs each time.
 #[derive(Debug, Clone)]
 pub struct Probe {
     /// Its name.
     pub name: String,
     /// As it stands in a runbook.
     pub step: Value,
+    /// It runs each time, and this shows what it has done.
+    pub always: Option<Always>,
     /// Spoils what it looks at.
     pub bad: String,
     /// What it must say then.
     pub says: String,
-    /// Makes it good again.
+    /// Makes it good again, and takes away what was done if it runs each time.
     pub mend: String,
+    /// The tool that it needs.
+    pub tool: Option<Tool>,
+}
+
+/// What shows that a step which runs each time has done it.
+#[derive(Debug, Clone)]
+pub struct Always {
+    /// Prints what it is about.
+    pub look: String,
+    /// What that must print once it ran, and not before.
+    pub shows: String,
 }
 
 /// The keys of a map, each of which must be asked for.
@@ -103,8 +120,10 @@ impl Effects {
         let effects = Self {
             inputs: texts(keys.map.remove("inputs").unwrap_or(json!({}))),
             secrets: texts(keys.map.remove("secrets").unwrap_or(json!({}))),
+            beside: texts(keys.map.remove("beside").unwrap_or(json!({}))),
             prepare: keys.text("prepare"),
             elsewhere: keys.text("elsewhere"),
+            after: keys.text("after"),
             steps,
             probes,
         };
@@ -163,28 +182,7 @@ fn effect(value: Value) -> Effect {
         !back.is_empty(),
         "{name}: `undo: none` has a `back`"
     );
-    let tool = keys.map.remove("tool").map(|value| {
-        let value = match value {
-            Value::String(name) => json!({ "name": name }),
-            other => other,
-        };
-        let mut keys = Keys::of(&name, value);
-        let tool = keys.needed("name");
-        let says = keys.text("says");
-        let mut or_error = |key: &str| match keys.text(key) {
-            text if text.is_empty() => "error".to_owned(),
-            text => text,
-        };
-        let tool = Tool {
-            says: if says.is_empty() { tool.clone() } else { says },
-            name: tool,
-            missing: or_error("missing"),
-            hangs: or_error("hangs"),
-            german: or_error("german"),
-        };
-        keys.end();
-        tool
-    });
+    let tool = keys.tool();
     let effect = Effect {
         look: keys.needed("look"),
         drift: keys.needed("drift"),
@@ -199,12 +197,22 @@ fn effect(value: Value) -> Effect {
 
 fn probe(value: Value) -> Probe {
     let mut keys = Keys::of("a probe", value);
+    let step = keys.step();
+    let name = keys.place.clone();
+    let (look, shows) = (keys.text("look"), keys.text("shows"));
+    assert_eq!(
+        look.is_empty(),
+        shows.is_empty(),
+        "{name}: `look` goes with `shows`"
+    );
     let probe = Probe {
-        step: keys.step(),
-        name: keys.place.clone(),
+        step,
+        name,
+        always: Some(Always { look, shows }).filter(|always| !always.look.is_empty()),
         bad: keys.needed("bad"),
         says: keys.needed("says"),
         mend: keys.needed("mend"),
+        tool: keys.tool(),
     };
     keys.end();
     probe
@@ -225,6 +233,30 @@ impl Keys {
         let name = step["step"].as_str().expect("a step has a name");
         name.clone_into(&mut self.place);
         step
+    }
+
+    /// Its name, or a map of its own.
+    fn tool(&mut self) -> Option<Tool> {
+        let value = match self.map.remove("tool")? {
+            Value::String(name) => json!({ "name": name }),
+            other => other,
+        };
+        let mut keys = Keys::of(&self.place, value);
+        let name = keys.needed("name");
+        let says = keys.text("says");
+        let mut or_error = |key: &str| match keys.text(key) {
+            text if text.is_empty() => "error".to_owned(),
+            text => text,
+        };
+        let tool = Tool {
+            says: if says.is_empty() { name.clone() } else { says },
+            name,
+            missing: or_error("missing"),
+            hangs: or_error("hangs"),
+            german: or_error("german"),
+        };
+        keys.end();
+        Some(tool)
     }
 
     fn text(&mut self, key: &str) -> String {

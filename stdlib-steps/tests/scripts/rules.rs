@@ -42,6 +42,8 @@ skip() { exit 0; }
 fail() { exit 1; }
 put() { printf '%s' \"$1\"; }
 before_file() { : \"$@\"; }
+keep_text() { : \"$@\"; }
+kept_text() { kept=$1; }
 have() { command -v \"$1\" >/dev/null; }
 need() { : \"$@\"; }
 json_string() { printf '%s' \"$1\"; }
@@ -254,6 +256,7 @@ fn every_parameter_and_resource_is_a_real_one() {
             .collect();
         let mut parts = BTreeSet::new();
         texts(of.tree.get("content"), &mut parts);
+        texts(of.tree.get("progress"), &mut parts);
         for name in &params {
             let reads = ["$", "${", "$(("]
                 .iter()

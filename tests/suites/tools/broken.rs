@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use runbook_model::Outcome;
-use runbook_tests::effects::{Effect, Tool};
-use serde_json::json;
+use runbook_model::{FailureKind, Outcome};
+use runbook_tests::effects::{Effect, Probe, Tool};
+use serde_json::{Value, json};
 
 use crate::drive::{Drive, Ran};
 
@@ -12,80 +12,145 @@ use crate::drive::{Drive, Ran};
 const LIMIT: &str = "4s";
 /// How a script that hangs is known among the processes of the host.
 const SLEEP: &str = "sleep 7133";
+/// Where a tool that is away has its own name: some look at that, and are another one under another name.
+const OWN_NAME: &str = "/run/effects-tools";
 /// An answer that no type knows.
 const GERMAN: &str = "Die Anfrage wurde bearbeitet, aber niemand hier spricht Ihre Sprache";
+
+/// A step with a tool.
+#[derive(Clone, Copy)]
+struct Tried<'a> {
+    name: &'a str,
+    step: &'a Value,
+    tool: &'a Tool,
+    of: Of<'a>,
+}
+
+/// What kind of step it is.
+#[derive(Clone, Copy)]
+enum Of<'a> {
+    Effect(&'a Effect),
+    Probe(&'a Probe),
+}
+
+impl Tried<'_> {
+    fn runs_each_time(self) -> bool {
+        matches!(self.of, Of::Probe(probe) if probe.always.is_some())
+    }
+
+    /// What it needs the tool for is to be done.
+    fn to_do(self, drive: &Drive<'_>) {
+        match self.of {
+            Of::Effect(effect) => drive.drift_again(effect),
+            Of::Probe(probe) => drive.mend_again(probe),
+        }
+    }
+}
 
 /// Tries it with each tool that the file names.
 pub(crate) fn tools(drive: &mut Drive<'_>) {
     let effects = drive.effects;
-    let of_tools = || {
-        effects
-            .steps
-            .iter()
-            .filter_map(|effect| Some((effect, effect.tool.as_ref()?)))
-    };
-    if of_tools().next().is_none() {
+    let of_effects = effects.steps.iter().filter_map(|effect| {
+        Some(Tried {
+            name: &effect.name,
+            step: &effect.step,
+            tool: effect.tool.as_ref()?,
+            of: Of::Effect(effect),
+        })
+    });
+    let of_probes = effects.probes.iter().filter_map(|probe| {
+        Some(Tried {
+            name: &probe.name,
+            step: &probe.step,
+            tool: probe.tool.as_ref()?,
+            of: Of::Probe(probe),
+        })
+    });
+    let all: Vec<Tried<'_>> = of_effects.chain(of_probes).collect();
+    if all.is_empty() {
         return;
     }
     let before = drive.looks();
-    for (effect, tool) in of_tools() {
+    let mut applied = effects.steps.is_empty();
+    for tried in &all {
+        let tool = tried.tool;
+        if matches!(tried.of, Of::Probe(_)) && !std::mem::replace(&mut applied, true) {
+            // What a probe looks at may be what a step makes.
+            let steps: Vec<_> = effects.steps.iter().map(|e| e.step.clone()).collect();
+            drive.run(&effects.runbook(&steps), true);
+        }
         let place = place(drive, tool);
         for (how, wanted, script) in [
             ("missing", &tool.missing, String::new()),
-            ("german", &tool.german, german(&place)),
+            ("german", &tool.german, german(tool)),
         ] {
             if wanted == "untried" {
                 continue;
             }
-            drive.drift_again(effect);
+            tried.to_do(drive);
             set(drive, &place, &script);
-            let ran = drive.run(&effects.runbook(std::slice::from_ref(&effect.step)), true);
+            let ran = drive.run(&effects.runbook(std::slice::from_ref(tried.step)), true);
             unset(drive, &place);
-            ended(drive, &ran, effect, tool, how, wanted);
+            ended(drive, &ran, *tried, how, wanted);
         }
     }
-    hang(
-        drive,
-        &of_tools()
-            .filter(|(_, tool)| tool.hangs == "error")
-            .collect::<Vec<_>>(),
-    );
-    let steps: Vec<_> = of_tools().map(|(effect, _)| effect.step.clone()).collect();
-    let ran = drive.run(&effects.runbook(&steps), true);
-    for (effect, tool) in of_tools() {
-        if !ran.outcome(&effect.name).is_some_and(Outcome::is_success)
-            || ran
-                .outcome(&effect.name)
-                .and_then(Outcome::failure)
-                .is_some()
-        {
-            drive.wrong.push(format!(
-                "{} with its {} again: it ended as {:?}",
-                effect.name,
-                tool.name,
-                ran.outcome(&effect.name)
-            ));
+    let hanging: Vec<_> = all
+        .iter()
+        .copied()
+        // What runs each time and is cut off is in doubt, which stops a run until a person has answered.
+        .filter(|tried| tried.tool.hangs == "error" && !tried.runs_each_time())
+        .collect();
+    if !hanging.is_empty() {
+        hang(drive, &hanging);
+    }
+    let of = |probes: bool| -> Vec<Value> {
+        all.iter()
+            .filter(|tried| matches!(tried.of, Of::Probe(_)) == probes)
+            .map(|tried| tried.step.clone())
+            .collect()
+    };
+    // The steps first: what they change may take a moment until a probe is content with it, and the mending waits for that.
+    let ran_steps = drive.run(&effects.runbook(&of(false)), true);
+    for tried in &all {
+        if let Of::Probe(probe) = tried.of {
+            let _ = drive.tools.shell(&probe.mend);
+        }
+    }
+    let ran_probes = drive.run(&effects.runbook(&of(true)), true);
+    for tried in &all {
+        let when = format!("with its {} again", tried.tool.name);
+        let outcome = ran_steps.outcome(tried.name);
+        let failed = outcome.and_then(Outcome::failure).is_some();
+        match tried.of {
+            Of::Probe(probe) => drive.content(&when, &ran_probes, probe),
+            Of::Effect(_) if failed || !outcome.is_some_and(Outcome::is_success) => drive
+                .wrong
+                .push(format!("{} {when}: it ended as {outcome:?}", tried.name)),
+            Of::Effect(_) => {}
         }
     }
     drive.same("return of the tools", &before);
 }
 
 /// All at once: a check that hangs ends with the limit of its type, which a step cannot make shorter.
-fn hang(drive: &mut Drive<'_>, of: &[(&Effect, &Tool)]) {
-    let mut places: Vec<String> = of.iter().map(|(_, tool)| place(drive, tool)).collect();
+fn hang(drive: &mut Drive<'_>, of: &[Tried<'_>]) {
+    let mut places: Vec<String> = of.iter().map(|tried| place(drive, tried.tool)).collect();
     places.sort();
     places.dedup();
-    for (effect, _) in of {
-        drive.drift_again(effect);
+    for tried in of {
+        tried.to_do(drive);
     }
     for place in &places {
         set(drive, place, &format!("exec {SLEEP}"));
     }
     let steps: Vec<_> = of
         .iter()
-        .map(|(effect, _)| {
-            let mut step = effect.step.clone();
-            step["timeout"] = json!(LIMIT);
+        .map(|tried| {
+            let mut step = tried.step.clone();
+            // What only looks has no other limit than that of its check.
+            if matches!(tried.of, Of::Effect(_)) {
+                step["timeout"] = json!(LIMIT);
+            }
             step
         })
         .collect();
@@ -93,8 +158,8 @@ fn hang(drive: &mut Drive<'_>, of: &[(&Effect, &Tool)]) {
     for place in &places {
         unset(drive, place);
     }
-    for (effect, tool) in of {
-        ended(drive, &ran, effect, tool, "hangs", "error");
+    for tried in of {
+        ended(drive, &ran, *tried, "hangs", "error");
     }
     let (_, left) = drive.tools.shell(&format!("pgrep -x -f '{SLEEP}' || true"));
     if !left.trim().is_empty() {
@@ -108,24 +173,26 @@ fn hang(drive: &mut Drive<'_>, of: &[(&Effect, &Tool)]) {
     }
 }
 
-fn ended(drive: &mut Drive<'_>, ran: &Ran, effect: &Effect, tool: &Tool, how: &str, wanted: &str) {
-    let outcome = ran.outcome(&effect.name);
-    let said = outcome
-        .and_then(Outcome::failure)
-        .map(|failure| format!("{}\n{}", failure.message, failure.tail));
-    let good = match (wanted, &said, outcome) {
-        // What a limit ends has not said anything.
-        ("error", Some(said), _) => how == "hangs" || said.contains(&tool.says),
-        ("skipped", _, Some(Outcome::Skipped { .. })) | ("changed", _, Some(Outcome::Changed)) => {
-            true
+fn ended(drive: &mut Drive<'_>, ran: &Ran, tried: Tried<'_>, how: &str, wanted: &str) {
+    let outcome = ran.outcome(tried.name);
+    let failure = outcome.and_then(Outcome::failure);
+    let good = match (wanted, failure, outcome) {
+        // What a limit ends has not said anything. A finding is a verdict, and nobody could tell.
+        ("error", Some(failure), _) => {
+            let said = format!("{}\n{}", failure.message, failure.tail);
+            failure.kind != FailureKind::Finding
+                && (how == "hangs" || said.contains(&tried.tool.says))
         }
+        ("skipped", _, Some(Outcome::Skipped { .. }))
+        | ("changed", None, Some(Outcome::Changed))
+        | ("looked", None, Some(Outcome::Looked)) => true,
         _ => false,
     };
     if !good {
         drive.wrong.push(format!(
             "{} while {} is {how}: {wanted} was wanted, it ended as {outcome:?}{}",
-            effect.name,
-            tool.name,
+            tried.name,
+            tried.tool.name,
             ran.hint(outcome)
         ));
     }
@@ -139,14 +206,18 @@ fn place(drive: &Drive<'_>, tool: &Tool) -> String {
 }
 
 /// The same effect and the same status, with other words.
-fn german(place: &str) -> String {
+fn german(tool: &Tool) -> String {
+    let name = &tool.name;
     format!(
-        "{place}.away \"$@\" >/dev/null 2>&1\nrc=$?\necho '{GERMAN}'\necho '{GERMAN}' >&2\nexit $rc"
+        "{OWN_NAME}/{name} \"$@\" >/dev/null 2>&1\nrc=$?\necho '{GERMAN}'\necho '{GERMAN}' >&2\nexit $rc"
     )
 }
 
 fn set(drive: &Drive<'_>, place: &str, script: &str) {
-    let mut commands = format!("mv {place} {place}.away\n");
+    let name = place.rsplit('/').next().unwrap_or(place);
+    let mut commands = format!(
+        "mv {place} {place}.away\nmkdir -p {OWN_NAME}\nln -sfn {place}.away {OWN_NAME}/{name}\n"
+    );
     if !script.is_empty() {
         let _ = write!(
             commands,

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt as _;
 
 use runbook_model::Outcome;
-use runbook_tests::effects::{Effect, Effects};
+use runbook_tests::effects::{Effect, Effects, Probe};
 use runbook_tests::operator::Operator;
 use runbook_tests::tools::Tools;
 use serde_json::{Value, json};
@@ -55,6 +55,9 @@ impl<'a> Drive<'a> {
             let mut inputs = inputs.clone();
             inputs.insert("go".into(), json!(go));
             let _ = operator.file(&format!("inputs-{go}.yaml"), &json!(inputs).to_string());
+        }
+        for (name, text) in &effects.beside {
+            let _ = operator.file(name, text);
         }
         operator.runbook = operator.file("all.yaml", "");
         Self {
@@ -132,34 +135,80 @@ impl<'a> Drive<'a> {
         self.untouched("run after drift", &before);
     }
 
-    /// Each is content, is not when its good is spoilt, and is again.
+    /// Each is content, is not when its good is spoilt, and is again: the first and the last for all of them at once.
     pub(crate) fn probes(&mut self) {
-        for probe in &self.effects.probes {
-            let runbook = self.effects.runbook(std::slice::from_ref(&probe.step));
-            for (when, script) in [
-                ("before", ""),
-                ("spoilt", &probe.bad),
-                ("mended", &probe.mend),
-            ] {
-                self.tools
-                    .must(&format!("{} of {}", when, probe.name), script);
-                let ran = self.run(&runbook, true);
-                let outcome = ran.outcome(&probe.name);
-                let failure = outcome.and_then(Outcome::failure);
-                let said = failure.map(|f| format!("{}\n{}", f.message, f.tail));
-                let good = match (when, &said) {
-                    ("spoilt", Some(said)) => said.contains(&probe.says),
-                    ("spoilt", None) => false,
-                    _ => outcome == Some(&Outcome::Looked),
-                };
-                if !good {
-                    self.wrong.push(format!(
-                        "{} {when}: it ended as {outcome:?}{}",
-                        probe.name,
-                        ran.hint(outcome)
-                    ));
-                }
+        let probes = &self.effects.probes;
+        if probes.is_empty() {
+            return;
+        }
+        let steps: Vec<_> = probes.iter().map(|probe| probe.step.clone()).collect();
+        let all = self.effects.runbook(&steps);
+        for probe in probes {
+            self.shown("before", probe, false);
+        }
+        let ran = self.run(&all, true);
+        for probe in probes {
+            self.content("before", &ran, probe);
+        }
+        for probe in probes {
+            self.tools
+                .must(&format!("the spoiling of {}", probe.name), &probe.bad);
+            let ran = self.run(
+                &self.effects.runbook(std::slice::from_ref(&probe.step)),
+                true,
+            );
+            self.tools
+                .must(&format!("the mending of {}", probe.name), &probe.mend);
+            let outcome = ran.outcome(&probe.name);
+            let said = outcome
+                .and_then(Outcome::failure)
+                .map(|failure| format!("{}\n{}", failure.message, failure.tail));
+            if !said.is_some_and(|said| said.contains(&probe.says)) {
+                self.wrong.push(format!(
+                    "{} spoilt: it ended as {outcome:?}{}",
+                    probe.name,
+                    ran.hint(outcome)
+                ));
             }
+        }
+        for probe in probes {
+            self.shown("mended", probe, false);
+        }
+        let ran = self.run(&all, true);
+        for probe in probes {
+            self.content("mended", &ran, probe);
+        }
+    }
+
+    /// It has looked and was content, or has run and shows it.
+    pub(crate) fn content(&mut self, when: &str, ran: &Ran, probe: &Probe) {
+        let wanted = match &probe.always {
+            None => Outcome::Looked,
+            Some(_) => Outcome::Changed,
+        };
+        let outcome = ran.outcome(&probe.name);
+        if outcome != Some(&wanted) {
+            self.wrong.push(format!(
+                "{} {when}: it ended as {outcome:?}{}",
+                probe.name,
+                ran.hint(outcome)
+            ));
+        }
+        self.shown(when, probe, true);
+    }
+
+    /// What it does is there, or not yet.
+    fn shown(&mut self, when: &str, probe: &Probe, there: bool) {
+        let Some(always) = &probe.always else {
+            return;
+        };
+        let (_, text) = self.tools.shell(&always.look);
+        if text.contains(&always.shows) != there {
+            let not = if there { "not " } else { "" };
+            self.wrong.push(format!(
+                "{} {when}: `{}` is {not}there: {text}",
+                probe.name, always.shows
+            ));
         }
     }
 
@@ -194,6 +243,14 @@ impl<'a> Drive<'a> {
     /// The same, where it may be spoilt already.
     pub(crate) fn drift_again(&self, effect: &Effect) {
         let _ = self.tools.shell(&effect.drift);
+    }
+
+    /// What a probe that runs each time has done is taken away.
+    pub(crate) fn mend_again(&self, probe: &Probe) {
+        if probe.always.is_some() {
+            self.tools
+                .must(&format!("the mending of {}", probe.name), &probe.mend);
+        }
     }
 
     fn args(&mut self, command: &str, runbook: &str, go: bool) -> Vec<OsString> {
