@@ -52,7 +52,16 @@ fn runtime() -> tokio::runtime::Runtime {
 
 #[test]
 fn every_shipped_type_does_what_its_tests_say() {
-    let tools = Tools::find().unwrap();
+    passed_in("dash");
+}
+
+#[test]
+fn every_shipped_type_does_what_its_tests_say_where_bash_is_the_shell() {
+    passed_in("bash");
+}
+
+fn passed_in(shell: &str) {
+    let tools = Tools::find(Some(shell)).unwrap();
     let mut all = Vec::new();
     for (step_type, tests) in shipped() {
         all.extend(
@@ -179,7 +188,7 @@ fn the_guide_tells_the_truth() {
     let step_type = parse_type("motd", SHIPPED, &source).0.unwrap();
     let (tests, mistakes) = parse_tests(&step_type, &source);
     assert!(mistakes.is_empty(), "{}", mistakes.render(&sources));
-    let tools = Tools::find().unwrap();
+    let tools = Tools::find(None).unwrap();
     let all = runtime().block_on(run_type(&tools, &step_type, &tests, &|_| true));
     let all = all.unwrap();
     assert_eq!((all.len(), told(&all)), (2, String::new()));

@@ -298,6 +298,9 @@ pub(crate) struct TestArgs {
     /// Only tests with this text in their title
     #[arg(long, value_name = "TEXT")]
     pub(crate) filter: Option<String>,
+    /// Run scripts in this shell, under the name `sh`: dash, bash, … [default: the machine's sh]
+    #[arg(long, value_name = "SHELL", conflicts_with = "on")]
+    pub(crate) shell: Option<String>,
     /// List the tests, run none
     #[arg(long)]
     pub(crate) list: bool,

@@ -35,7 +35,7 @@ use std::sync::Arc;
 
 use runbook_model::event::Controller;
 use runbook_model::node::Origin;
-use runbook_model::order::Order;
+use runbook_model::order::{Command, Order};
 use runbook_model::plan::Part;
 use runbook_model::secret::SecretOrigin;
 use runbook_model::{
@@ -101,7 +101,7 @@ pub struct Dispatcher<R> {
     effects: u64,
     woken: Option<Millis>,
     failed_here: bool,
-    /// Somebody wants this controller to end its part.
+    /// A person has stopped this controller, or asked it for one thing only: a rollback that is due waits for the next one.
     unwanted: bool,
     /// The node that begins each phase, by the phase's position.
     begins: BTreeMap<u32, NodeIx>,
@@ -277,7 +277,11 @@ impl<R: Rules> Dispatcher<R> {
                 Some(order) => self.roll_back(now, controller, epoch, order),
                 None => self.open(now, run, controller, epoch),
             },
-            Errand::Release(ask) => self.release(now, controller, epoch, ask),
+            Errand::Release(ask) => {
+                // Who releases something has not asked for more.
+                self.unwanted = true;
+                self.release(now, controller, epoch, ask)
+            }
             Errand::RollBack(order) => self.roll_back(now, controller, epoch, order),
         }
     }
@@ -378,8 +382,14 @@ impl<R: Rules> Dispatcher<R> {
             return Vec::new();
         }
         self.now = now;
-        // Whatever comes now came after a deadline that is over.
-        self.meet_deadlines();
+        // Whatever comes now came after a deadline that is over; an answer says itself when it was given.
+        let answers = matches!(
+            &input,
+            Input::Ordered(order) if matches!(order.command, Command::Answer { .. })
+        );
+        if !answers {
+            self.meet_deadlines();
+        }
         match input {
             Input::HostReady {
                 host,
@@ -413,6 +423,7 @@ impl<R: Rules> Dispatcher<R> {
             Input::Interrupt => self.interrupt(),
             Input::Detach => self.detach(),
         }
+        self.meet_deadlines();
         self.pump();
         self.take_answers();
         std::mem::take(&mut self.out)

@@ -22,6 +22,8 @@ mod without;
 
 use std::time::Duration;
 
+use runbook_model::text::printable;
+
 pub use real::run_real;
 pub use scene::run_scenario;
 pub use scratch::Tools;
@@ -80,6 +82,9 @@ pub enum TrialError {
     /// The path of the scratch directory has characters that no shell word takes as they are.
     #[error("tests need a temporary directory whose path is plain: {0}")]
     Path(String),
+    /// No such shell.
+    #[error("there is no shell `{}` here", printable(.0))]
+    NoShell(String),
     /// The shell, or the host.
     #[error("{0}")]
     Host(#[from] runbook_remote::RemoteError),

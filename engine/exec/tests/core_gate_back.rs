@@ -4,14 +4,15 @@
 
 mod core_bench;
 
-use core_bench::{Bench, differs, do_it, satisfied, undo_it};
+use core_bench::{Bench, differs, do_it, order, satisfied, undo_it};
 use runbook_exec::dispatcher::Input;
 use runbook_exec::world::Sketch;
 use runbook_model::event::AttemptEnd;
 use runbook_model::gate::{Approve, Follow, Said, Terms};
+use runbook_model::step::{Hold, HoldOnFailure};
 use runbook_model::step_type::{InDoubt, TypeKind};
 use runbook_model::transition::Stage;
-use runbook_model::{AttemptId, Command, Event, FailureKind, NodeIx, RunResult};
+use runbook_model::{AttemptId, Command, Event, FailureKind, NodeIx, Outcome, RunResult};
 use serde_json::json;
 
 /// `a`, then the gate, then `b`; each in a phase of its own.
@@ -273,4 +274,64 @@ fn the_answer_that_people_agree_on_is_an_output() {
     bench.say(nodes[1], Said::Choice("go".into()), "bob");
     let outputs = &bench.state().nodes[nodes[1].at()].outputs;
     assert_eq!(outputs["option"], json!("go"));
+}
+
+/// Somebody says `go` while no controller is there, and the next one begins when the deadline is over.
+fn said_at(at: Option<i64>) -> (Bench, [NodeIx; 3]) {
+    let (bench, nodes) = asked(Approve {
+        deadline: Some(15_000_000),
+        on_deadline: Follow::Rollback,
+        ..terms()
+    });
+    let question = bench.state().nodes[nodes[1].at()].question.clone().unwrap();
+    let mut bench = bench.crash();
+    let command = Command::Answer {
+        what: "gate".into(),
+        said: Said::Choice("go".into()),
+        question: question.mark(),
+        at,
+    };
+    bench.send(Input::Ordered(order("said", command)));
+    ready(&mut bench);
+    (bench, nodes)
+}
+
+#[test]
+fn an_answer_that_was_given_in_time_counts_however_late_it_is_read() {
+    let (bench, [_, gate, b]) = said_at(Some(14_999_999));
+    assert_eq!(bench.outcome(gate), Some(Outcome::Passed));
+    assert!(bench.looking(b).is_some() && !bench.goes_back());
+}
+
+#[test]
+fn an_answer_that_was_given_too_late_is_refused() {
+    for at in [Some(15_000_000), None] {
+        let (bench, [_, gate, _]) = said_at(at);
+        assert_eq!(bench.failed(gate), Some(FailureKind::Refused));
+        assert!(bench.goes_back());
+        let refused = |event: &Event| matches!(event, Event::OrderRefused { .. });
+        assert!(bench.events().iter().any(refused), "{:?}", bench.words());
+    }
+}
+
+#[test]
+fn who_only_releases_something_takes_nothing_else_back() {
+    let (sketch, nodes) = sketch();
+    let mut sketch = sketch;
+    sketch.step(nodes[0]).hold = Some(Hold {
+        release: Vec::new(),
+        on_failure: HoldOnFailure::Keep,
+        max_ms: None,
+    });
+    let terms = Terms::Approve(terms());
+    let mut bench = Bench::with(sketch, |t| drop(t.terms.insert(nodes[1], terms)));
+    ready(&mut bench);
+    do_it(&mut bench, nodes[0]);
+    bench.say(nodes[1], back(), "ann on desk");
+    assert!(bench.goes_back());
+    let mut bench = bench.release(nodes[0]);
+    bench.ready("h1");
+    undo_it(&mut bench, nodes[0]);
+    assert!(bench.end().is_some());
+    assert!(!bench.goes_back() && bench.state().due.is_some());
 }

@@ -33,6 +33,7 @@ fn answer(bench: &Bench, said: Said, by: &str) -> Input {
         what: "gate".into(),
         said,
         question,
+        at: None,
     };
     let mut order = order(by, command);
     order.by = by.into();

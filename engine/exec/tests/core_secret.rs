@@ -3,7 +3,7 @@
 
 mod core_bench;
 
-use core_bench::{Bench, problem, satisfied};
+use core_bench::{Bench, fail, problem, satisfied, undo_it};
 use runbook_exec::dispatcher::Action;
 use runbook_exec::world::Sketch;
 use runbook_model::event::{Purpose, Verdict};
@@ -84,6 +84,71 @@ fn without_them_the_reader_fails() {
     let look = bench.look_number(token);
     bench.looked_as(look, token, Verdict::Error(problem()), &[]);
     assert_eq!(bench.failed(reader), Some(FailureKind::Value));
+}
+
+#[test]
+fn what_is_taken_back_has_them_again_too() {
+    let (mut bench, [token, gate, reader]) = bench();
+    bench.answered(gate, true);
+    fail(&mut bench, reader);
+    assert_eq!(bench.end(), Some(RunResult::Failed));
+    let mut bench = bench.roll_back(None);
+    ready(&mut bench);
+    assert_eq!(derives(&bench), 1);
+    assert!(!bench.state().undos.contains_key(&reader), "it waits");
+    bench.looked_as(bench.look_number(token), token, satisfied(), &[]);
+    undo_it(&mut bench, reader);
+    assert_eq!(bench.end(), Some(RunResult::RolledBack));
+    assert_eq!(derives(&bench), 1);
+}
+
+#[test]
+fn without_them_nothing_is_taken_back_and_it_is_said() {
+    let (mut bench, [token, gate, reader]) = bench();
+    bench.answered(gate, true);
+    fail(&mut bench, reader);
+    let mut bench = bench.roll_back(None);
+    ready(&mut bench);
+    let look = bench.look_number(token);
+    bench.looked_as(look, token, Verdict::Error(problem()), &[]);
+    let failure = bench.state().undos[&reader].failure.clone().unwrap();
+    assert_eq!(failure.kind, FailureKind::Value);
+    assert!(failure.message.contains("secret outputs of `token@h1`"));
+    assert_eq!(bench.end(), Some(RunResult::Failed));
+}
+
+#[test]
+fn who_gives_them_may_need_some_of_others() {
+    let mut sketch = Sketch::new();
+    let [first, second] = ["first", "second"].map(|name| {
+        let node = sketch.probe(name, "h1");
+        let output = Output {
+            shape: Shape::String,
+            secret: true,
+            help: String::new(),
+        };
+        let uses = sketch.step(node).uses.clone();
+        let of = sketch.plan().types.get_mut(&uses).unwrap();
+        of.outputs.insert("token".into(), output);
+        node
+    });
+    let gate = sketch.instance("gate", "control", TypeKind::Gate, InDoubt::Check);
+    let reader = sketch.ordinary("reader", "h2");
+    sketch.requires(first, second);
+    sketch.requires(second, reader);
+    sketch.order(gate, reader);
+    let mut bench = Bench::open(sketch);
+    ready(&mut bench);
+    bench.looked(first, satisfied());
+    bench.looked(second, satisfied());
+    let mut bench = bench.crash();
+    ready(&mut bench);
+    bench.answered(gate, true);
+    assert_eq!(derives(&bench), 1, "the first one comes first");
+    bench.looked_as(bench.look_number(first), first, satisfied(), &[]);
+    assert_eq!((derives(&bench), bench.stage(reader)), (2, Stage::Waiting));
+    bench.looked_as(bench.look_number(second), second, satisfied(), &[]);
+    assert_eq!(bench.looking(reader), Some(Purpose::Before));
 }
 
 #[test]

@@ -49,7 +49,7 @@ fn tried(type_text: &str, tests: &str) -> Vec<Tried> {
     let step_type = step_type.unwrap();
     let (tests, mistakes) = parse_tests(&step_type, &source);
     assert!(mistakes.is_empty(), "{}", mistakes.render(&sources));
-    let tools = Tools::find().unwrap();
+    let tools = Tools::find(None).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

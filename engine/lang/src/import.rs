@@ -34,6 +34,14 @@ pub trait Files {
     /// # Errors
     /// Why there is none, for people. What is wrong with the text itself is said by the reader.
     fn read(&mut self, from: SourceId, file: &str) -> Result<Option<Source>, String>;
+
+    /// A text file that a step names: as [`read`](Self::read), but it is no runbook, with step types beside it.
+    ///
+    /// # Errors
+    /// Why there is none, for people.
+    fn text(&mut self, from: SourceId, file: &str) -> Result<Option<Source>, String> {
+        self.read(from, file)
+    }
 }
 
 /// Puts every imported runbook and every text file that a step names into its place. Without such the runbook stays as

@@ -84,7 +84,7 @@ pub enum Follow {
 }
 
 impl Follow {
-    /// What follows a no: that is not written down.
+    /// Whether it is what follows where nothing else is said; then it is left out of the journal.
     #[must_use]
     pub fn is_stop(&self) -> bool {
         *self == Self::Stop
@@ -262,7 +262,7 @@ impl Terms {
             .map_or_else(Vec::new, |(_, people)| people)
     }
 
-    /// The same, with what they say.
+    /// The answer to go on that most people have given so far, and who they are.
     #[must_use]
     pub fn agreed<'v>(
         &self,

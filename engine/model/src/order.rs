@@ -5,8 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::HostName;
 use crate::gate::Said;
+use crate::{HostName, Millis};
 
 /// An order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,6 +79,10 @@ pub enum Command {
         said: Said,
         /// The question that it answers: [`Question::mark`](crate::state::Question::mark).
         question: String,
+        /// When it was given, by the clock of whoever gave it: one that came in time counts, however late it is read. None:
+        /// when it is read.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<Millis>,
     },
     /// Only the reason is recorded.
     Note,

@@ -369,6 +369,9 @@ impl RunState {
                 let epoch = record.epoch;
                 let n = self.step(seq, *node, Trigger::Finished)?;
                 n.outcome = Some(outcome.clone());
+                if outcome.is_success() {
+                    n.booted_in = None;
+                }
                 n.outputs.clone_from(outputs);
                 n.started_at.get_or_insert(at);
                 n.finished_at = Some(at);

@@ -41,8 +41,8 @@ pub struct StepType {
     /// A verdict must not be reused.
     #[serde(default)]
     pub volatile: bool,
-    /// Its apply restarts the host, which is waited for as long as an apply may take; its checks after that have what the
-    /// first one captured, in variables whose names begin with `before_`.
+    /// Its apply restarts the host, which is waited for as long as an apply may take; its checks after that have the boot
+    /// id from before the first attempt since the step last ended well, as `before_boot`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub restarts_host: bool,
     /// What settles an attempt whose effect is not known.

@@ -98,11 +98,12 @@ async fn a_text_is_kept_once_and_given_back(shell: &str) {
         panic!("{report:?}")
     };
     assert_eq!(message, "what is kept of `words` is not what it was");
-    for wrong in ["keep_text Words x", "kept_text other"] {
-        let script = body(wrong).undo_store(&store(&bench));
-        let report = attempted(&bench, &format!("b-{}", wrong.len()), script).await;
-        assert!(matches!(report.verdict, Verdict::Failed(_)), "{wrong}");
-    }
+    let wrong = body("keep_text Words x").undo_store(&store(&bench));
+    let report = attempted(&bench, "a-5", wrong).await;
+    assert!(matches!(report.verdict, Verdict::Failed(_)), "{report:?}");
+    let none = body("kept_text other || output text none").undo_store(&store(&bench));
+    let report = attempted(&bench, "a-6", none).await;
+    assert_eq!(report.outputs, [("text".to_owned(), "none".to_owned())]);
 }
 
 async fn a_check_says_what_is_there(shell: &str) {

@@ -301,3 +301,54 @@ fn no_script_leaves_early() {
         }
     }
 }
+
+/// Modes that a parameter takes: none with which every account could write.
+#[test]
+fn no_mode_lets_every_account_write() {
+    for of in types() {
+        for (name, schema) in of.schemas("params") {
+            let text = |key: &str| schema.get(key).and_then(|value| value.as_str());
+            if name != "mode" || text("type") != Some("string") {
+                continue;
+            }
+            // A directory may have the sticky bit; its script refuses what lets write without.
+            let pattern = text("pattern").unwrap_or_default();
+            let refuses = pattern.ends_with("[0145]$") || of.name == "directory";
+            assert!(refuses, "{}: {pattern}", of.name);
+        }
+        for (key, _) in of.scripts() {
+            let body = of.body(key);
+            for sign in [
+                "chmod 777",
+                "chmod 0777",
+                "chmod 666",
+                "chmod a+w",
+                "chmod o+w",
+                "-m 777",
+                "-m 0777",
+            ] {
+                assert!(!body.contains(sign), "{} {key}: {sign}", of.name);
+            }
+        }
+    }
+}
+
+/// A secret is given, or made; the author of a type knows none.
+#[test]
+fn no_secret_has_a_default() {
+    for of in types() {
+        for (name, schema) in of.schemas("params") {
+            let text = |key: &str| schema.get(key).and_then(|value| value.as_str());
+            let is_secret = schema.get("secret").and_then(|value| value.as_bool()) == Some(true)
+                || ["password", "secret", "token"]
+                    .iter()
+                    .any(|word| name.contains(word));
+            let none = match schema.get("default") {
+                None => true,
+                Some(serde_yaml::Value::Mapping(map)) => map.is_empty(),
+                Some(_) => text("default") == Some(""),
+            };
+            assert!(!is_secret || none, "{}: `{name}` has a default", of.name);
+        }
+    }
+}

@@ -45,6 +45,7 @@ pub(crate) fn approve(cli: &Cli, args: &ApproveArgs, output: &Output) -> Result<
         ));
     }
     let command = Command::Answer {
+        at: Some(runbook_exec::driver::now()),
         what: asked.gate,
         said,
         question: asked.mark,

@@ -32,7 +32,7 @@ pub(crate) fn test(args: &TestArgs, output: &Output) -> Result<Exit, Error> {
     }
     let mut told = Vec::new();
     let (mut passed, mut failed) = (0, 0);
-    let tools = Tools::find().map_err(engine)?;
+    let tools = Tools::find(args.shell.as_deref()).map_err(engine)?;
     for group in &groups {
         let tried = match &host {
             Some(host) => on_host(group, host, &wanted)?,

@@ -1,5 +1,7 @@
 //! Secret outputs of earlier controllers: no journal keeps them, so a check gives them again before
-//! a reader starts.
+//! a reader starts, or is taken back.
+
+use std::collections::BTreeSet;
 
 use runbook_model::event::{Purpose, Verdict};
 use runbook_model::step_type::TypeKind;
@@ -9,39 +11,88 @@ use super::hosts::Link;
 use super::{Dispatcher, Role};
 use crate::rules::Rules;
 
+/// Secret outputs that the texts of a node may read.
+enum Secrets {
+    /// This controller has them.
+    Known,
+    /// They are waited for; some were asked for just now.
+    Awaited { asked: bool },
+    /// They are not there.
+    Missing(Failure),
+}
+
 impl<R: Rules> Dispatcher<R> {
     /// Asks for secret outputs that the texts of `node` may read and this controller does not have.
     /// True if the node has to wait for them, or has failed without them.
     pub(super) fn derive(&mut self, node: NodeIx) -> bool {
-        let mut waits = false;
+        match self.secrets(node) {
+            Secrets::Known => false,
+            Secrets::Awaited { .. } => true,
+            Secrets::Missing(failure) => {
+                self.finish(node, Outcome::Failed(failure));
+                true
+            }
+        }
+    }
+
+    /// The same before `node` is taken back: whether a move was made, or none if the undo may go on.
+    pub(super) fn derive_for_undo(&mut self, node: NodeIx) -> Option<bool> {
+        match self.secrets(node) {
+            Secrets::Known => None,
+            Secrets::Awaited { asked } => Some(asked),
+            Secrets::Missing(failure) => Some(self.undone(node, Some(failure))),
+        }
+    }
+
+    /// Instances that give these nodes secret outputs, also through each other.
+    pub(super) fn givers(&self, of: Vec<NodeIx>) -> BTreeSet<NodeIx> {
+        let (mut found, mut open) = (BTreeSet::new(), of);
+        while let Some(node) = open.pop() {
+            let before = self.graph.requires(node).iter().copied();
+            let new = before.filter(|from| self.is_secretive(*from) && found.insert(*from));
+            open.extend(new.collect::<Vec<_>>());
+        }
+        found
+    }
+
+    fn secrets(&mut self, node: NodeIx) -> Secrets {
+        let (mut waits, mut asked) = (false, false);
         for from in self.graph.requires(node).to_vec() {
             if !self.is_secretive(from) {
                 continue;
             }
-            match self.derived.get(&from).cloned() {
+            if !self.derived.contains_key(&from) && self.link_of(from) == Some(Link::Down) {
+                let failure = Failure::new(FailureKind::Unreachable, "its host cannot be used");
+                self.derived.insert(from, Err(failure));
+            }
+            match self.derived.get(&from) {
                 Some(Ok(())) => continue,
                 Some(Err(failure)) => {
                     let id = &self.plan.nodes[from.at()].id;
-                    let message = format!(
-                        "secret outputs of `{id}` are not there: {}",
-                        failure.message
-                    );
-                    let failure = Failure::new(FailureKind::Value, message);
-                    self.finish(node, Outcome::Failed(failure));
-                    return true;
+                    let why = &failure.message;
+                    let message = format!("secret outputs of `{id}` are not there: {why}");
+                    return Secrets::Missing(Failure::new(FailureKind::Value, message));
                 }
                 None => {}
             }
             waits = true;
-            if !self.flights.contains_key(&from) && self.link_of(from) == Some(Link::Up) {
-                self.ask_look(from, Purpose::Derive);
-            } else if self.link_of(from) == Some(Link::Down) {
-                let failure = Failure::new(FailureKind::Unreachable, "its host cannot be used");
-                self.derived.insert(from, Err(failure));
-                return self.derive(node);
+            if self.flights.contains_key(&from) || self.link_of(from) != Some(Link::Up) {
+                continue;
+            }
+            // Its check may need secrets of others itself.
+            match self.secrets(from) {
+                Secrets::Known => {
+                    self.ask_look(from, Purpose::Derive);
+                    asked = true;
+                }
+                Secrets::Awaited { asked: also } => asked |= also,
+                Secrets::Missing(failure) => return Secrets::Missing(failure),
             }
         }
-        waits
+        match waits {
+            true => Secrets::Awaited { asked },
+            false => Secrets::Known,
+        }
     }
 
     /// Whether it ended well under an earlier controller, with outputs that are secret.
@@ -83,9 +134,8 @@ impl<R: Rules> Dispatcher<R> {
             _ => Ok(()),
         };
         self.derived.insert(node, found);
-        for next in self.graph.successors(node).to_vec() {
-            self.enqueue(next);
-        }
+        // Also who waits for secrets that need these.
+        self.enqueue_all();
     }
 
     pub(super) fn link_of(&self, node: NodeIx) -> Option<Link> {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use runbook_model::gate::{Follow, NO, OPTION, Said, Terms, person, same_person};
-use runbook_model::{Event, Failure, FailureKind, NodeIx, Outcome, Value};
+use runbook_model::{Event, Failure, FailureKind, Millis, NodeIx, Outcome, Value};
 
 use super::queue::Flight;
 use super::{Action, Dispatcher, Mode};
@@ -51,7 +51,8 @@ impl<R: Rules> Dispatcher<R> {
             return;
         }
         match deadline {
-            Some(at) if at <= self.now => self.past_deadline(node),
+            // What was said in time is not taken in yet: see `take_answers`.
+            Some(at) if at <= self.now && self.answers.is_empty() => self.past_deadline(node),
             Some(at) => {
                 self.deadlines.insert((at, node));
                 self.act(Action::Ask { node });
@@ -78,6 +79,7 @@ impl<R: Rules> Dispatcher<R> {
         said: &Said,
         question: &str,
         by: &str,
+        at: Option<Millis>,
     ) -> Result<Vec<NodeIx>, String> {
         if by.len() > LONGEST {
             return Err(format!("a name has at most {LONGEST} bytes"));
@@ -92,6 +94,10 @@ impl<R: Rules> Dispatcher<R> {
                     return Err(format!(
                         "`{what}` asks something else by now: read it again"
                     ));
+                }
+                let deadline = asked.and_then(|asked| asked.terms.deadline());
+                if deadline.is_some_and(|deadline| deadline <= at.unwrap_or(self.now)) {
+                    return Err(format!("the time to answer `{what}` is over"));
                 }
                 self.weigh(*node, said, by).map(|_| nodes)
             }
@@ -239,6 +245,7 @@ impl<R: Rules> Dispatcher<R> {
         for order in std::mem::take(&mut self.answers) {
             self.ordered(order);
         }
+        self.meet_deadlines();
         self.pump();
     }
 

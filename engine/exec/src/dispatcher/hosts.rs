@@ -72,21 +72,27 @@ impl<R: Rules> Dispatcher<R> {
         if self.state.excluded.contains_key(&self.hosts[at].name) {
             return false;
         }
-        let nodes = (0u32..).map(NodeIx).zip(&self.roles);
-        let mut there = nodes
-            .filter(|(_, role)| matches!(role, Role::Instance { host, .. } if *host == at))
+        let all = || (0u32..).map(NodeIx).zip(&self.roles);
+        let is_there = |role: &Role| matches!(role, Role::Instance { host, .. } if *host == at);
+        let mut there = all()
+            .filter(|(_, role)| is_there(role))
             .map(|(node, _)| node)
             .peekable();
-        if let Some(release) = &self.state.release {
-            return there.any(|node| release.nodes.contains(&node));
+        let back = self.act == Act::Back;
+        if self.state.release.is_none() && !back {
+            return there.peek().is_none()
+                || there.any(|node| self.parts[node.at()] != Part::Rollback);
         }
-        if self.act == Act::Back {
-            return there.any(|node| {
+        let acts = |node: NodeIx| match &self.state.release {
+            Some(release) => release.nodes.contains(&node),
+            None => {
                 let follows = self.parts[node.at()] == Part::Finally;
                 self.is_open(node) || follows || self.goes_back_on(scope, node)
-            });
-        }
-        there.peek().is_none() || there.any(|node| self.parts[node.at()] != Part::Rollback)
+            }
+        };
+        let acting = all().map(|(node, _)| node).filter(|node| acts(*node));
+        let givers = self.givers(acting.collect());
+        there.any(|node| acts(node) || givers.contains(&node))
     }
 
     pub(super) fn host_ready(

@@ -170,7 +170,8 @@ impl<R: Rules> Dispatcher<R> {
                 what,
                 said,
                 question,
-            } => self.to_answer(what, said, question, &order.by),
+                at,
+            } => self.to_answer(what, said, question, &order.by, *at),
             Command::Retry { .. } if self.has_succeeded() => Err(OVER.into()),
             Command::Retry { what } => self
                 .only(what, |n| self.failed_or_doubted(n))

@@ -45,6 +45,16 @@ impl<R: Rules> Dispatcher<R> {
             return false;
         }
         let undo = self.state.undos.get(&node).cloned().unwrap_or_default();
+        let reads = !matches!(
+            undo.stage,
+            Stage::Intended | Stage::Running | Stage::InDoubt | Stage::Judging
+        );
+        if reads
+            && self.link_of(node) == Some(Link::Up)
+            && let Some(moved) = self.derive_for_undo(node)
+        {
+            return moved;
+        }
         match undo.stage {
             // Its host is gone while it runs: what becomes of it is seen by whoever comes next.
             Stage::Intended | Stage::Running | Stage::InDoubt => self.give_up_undo(node),
@@ -166,7 +176,7 @@ impl<R: Rules> Dispatcher<R> {
         self.undone(node, failure)
     }
 
-    fn undone(&mut self, node: NodeIx, failure: Option<Failure>) -> bool {
+    pub(super) fn undone(&mut self, node: NodeIx, failure: Option<Failure>) -> bool {
         self.undoing.remove(&node);
         let well = failure.is_none();
         self.record(Event::Undone { node, failure });

@@ -69,8 +69,10 @@ impl Locks {
         result: &RunResult,
     ) -> BTreeSet<HostName> {
         let mut free = self.inner.borrow().asked.clone();
-        // Whoever has reached no host has nothing to give back: see `release_locks` for what earlier ones have.
-        if result.is_final() && !free.is_empty() {
+        // Whoever has reached no host has nothing to give back (see `release_locks` for what earlier ones have), but for one
+        // who had nothing to take back: what the part before it locked is locked still.
+        let went_back = state.rolled_back.is_some();
+        if result.is_final() && (went_back || !free.is_empty()) {
             free.extend(hosts_of(plan));
         } else if state.all_attempts().next().is_some() || state.held().next().is_some() {
             free.clear();

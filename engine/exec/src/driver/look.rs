@@ -21,6 +21,8 @@ use crate::outputs;
 const CHDIR: &str = "runbook_chdir";
 /// A directory that is not there is a mistake, and not a difference.
 const ENTER: &str = r#"cd -- "$runbook_chdir" 2>/dev/null || fail "chdir: there is no directory $runbook_chdir that can be entered""#;
+/// What the check of a type that restarts its host is given as `before_boot`.
+const BOOT: &str = "boot";
 /// The most bytes of state that a check may capture: they go into the journal.
 const CAPTURED: usize = 64 * 1024;
 
@@ -199,7 +201,14 @@ pub(crate) fn prepare(plan: &Plan, evaluator: &Evaluator, state: &RunState, node
         .filter(|_| step_type.kind == TypeKind::Probe);
     let limit = Duration::from_millis(of_probe.unwrap_or(step_type.check_timeout_ms));
     let past = content::Past::of(state.node(node));
-    let before = state.node(node).map(|n| n.before.clone());
+    let before = state.node(node).map(|n| match step_type.restarts_host {
+        // What counts is the boot before this restart, not before one that is over.
+        true => {
+            let boot = n.booted_in.iter();
+            boot.map(|boot| (BOOT.to_owned(), boot.clone())).collect()
+        }
+        false => n.before.clone(),
+    });
     let captured_by = state.node(node).and_then(|n| n.captured_by.clone());
     Ok(Prepared {
         host: host.clone(),

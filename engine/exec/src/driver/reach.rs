@@ -161,7 +161,7 @@ pub(super) fn restart(plan: &Plan, state: &RunState, host: &HostName) -> Option<
         let now = state.node(node)?;
         let step = plan.steps.get(ix.at())?;
         let of = plan.type_of(step).filter(|of| of.restarts_host)?;
-        let begun = now.has_acted() && !now.is_done();
+        let begun = now.booted_in.is_some() && !now.is_done();
         begun.then(|| step.timeout_ms.unwrap_or(of.apply_timeout_ms))
     });
     begun.max().map(Duration::from_millis)

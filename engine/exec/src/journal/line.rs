@@ -23,7 +23,7 @@ const HEAD: &[u8] = br#"{"v":"#;
 /// What a line says.
 pub(super) enum Decoded {
     /// A whole record.
-    Whole(Whole),
+    Whole(Box<Whole>),
     /// Whole, but of another format.
     Format(u64),
     /// Not whole, and why.
@@ -243,13 +243,13 @@ fn parse(line: &[u8], sum: u32) -> Decoded {
                 .map_or_else(|_| "nameless".into(), |f| f.event.kind),
         ),
     };
-    Decoded::Whole(Whole {
+    Decoded::Whole(Box::new(Whole {
         seq: frame.seq,
         upto: frame.upto,
         prev,
         sum,
         body,
-    })
+    }))
 }
 
 #[cfg(test)]

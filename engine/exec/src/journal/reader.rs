@@ -145,7 +145,7 @@ pub fn scan(
             return Err(JournalError::Full { path: path.into() });
         }
         let whole = match found.decode() {
-            Decoded::Whole(whole) => whole,
+            Decoded::Whole(whole) => *whole,
             Decoded::Format(found) => {
                 return Err(JournalError::Format {
                     path: path.into(),
@@ -328,7 +328,7 @@ impl Line {
     fn behind_a_gap(&self) -> Option<Whole> {
         let gap = self.bytes.iter().rposition(|byte| *byte == 0)?;
         match line::decode(&self.bytes[gap + 1..]) {
-            Decoded::Whole(whole) => Some(whole),
+            Decoded::Whole(whole) => Some(*whole),
             Decoded::Format(_) | Decoded::Bad(_) => None,
         }
     }

@@ -29,20 +29,28 @@ pub struct Tools {
 }
 
 impl Tools {
-    /// Finds the tools of this system.
+    /// Finds the tools of this system. Scripts run in its `sh`, or in another shell of that kind, which is run under that
+    /// name.
     ///
     /// # Errors
-    /// The temporary directory cannot be used.
-    pub fn find() -> Result<Self, TrialError> {
+    /// The temporary directory cannot be used, or there is no such shell.
+    pub fn find(shell: Option<&str>) -> Result<Self, TrialError> {
+        let system = |name: &str| {
+            let mut places = SYSTEM_PATH
+                .split(':')
+                .map(|place| Path::new(place).join(name));
+            places.find(|path| path.exists())
+        };
         let dir = tempfile::Builder::new().prefix("runbook-tools").tempdir()?;
         plain(dir.path())?;
         let tools = Self { dir };
         fs::create_dir(tools.path("tools"))?;
         for tool in TOOLS.split_whitespace() {
-            let found = SYSTEM_PATH
-                .split(':')
-                .map(|place| Path::new(place).join(tool))
-                .find(|path| path.exists());
+            let wanted = shell.filter(|_| tool == "sh");
+            let found = system(wanted.unwrap_or(tool));
+            if let (Some(name), None) = (wanted, &found) {
+                return Err(TrialError::NoShell(name.to_owned()));
+            }
             if let Some(found) = found {
                 symlink(found, tools.path("tools").join(tool))?;
             }
@@ -61,7 +69,7 @@ impl Tools {
         let here = self.dir.path().to_string_lossy();
         format!(
             "#!/bin/sh\nPATH={SYSTEM_PATH}\nplace=$PATH\n[ \"${{3-}}\" != rb ] || place={here}/now/bin:{here}/tools\n\
-             exec env -i PATH=\"$place\" HOME={here}/now/home TMPDIR={here}/now/tmp LC_ALL=C sh \"$@\"\n"
+             exec env -i PATH=\"$place\" HOME={here}/now/home TMPDIR={here}/now/tmp LC_ALL=C {here}/tools/sh \"$@\"\n"
         )
     }
 

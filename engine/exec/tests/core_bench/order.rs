@@ -1,8 +1,8 @@
 //! Orders, given by hand.
 
-use runbook_exec::dispatcher::{Errand, Input};
+use runbook_exec::dispatcher::{Ask, Errand, Input};
 use runbook_exec::world::Sketch;
-use runbook_model::{Command, Event, Order};
+use runbook_model::{Command, Event, NodeIx, Order};
 
 use super::Bench;
 
@@ -63,6 +63,15 @@ impl Bench {
         let at = words.position(|of| of == word).unwrap();
         self.journal.truncate(at + 1);
         self.roll_back(Some(to))
+    }
+
+    /// Another controller releases what a node holds, by hand.
+    pub fn release(self, node: NodeIx) -> Self {
+        self.errand(Errand::Release(Ask {
+            nodes: vec![node],
+            by: "u".into(),
+            reason: "r".into(),
+        }))
     }
 
     fn errand(self, errand: Errand) -> Self {

@@ -9,7 +9,7 @@ use super::Compiler;
 use crate::ast::{Phase, StepDef};
 use crate::diagnostic::Code;
 use crate::graph::DraftInstance;
-use crate::scope::{Reference, Segment};
+use crate::scope::Segment;
 use crate::steptype::{
     FETCH, GATE_APPROVE, GATE_CONFIRM, GATE_WAIT, MANUAL_TASK, WAIT, check_params,
 };
@@ -48,7 +48,7 @@ impl Compiler<'_> {
             self.check_by_engine(phase, step_type, def);
         }
         if step_type.name == FETCH && instances.len() > 1 {
-            self.check_fetch(def);
+            self.check_fetch(def, instances);
         }
         if step_type.restarts_host {
             self.check_restart(def, instances);
@@ -163,22 +163,42 @@ impl Compiler<'_> {
     }
 
     /// Files of several hosts that would take each other's place.
-    fn check_fetch(&mut self, def: &StepDef) {
+    fn check_fetch(&mut self, def: &StepDef, instances: &[DraftInstance]) {
         let to = def.with.iter().find(|entry| entry.key.value == "to");
         let Some((to, text)) = to.and_then(|to| Some((to, to.value.as_str()?))) else {
             return;
         };
-        let template = Template::parse(text).ok();
-        let tells_apart = |reference: &Reference| {
-            let root = reference.path.first().and_then(Segment::name);
-            root.is_some_and(|root| ["host", "item", "steps"].contains(&root))
-        };
         // A mistake in the template is said elsewhere.
-        if template.is_some_and(|template| !template.references().iter().any(tells_apart)) {
-            let message = "several hosts, and `to` is one file for all of them";
-            let help = Some("name the host in it: `{{run.dir}}/{{host.name}}.log`".to_owned());
-            self.error(Code::BadParameter, message, to.value.site(), "", help);
-        }
+        let Ok(template) = Template::parse(text) else {
+            return;
+        };
+        let reads = |root: &str| {
+            let mut references = template.references().iter();
+            references.any(|reference| reference.path.first().and_then(Segment::name) == Some(root))
+        };
+        let several = |different: bool, root: &str| different && !reads(root) && !reads("steps");
+        let first = &instances[0];
+        let (message, help) = if several(instances.iter().any(|one| one.host != first.host), "host")
+        {
+            (
+                "several hosts, and `to` is one file for all of them",
+                "name the host in it: `{{run.dir}}/{{host.name}}.log`",
+            )
+        } else if several(instances.iter().any(|one| one.item != first.item), "item") {
+            (
+                "several items, and `to` is one file for all of them",
+                "name the item in it: `{{run.dir}}/{{host.name}}-{{item}}.log`",
+            )
+        } else {
+            return;
+        };
+        self.error(
+            Code::BadParameter,
+            message,
+            to.value.site(),
+            "",
+            Some(help.to_owned()),
+        );
     }
 
     fn check_wait(&mut self, def: &StepDef, lasts: Option<&Entry>, until: Option<&Entry>) {

@@ -42,7 +42,7 @@ impl Linker<'_> {
             self.error(Code::NoTemplateHere, message, span, Some(help));
             return None;
         }
-        match self.files.read(from, file) {
+        match self.files.text(from, file) {
             Ok(source) => {
                 let source = source?;
                 let text = source.text().to_owned();

@@ -47,7 +47,7 @@ pub(super) const KEYS: &[Key] = &[
     key(S::Type, "reads", TEXTS, "Resource keys that its check reads.", "['file:{{path}}']"),
     key(S::Type, "writes", TEXTS, "Resource keys that its apply writes.", "['file:{{path}}']"),
     key(S::Type, "volatile", Shape::Bool, "A verdict of its check must not be reused.", "true"),
-    key(S::Type, "restarts_host", Shape::Bool, "Its apply restarts the host, which is waited for as long as an apply may take; its later checks have what the first one captured, as `before_NAME`.", "true"),
+    key(S::Type, "restarts_host", Shape::Bool, "Its apply restarts the host, which is waited for as long as an apply may take; its checks after that have the boot id from before as `before_boot`.", "true"),
     key(S::Type, "progress", Shape::Text, "A regular expression for lines of its output that say how far it is: while it runs, the part in parentheses is shown with the number of such lines. Literal, or exactly one parameter.", "'^TASK \\[(.*)\\]'"),
     key(S::Type, "in_doubt", Shape::Choice(IN_DOUBT), "Whether the check can tell that an interrupted apply completed.", "check"),
     key(S::Type, "timeout", Shape::Section(S::TypeTimeout), "Its limits, unless a step says otherwise.", "{ check: 30s, apply: 5m }"),

@@ -46,10 +46,15 @@ pub fn check_params(
     }
     if let Some(Piece::Param(name)) = &step_type.progress
         && let Some(entry) = with.iter().find(|e| e.key.value == *name)
-        && let Some(Err(why)) = entry.value.as_str().map(pattern)
+        && let Some(text) = entry.value.as_str()
     {
-        let message = format!("`{name}` is no regular expression: {why}");
-        cx.error(Code::BadParameter, message, entry.value.site(), "", None);
+        if entry.value.has_template() {
+            let message = format!("`{name}` is used as it stands, and holds no template");
+            cx.error(Code::NoTemplateHere, message, entry.value.site(), "", None);
+        } else if let Err(why) = pattern(text) {
+            let message = format!("`{name}` is no regular expression: {why}");
+            cx.error(Code::BadParameter, message, entry.value.site(), "", None);
+        }
     }
     if cx.diagnostics.len() == found {
         check_rules(&mut cx, step_type, with, at);

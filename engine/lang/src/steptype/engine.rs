@@ -216,7 +216,10 @@ pub(super) fn types() -> Vec<StepType> {
                     "from",
                     Param {
                         pattern: Some("^/".to_owned()),
-                        ..required(Shape::Path, "the file on the host")
+                        ..required(
+                            Shape::Path,
+                            "the file on the host; it must stand still meanwhile, so make a copy of a log first",
+                        )
                     },
                 ),
                 (

@@ -76,6 +76,7 @@ impl RunState {
                 n.captured_by = Some(intent.attempt.clone());
             }
             n.taken_back = false;
+            n.booted_in.get_or_insert_with(|| boot.to_owned());
             n.attempts.push(intent.attempt.clone());
             n.pausing_until = None;
             let attempt = AttemptState {

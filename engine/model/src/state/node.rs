@@ -34,6 +34,8 @@ pub struct NodeState {
     pub before: BTreeMap<String, String>,
     /// The attempt whose intent holds that state. None again when it never began, and when all was taken back.
     pub captured_by: Option<AttemptId>,
+    /// The boot of its host before the first attempt since it last ended well: whether the host was restarted by it.
+    pub booted_in: Option<String>,
     /// When it first left `Waiting` in this generation.
     pub started_at: Option<Millis>,
     /// When it ended.
@@ -105,6 +107,7 @@ impl NodeState {
             outputs: BTreeMap::new(),
             before: BTreeMap::new(),
             captured_by: None,
+            booted_in: None,
             started_at: None,
             finished_at: None,
             finished_in: None,

@@ -164,12 +164,14 @@ impl NodeState {
     pub(super) fn reopen(&mut self) {
         let before = std::mem::take(&mut self.before);
         let captured_by = self.captured_by.take();
+        let booted_in = self.booted_in.take();
         let fresh = Self::new(self.summary.clone());
         *self = Self {
             generation: self.generation + 1,
             decided: self.decided,
             before,
             captured_by,
+            booted_in,
             ..fresh
         };
     }

@@ -23,6 +23,13 @@ rb_store_bytes() { # what the run keeps here
   stat -c %s -- "${rb_store%/*}"/*/* 2>/dev/null | awk '{ n += $1 } END { printf "%d", n }'
 }
 
+rb_room() { # WHAT: for rb_bytes more
+  need awk stat
+  rb_all=$(rb_store_bytes)
+  [ $((rb_all + rb_bytes)) -le 268435456 ] ||
+    fail "$1 cannot be kept for undo: this run keeps $rb_all bytes here, and 256 MiB are the most"
+}
+
 rb_keep() { # NAME FILE STATE: keeps a file, unless that was done already; without a state, whatever is there
   rb_put_aside "$@"
   rb_durable "$rb_store/$1.was" "$rb_store" "${rb_store%/*}" "${rb_store%/*/*}"
@@ -35,9 +42,7 @@ rb_put_aside() { # NAME FILE STATE: as rb_keep, and the caller makes it durable 
   if [ -n "$3" ] && [ "$rb_now" != "$3" ]; then rb_stale "$2"; fi
   [ -d "$rb_store" ] || mkdir -p -- "$rb_store" 2>/dev/null || fail "$2 cannot be kept for undo: no directory can be made for it"
   if [ "$rb_now" != absent ]; then
-    rb_all=$(rb_store_bytes)
-    [ $((rb_all + rb_bytes)) -le 268435456 ] ||
-      fail "$2 cannot be kept for undo: this run keeps $rb_all bytes here, and 256 MiB are the most"
+    rb_room "$2"
     { cat <"$2" >"$rb_store/$1.part"; } 2>/dev/null || fail "$2 cannot be kept for undo: is the disk full?"
     rb_sum=$(sha256sum <"$rb_store/$1.part")
     if [ "${rb_sum%% *}" != "${rb_now##* }" ]; then rb_stale "$2"; fi
@@ -60,6 +65,8 @@ keep_text() { # NAME TEXT: keeps a text for the undo, on this host alone, unless
   if rb_is_kept "$1"; then return 0; fi
   need sha256sum stat
   [ -d "$rb_store" ] || mkdir -p -- "$rb_store" 2>/dev/null || fail "\`$1\` cannot be kept for undo: no directory can be made for it"
+  rb_bytes=${#2}
+  rb_room "$1"
   { rb_text "$2" >"$rb_store/$1.part"; } 2>/dev/null || fail "\`$1\` cannot be kept for undo: is the disk full?"
   rb_file_now "$rb_store/$1.part"
   rb_durable "$rb_store/$1.part"
@@ -68,7 +75,8 @@ keep_text() { # NAME TEXT: keeps a text for the undo, on this host alone, unless
   rb_durable "$rb_store/$1.was" "$rb_store" "${rb_store%/*}" "${rb_store%/*/*}"
 }
 
-kept_text() { # NAME: a text that was kept, into kept
+kept_text() { # NAME: a text that was kept, into kept; false if nothing was, so that nothing was changed either
+  rb_is_kept "$1" || return 1
   rb_whole "$1"
   # the letter keeps the ends of lines at its end
   kept=$(cat <"$rb_store/$1" && rb_text x) || fail "what is kept of \`$1\` cannot be read"

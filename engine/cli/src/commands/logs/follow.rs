@@ -59,12 +59,13 @@ pub(super) fn follow(
                 output.put(&(attempt_text(&seen.plan, &seen.state, id, &style) + "\n"))?;
             }
             let tails = tails.entry(id.clone()).or_default();
+            let over = seen.state.attempts.get(id).is_none_or(|a| a.end.is_some());
             for (tail, stream) in tails.iter_mut().zip([Stream::Out, Stream::Err]) {
                 let log = home.log(id);
                 let new = log
                     .read_from(stream, tail.at)
                     .map_err(|e| unreadable(id, &e))?;
-                output.put(&shown(stream, &tail.take(&new, is_last)))?;
+                output.put(&shown(stream, &tail.take(&new, is_last || over)))?;
             }
         }
         if is_last {

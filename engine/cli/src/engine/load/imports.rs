@@ -12,8 +12,10 @@ use super::reader::Reader;
 /// The files that imports name, each read once.
 pub(super) struct Imports<'r> {
     reader: &'r mut Reader,
-    /// Where each text comes from, as it was named and as it is.
+    /// Where each runbook comes from, as it was named and as it is.
     paths: Vec<(PathBuf, PathBuf, Option<Source>)>,
+    /// The same of text files.
+    texts: Vec<(PathBuf, Option<Source>)>,
 }
 
 impl<'r> Imports<'r> {
@@ -21,6 +23,7 @@ impl<'r> Imports<'r> {
         Self {
             reader,
             paths: vec![(file.to_owned(), real(file), source.cloned())],
+            texts: Vec::new(),
         }
     }
 
@@ -47,17 +50,39 @@ impl<'r> Imports<'r> {
 
 impl import::Files for Imports<'_> {
     fn read(&mut self, from: SourceId, file: &str) -> Result<Option<Source>, String> {
-        let is_from = |source: &Option<Source>| source.as_ref().is_some_and(|s| s.id() == from);
-        let base = self.paths.iter().find(|(_, _, source)| is_from(source));
-        let path = base.map_or_else(|| PathBuf::from(file), |(path, ..)| beside(path, file));
+        let path = self.path(from, file);
         let real = real(&path);
         if let Some((_, _, source)) = self.paths.iter().find(|(_, known, _)| *known == real) {
             return Ok(source.clone());
         }
-        let bytes = file::read(&path).map_err(|error| error.to_string())?;
-        let source = self.reader.add(&path.to_string_lossy(), &bytes);
+        let source = self.add(&path)?;
         self.paths.push((path, real, source.clone()));
         Ok(source)
+    }
+
+    fn text(&mut self, from: SourceId, file: &str) -> Result<Option<Source>, String> {
+        let path = self.path(from, file);
+        let real = real(&path);
+        if let Some((_, source)) = self.texts.iter().find(|(known, _)| *known == real) {
+            return Ok(source.clone());
+        }
+        let source = self.add(&path)?;
+        self.texts.push((real, source.clone()));
+        Ok(source)
+    }
+}
+
+impl Imports<'_> {
+    /// A file that is named in another one.
+    fn path(&self, from: SourceId, file: &str) -> PathBuf {
+        let is_from = |source: &Option<Source>| source.as_ref().is_some_and(|s| s.id() == from);
+        let base = self.paths.iter().find(|(_, _, source)| is_from(source));
+        base.map_or_else(|| PathBuf::from(file), |(path, ..)| beside(path, file))
+    }
+
+    fn add(&mut self, path: &Path) -> Result<Option<Source>, String> {
+        let bytes = file::read(path).map_err(|error| error.to_string())?;
+        Ok(self.reader.add(&path.to_string_lossy(), &bytes))
     }
 }
 
@@ -84,8 +109,10 @@ mod tests {
         );
         write(
             "sub/two.yaml",
-            "runbook: two\nsteps: [{ step: s, uses: own.look }]\n",
+            "runbook: two\nsteps: [{ step: s, uses: own.look }, { step: t, uses: template, with: { path: /a, source: ../texts/a.conf } }]\n",
         );
+        write("texts/a.conf", "a {{run.id}}\n");
+        write("texts/types/other.yaml", "no step type at all\n");
         write(
             "sub/types/own.look.yaml",
             "type: own.look\nsummary: A look\nparams: {}\nprobe: true\ncheck: 'true'\n",
@@ -99,7 +126,7 @@ mod tests {
             .steps()
             .map(|(_, step)| step.id.value.as_str())
             .collect();
-        assert_eq!(steps, ["a_x_s", "b_x_s"]);
+        assert_eq!(steps, ["a_x_s", "a_x_t", "b_x_s", "b_x_t"]);
         assert!(catalog.get("own.look").is_some());
         let read = |name: &str| {
             reader
@@ -109,8 +136,8 @@ mod tests {
                 .count()
         };
         assert_eq!(
-            (read("one.yaml"), read("two.yaml")),
-            (1, 1),
+            (read("one.yaml"), read("two.yaml"), read("a.conf")),
+            (1, 1, 1),
             "each file is read once"
         );
     }
