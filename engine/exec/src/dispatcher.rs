@@ -423,7 +423,9 @@ impl<R: Rules> Dispatcher<R> {
             Input::Interrupt => self.interrupt(),
             Input::Detach => self.detach(),
         }
-        self.meet_deadlines();
+        if answers {
+            self.meet_deadlines();
+        }
         self.pump();
         self.take_answers();
         std::mem::take(&mut self.out)

@@ -199,8 +199,8 @@ fn a_second_death_before_it_is_ordered_changes_nothing() {
     goes_back(bench.crash_before("ordered"), nodes);
 }
 
-#[test]
-fn what_is_under_way_ends_first() {
+/// Somebody says `back` while another step is under way on another host.
+fn said_beside() -> (Bench, [NodeIx; 3], NodeIx, AttemptId) {
     let (mut sketch, nodes) = sketch();
     let aside = sketch.ordinary("aside", "h2");
     let [_, gate, _] = nodes;
@@ -211,6 +211,12 @@ fn what_is_under_way_ends_first() {
     do_it(&mut bench, nodes[0]);
     let unit = begin(&mut bench, aside);
     bench.say(gate, back(), "ann");
+    (bench, nodes, aside, unit)
+}
+
+#[test]
+fn what_is_under_way_ends_first() {
+    let (mut bench, nodes, aside, unit) = said_beside();
     assert_eq!(bench.end(), None);
     end(&mut bench, aside, &unit);
     assert_eq!(bench.end(), Some(RunResult::Refused));
@@ -227,19 +233,10 @@ fn whoever_wants_to_stop_is_heard_and_a_resume_still_goes_back() {
     for stop in [
         Input::Interrupt,
         Input::Detach,
-        Input::Ordered(core_bench::order("p", Command::Pause { before: None })),
-        Input::Ordered(core_bench::order("c", Command::Cancel)),
+        Input::Ordered(order("p", Command::Pause { before: None })),
+        Input::Ordered(order("c", Command::Cancel)),
     ] {
-        let (mut sketch, nodes) = sketch();
-        let aside = sketch.ordinary("aside", "h2");
-        let [_, gate, _] = nodes;
-        let terms = Terms::Approve(terms());
-        let mut bench = Bench::with(sketch, |t| drop(t.terms.insert(gate, terms)));
-        ready(&mut bench);
-        bench.ready("h2");
-        do_it(&mut bench, nodes[0]);
-        let unit = begin(&mut bench, aside);
-        bench.say(gate, back(), "ann");
+        let (mut bench, _, aside, unit) = said_beside();
         bench.send(stop.clone());
         if bench.end().is_none() {
             end(&mut bench, aside, &unit);

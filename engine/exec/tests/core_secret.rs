@@ -11,6 +11,18 @@ use runbook_model::step_type::{InDoubt, Output, Shape, TypeKind};
 use runbook_model::transition::Stage;
 use runbook_model::{FailureKind, NodeIx, RunResult};
 
+/// The type of this step has a secret output.
+fn give_secret(sketch: &mut Sketch, node: NodeIx) {
+    let output = Output {
+        shape: Shape::String,
+        secret: true,
+        help: String::new(),
+    };
+    let uses = sketch.step(node).uses.clone();
+    let of = sketch.plan().types.get_mut(&uses).unwrap();
+    of.outputs.insert("token".into(), output);
+}
+
 /// A probe with a secret output, a gate, and a step that reads the probe.
 fn bench() -> (Bench, [NodeIx; 3]) {
     let mut sketch = Sketch::new();
@@ -19,14 +31,7 @@ fn bench() -> (Bench, [NodeIx; 3]) {
     let reader = sketch.ordinary("reader", "h2");
     sketch.requires(token, reader);
     sketch.order(gate, reader);
-    let output = Output {
-        shape: Shape::String,
-        secret: true,
-        help: String::new(),
-    };
-    let uses = sketch.step(token).uses.clone();
-    let of = sketch.plan().types.get_mut(&uses).unwrap();
-    of.outputs.insert("token".into(), output);
+    give_secret(&mut sketch, token);
     let mut bench = Bench::open(sketch);
     ready(&mut bench);
     bench.looked(token, satisfied());
@@ -122,14 +127,7 @@ fn who_gives_them_may_need_some_of_others() {
     let mut sketch = Sketch::new();
     let [first, second] = ["first", "second"].map(|name| {
         let node = sketch.probe(name, "h1");
-        let output = Output {
-            shape: Shape::String,
-            secret: true,
-            help: String::new(),
-        };
-        let uses = sketch.step(node).uses.clone();
-        let of = sketch.plan().types.get_mut(&uses).unwrap();
-        of.outputs.insert("token".into(), output);
+        give_secret(&mut sketch, node);
         node
     });
     let gate = sketch.instance("gate", "control", TypeKind::Gate, InDoubt::Check);

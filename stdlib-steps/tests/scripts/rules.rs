@@ -305,6 +305,7 @@ fn no_script_leaves_early() {
 /// Modes that a parameter takes: none with which every account could write.
 #[test]
 fn no_mode_lets_every_account_write() {
+    let mut asked = 0;
     for of in types() {
         for (name, schema) in of.schemas("params") {
             let text = |key: &str| schema.get(key).and_then(|value| value.as_str());
@@ -315,6 +316,7 @@ fn no_mode_lets_every_account_write() {
             let pattern = text("pattern").unwrap_or_default();
             let refuses = pattern.ends_with("[0145]$") || of.name == "directory";
             assert!(refuses, "{}: {pattern}", of.name);
+            asked += 1;
         }
         for (key, _) in of.scripts() {
             let body = of.body(key);
@@ -331,11 +333,13 @@ fn no_mode_lets_every_account_write() {
             }
         }
     }
+    assert!(asked > 8, "only {asked} modes were looked at");
 }
 
 /// A secret is given, or made; the author of a type knows none.
 #[test]
 fn no_secret_has_a_default() {
+    let mut asked = 0;
     for of in types() {
         for (name, schema) in of.schemas("params") {
             let text = |key: &str| schema.get(key).and_then(|value| value.as_str());
@@ -349,6 +353,8 @@ fn no_secret_has_a_default() {
                 Some(_) => text("default") == Some(""),
             };
             assert!(!is_secret || none, "{}: `{name}` has a default", of.name);
+            asked += u32::from(is_secret);
         }
     }
+    assert!(asked > 15, "only {asked} secrets were looked at");
 }

@@ -190,22 +190,9 @@ pub(super) fn types() -> Vec<StepType> {
                     "to",
                     required(Shape::String, "`host:/path`, or a path on the controller"),
                 ),
-                (
-                    "sha256",
-                    Param {
-                        pattern: Some("^[0-9a-f]{64}$".to_owned()),
-                        ..optional(Shape::String, "what the content must be, in hex")
-                    },
-                ),
+                ("sha256", digest()),
             ],
-            vec![
-                ("file", output(Shape::String, "where the copy is")),
-                (
-                    "sha256",
-                    output(Shape::String, "the digest of its content, in hex"),
-                ),
-                ("size", output(Shape::Int, "its bytes")),
-            ],
+            of_copy(),
         ),
         engine(
             FETCH,
@@ -232,23 +219,30 @@ pub(super) fn types() -> Vec<StepType> {
                         )
                     },
                 ),
-                (
-                    "sha256",
-                    Param {
-                        pattern: Some("^[0-9a-f]{64}$".to_owned()),
-                        ..optional(Shape::String, "what the content must be, in hex")
-                    },
-                ),
+                ("sha256", digest()),
             ],
-            vec![
-                ("file", output(Shape::String, "where the copy is")),
-                (
-                    "sha256",
-                    output(Shape::String, "the digest of its content, in hex"),
-                ),
-                ("size", output(Shape::Int, "its bytes")),
-            ],
+            of_copy(),
         ),
+    ]
+}
+
+/// The digest that a copy must have.
+fn digest() -> Param {
+    Param {
+        pattern: Some("^[0-9a-f]{64}$".to_owned()),
+        ..optional(Shape::String, "what the content must be, in hex")
+    }
+}
+
+/// What is known of a copy.
+fn of_copy() -> Vec<(&'static str, Output)> {
+    vec![
+        ("file", output(Shape::String, "where the copy is")),
+        (
+            "sha256",
+            output(Shape::String, "the digest of its content, in hex"),
+        ),
+        ("size", output(Shape::Int, "its bytes")),
     ]
 }
 
