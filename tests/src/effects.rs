@@ -138,6 +138,18 @@ impl Effects {
         self.ordered(steps, "steps")
     }
 
+    /// A step behind those whose outputs it reads.
+    #[must_use]
+    pub fn with_needed(&self, step: &Value) -> Vec<Value> {
+        let text = step.to_string();
+        let needed = self
+            .steps
+            .iter()
+            .filter(|other| text.contains(&format!("steps.{}.", other.name)))
+            .map(|other| other.step.clone());
+        needed.chain([step.clone()]).collect()
+    }
+
     /// The same, in an order of phases: `graph` for all at once.
     #[must_use]
     pub fn ordered(&self, steps: &[Value], order: &str) -> String {

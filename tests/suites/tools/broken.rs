@@ -70,15 +70,15 @@ pub(crate) fn tools(drive: &mut Drive<'_>) {
     if all.is_empty() {
         return;
     }
+    let steps: Vec<_> = effects.steps.iter().map(|e| e.step.clone()).collect();
+    // What a probe looks at may be what a step makes, and what probes did may have undone what steps did.
+    if !steps.is_empty() {
+        drive.run(&effects.runbook(&steps), true);
+    }
     let before = drive.looks();
-    let mut applied = effects.steps.is_empty();
     for tried in &all {
         let tool = tried.tool;
-        if matches!(tried.of, Of::Probe(_)) && !std::mem::replace(&mut applied, true) {
-            // What a probe looks at may be what a step makes.
-            let steps: Vec<_> = effects.steps.iter().map(|e| e.step.clone()).collect();
-            drive.run(&effects.runbook(&steps), true);
-        }
+        let needed = effects.with_needed(tried.step);
         let place = place(drive, tool);
         for (how, wanted, script) in [
             ("missing", &tool.missing, String::new()),
@@ -89,7 +89,7 @@ pub(crate) fn tools(drive: &mut Drive<'_>) {
             }
             tried.to_do(drive);
             set(drive, &place, &script);
-            let ran = drive.run(&effects.runbook(std::slice::from_ref(tried.step)), true);
+            let ran = drive.run(&effects.runbook(&needed), true);
             unset(drive, &place);
             ended(drive, &ran, *tried, how, wanted);
         }
@@ -103,20 +103,19 @@ pub(crate) fn tools(drive: &mut Drive<'_>) {
     if !hanging.is_empty() {
         hang(drive, &hanging);
     }
-    let of = |probes: bool| -> Vec<Value> {
-        all.iter()
-            .filter(|tried| matches!(tried.of, Of::Probe(_)) == probes)
-            .map(|tried| tried.step.clone())
-            .collect()
-    };
+    let probes: Vec<Value> = all
+        .iter()
+        .filter(|tried| matches!(tried.of, Of::Probe(_)))
+        .map(|tried| tried.step.clone())
+        .collect();
     // The steps first: what they change may take a moment until a probe is content with it, and the mending waits for that.
-    let ran_steps = drive.run(&effects.runbook(&of(false)), true);
+    let ran_steps = drive.run(&effects.runbook(&steps), true);
     for tried in &all {
         if let Of::Probe(probe) = tried.of {
             let _ = drive.tools.shell(&probe.mend);
         }
     }
-    let ran_probes = drive.run(&effects.runbook(&of(true)), true);
+    let ran_probes = drive.run(&effects.runbook(&probes), true);
     for tried in &all {
         let when = format!("with its {} again", tried.tool.name);
         let outcome = ran_steps.outcome(tried.name);
