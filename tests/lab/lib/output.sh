@@ -28,6 +28,10 @@ output_write() {
     tools_inventory >"$LAB/inventory.yaml"
     return
   fi
+  if site; then
+    site_inventory >"$LAB/inventory.yaml"
+    return
+  fi
   local host
   {
     printf '# Written by lab up.\nhosts:\n  db01: { address: %s, vars: { } }\n' "$(address db01)"
@@ -55,6 +59,7 @@ output_env() {
   )
   ! tools || value+=([IMAGE]=$TOOLS_IMAGE)
   ! tools || unset 'value[INPUTS]' 'value[CA]' 'value[HOSTNAME]' 'value[DIGEST_OLD]' 'value[DIGEST_NEW]'
+  ! site || unset 'value[INPUTS]'
   ! plain || unset 'value[INPUTS]' 'value[CA]' 'value[HOSTNAME]' 'value[IMAGE]' 'value[DIGEST_OLD]' 'value[DIGEST_NEW]' 'value[REGISTRY]'
   for name in $(printf '%s\n' "${!value[@]}" | sort); do printf '%s=%q\n' "$name" "${value[$name]}"; done
 }

@@ -4,6 +4,7 @@
 reset_all() {
   local host
   [[ -e $LAB/hosts/.stamp ]] || die "there is no lab: lab up"
+  if site; then site_reset; return; fi
   plain || registry_start
   for host in "${HOSTS[@]}"; do
     host_on "$host" || { host_boot "$host"; host_wait "$host"; }
