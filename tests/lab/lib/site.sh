@@ -15,7 +15,7 @@ if [[ ${LAB_SITE:-0} == 1 ]]; then
   BASE_PACKAGES+=,runc,containernetworking-plugins
   BASE_PACKAGES+=,python3,python3-apt,ceph-common,ceph-mgr,ceph-mon,ceph-osd,radosgw
   # What the runbooks install, with all that it needs.
-  SITE_PACKAGES=(haproxy podman firewalld nftables acl chrony ansible-core cryptsetup-bin)
+  SITE_PACKAGES=(haproxy socat podman firewalld nftables acl chrony ansible-core cryptsetup-bin)
 fi
 
 site() { ((SITE > 0)); }
@@ -37,7 +37,7 @@ site_up() {
 # to a mirror.
 site_download() {
   # shellcheck disable=SC2016 # expands there
-  printf 'APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-get install -yqq --no-install-recommends --download-only %s && mkdir -p "$1/srv/packages" && mv "$1"/var/cache/apt/archives/*.deb "$1/srv/packages/"' "${SITE_PACKAGES[*]}"
+  printf 'rm -f "$1"/var/cache/apt/archives/*.deb; APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-get install -yqq --no-install-recommends --download-only %s && mkdir -p "$1/srv/packages" && mv "$1"/var/cache/apt/archives/*.deb "$1/srv/packages/"' "${SITE_PACKAGES[*]}"
 }
 
 # site_index DIRECTORY: what is in a package source, as a mirror describes it.
@@ -58,7 +58,7 @@ site_settle() {
   printf 'APT::Install-Recommends "false";\n' >"$tree/etc/apt/apt.conf.d/90lab"
   # The disk does not outlive this machine; what the lab has written into /etc for podman stays.
   printf 'force-unsafe-io\nforce-confold\n' >"$tree/etc/dpkg/dpkg.cfg.d/90lab"
-  rm -f "$tree"/etc/systemd/system/multi-user.target.wants/{smartmontools,rbdmap,e2scrub_reap,ceph*}.service "$tree"/etc/systemd/system/*/ceph*.target
+  rm -f "$tree"/etc/systemd/system/multi-user.target.wants/{smartmontools,rbdmap,e2scrub_reap,ceph*}.service "$tree"/etc/systemd/system/*/nvm*.service "$tree"/etc/systemd/system/*/ceph*.target
   chroot "$tree" apt-get update -qq
 }
 
