@@ -26,8 +26,10 @@ site_up() {
   secrets_make
   images_rootfs || die "the base of the images was not built"
   images_build
+  images_site_build
   registry_start
   images_push
+  images_site_push
   hosts_up
   output_write
   touch "$LAB/hosts/.ready"
