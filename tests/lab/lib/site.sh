@@ -121,6 +121,29 @@ GROUPS
   printf 'connection: { user: operator, ssh_config: %s/ssh_config }\nbecome: sudo\n' "$LAB"
 }
 
+# Inputs of the whole site: of what this system, its images and its package source have in place of the real ones.
+site_inputs() {
+  cat <<INPUTS
+# Written by lab up: inputs of the site in the lab.
+hostname: $SERVER_HOSTNAME
+certificate: $LAB/secrets/ssl.cert
+key: $LAB/secrets/ssl.key
+ca: $LAB/ca.pem
+first: quay01
+systems: ['Debian GNU/Linux 12']
+subscription: false
+selinux: false
+anonymous: true
+version: $OLD
+postgres_image: registry.redhat.io/rhel8/postgresql-13:1-109
+geo: true
+mirroring: true
+scanner: true
+updaters: false
+stable: 3s
+INPUTS
+}
+
 # Nine empty hosts again.
 site_reset() {
   registry_start
