@@ -27,6 +27,7 @@ EXTERNAL_TLS_TERMINATION: false
 SECRET_KEY: $(secret session)
 DATABASE_SECRET_KEY: $(secret encryption)
 SUPER_USERS: [quayadmin]
+FEATURE_USER_INITIALIZE: true
 AUTHENTICATION_TYPE: Database
 DB_URI: postgresql://quayuser:$(secret database)@db01:5432/quaydb
 DB_CONNECTION_ARGS: { threadlocals: true, autorollback: true }
