@@ -67,7 +67,9 @@ impl Client {
     pub fn push(&self, repository: &str, tag: &str, content: &[u8]) -> Result<Pushed, String> {
         let token = self.token(repository)?;
         let layer = self.push_blob(&token, repository, content)?;
-        let config = format!(r#"{{"architecture":"amd64","os":"linux","config":{{}},"rootfs":{{"type":"layers","diff_ids":["{layer}"]}}}}"#);
+        let config = format!(
+            r#"{{"architecture":"amd64","os":"linux","config":{{}},"rootfs":{{"type":"layers","diff_ids":["{layer}"]}}}}"#
+        );
         let config_digest = self.push_blob(&token, repository, config.as_bytes())?;
         let docker = "application/vnd.docker";
         let manifest = format!(

@@ -14,19 +14,28 @@ fn nine_empty_hosts_become_a_registry() {
     let through = |host: &str| Client::of(&site, host, SUPERUSER, PASSWORD);
     for path in ["/health/instance", "/health/endtoend"] {
         for _ in 0..6 {
-            assert_eq!(through("db01").status(path), 200, "{path} through the load balancer");
+            assert_eq!(
+                through("db01").status(path),
+                200,
+                "{path} through the load balancer"
+            );
         }
     }
     let pushed = through("quay01").push("quayadmin/proof", "one", b"pushed through one node");
     let pushed = pushed.expect("a push through quay01");
     for host in ["quay02", "quay03", "db01"] {
-        through(host).pull(&pushed).unwrap_or_else(|e| panic!("a pull through {host}: {e}"));
+        through(host)
+            .pull(&pushed)
+            .unwrap_or_else(|e| panic!("a pull through {host}: {e}"));
     }
 }
 
 /// HAProxy sees every node, and one server of Redis at a time.
 fn balanced(site: &Site) {
-    let stats = site.on("db01", "echo 'show stat' | socat - UNIX-CONNECT:/var/lib/haproxy/stats | cut -d, -f1,2,18");
+    let stats = site.on(
+        "db01",
+        "echo 'show stat' | socat - UNIX-CONNECT:/var/lib/haproxy/stats | cut -d, -f1,2,18",
+    );
     for backend in ["be_http", "be_https"] {
         for node in ["quay01", "quay02", "quay03"] {
             let line = format!("{backend},{node},UP");
@@ -43,13 +52,22 @@ fn below(site: &Site) {
     assert!(extensions.lines().any(|l| l == "pg_trgm"), "{extensions}");
     for host in ["quay01", "quay02", "quay03"] {
         let pong = site.on(host, ". /etc/quay/redis.env; podman exec -e REDISCLI_AUTH=\"$REDIS_PASSWORD\" redis redis-cli ping; podman exec redis redis-cli ping || true");
-        assert!(pong.contains("PONG") && pong.contains("NOAUTH"), "{host}: {pong}");
+        assert!(
+            pong.contains("PONG") && pong.contains("NOAUTH"),
+            "{host}: {pong}"
+        );
     }
     let health = site.on("ceph01", "ceph health");
     assert!(health.starts_with("HEALTH_OK"), "{health}");
     let status = site.on("ceph01", "ceph -s");
-    assert!(status.contains("3 osds: 3 up") && status.contains("3 daemons, quorum"), "{status}");
-    let user = site.on("ceph01", "radosgw-admin user info --uid=quay --format=json | grep -c access_key");
+    assert!(
+        status.contains("3 osds: 3 up") && status.contains("3 daemons, quorum"),
+        "{status}"
+    );
+    let user = site.on(
+        "ceph01",
+        "radosgw-admin user info --uid=quay --format=json | grep -c access_key",
+    );
     assert_eq!(user.trim(), "1", "keys of the user");
     let buckets = site.on("ceph01", "radosgw-admin bucket list --uid=quay");
     assert!(buckets.contains("quay"), "{buckets}");

@@ -65,14 +65,21 @@ fn drift_is_found_and_mended_and_nothing_else_is_touched() {
     let plan = String::from_utf8_lossy(&operator.alone(&args).stdout).into_owned();
     for drift in DRIFTS {
         let (step, host) = drift.mended_by.split_once('@').unwrap_or_default();
-        assert!(plan.contains(step) && plan.contains(host), "the plan does not find `{}`:\n{plan}", drift.mended_by);
+        assert!(
+            plan.contains(step) && plan.contains(host),
+            "the plan does not find `{}`:\n{plan}",
+            drift.mended_by
+        );
     }
     run(&operator);
     let mut wanted: Vec<&str> = DRIFTS.iter().map(|drift| drift.mended_by).collect();
     wanted.sort_unstable();
     let mut mended = changed(&operator);
     mended.sort();
-    let short: Vec<&str> = mended.iter().map(|id| id.split_once('_').map_or(&**id, |(_, rest)| rest)).collect();
+    let short: Vec<&str> = mended
+        .iter()
+        .map(|id| id.split_once('_').map_or(&**id, |(_, rest)| rest))
+        .collect();
     assert_eq!(short, wanted, "what the run changed");
     all_well(&site);
     let unexpected: Vec<String> = difference(&before, &site.identities())

@@ -74,7 +74,7 @@ fn changed(operator: &Operator) -> Vec<String> {
     let each_time = ["smoke"];
     let nodes = seen.plan.nodes.iter().zip(&seen.state.nodes);
     nodes
-        .filter(|(_, state)| matches!(state.outcome(), Some(Outcome::Changed)))
+        .filter(|(_, state)| matches!(state.outcome, Some(Outcome::Changed)))
         .map(|(node, _)| node.id.to_string())
         .filter(|id| !each_time.iter().any(|step| id.contains(step)))
         .collect()
