@@ -25,6 +25,7 @@ pub(crate) mod look;
 mod mirror;
 mod reach;
 mod record;
+mod rights;
 mod transfer;
 pub(crate) mod veil;
 mod wipe;
