@@ -72,6 +72,20 @@ site_disk() {
   if site_device "$host"; then
     printf 'L+ /dev/disk/by-id/lab-%s - - - - ../../sdb\n' "$host" >"$root/etc/tmpfiles.d/lab-disk.conf"
   fi
+  [[ $host != ceph05 ]] || site_ceph_ansible "$root"
+}
+
+# The stand-in for ceph-ansible comes into the package source of a host.
+site_ceph_ansible() {
+  local source=$1/srv/packages deb=ceph-ansible_3.2.56_all.deb
+  "$HERE/ceph-ansible/build" "$source"
+  {
+    cat "$source/Packages"
+    dpkg-deb -f "$source/$deb"
+    printf 'Filename: ./%s\nSize: %s\nSHA256: %s\n\n' "$deb" "$(stat -c %s "$source/$deb")" "$(sha256sum "$source/$deb" | cut -d' ' -f1)"
+  } >"$source/Packages.new"
+  mv "$source/Packages.new" "$source/Packages"
+  chroot "$1" apt-get update -qq
 }
 
 # Whether the disk of a host is one without a file system, for an OSD.
