@@ -66,6 +66,7 @@ host_disk_path() {
   case $1 in
     db01) if site; then echo /var/lib/containers; else echo /var/backups/quay; fi ;;
     quay* | tools*) echo /var/lib/containers ;;
+    ceph*) echo /mnt ;; # below /srv is what they install
     *) echo /srv ;;
   esac
 }
