@@ -11,6 +11,9 @@ node_disk() {
   # The stand-in cannot know the host that it runs on: a container's name is its id.
   printf '%s\n' "$host" >"$root/mnt/quay/storage/.node"
   chown -R 1001:0 "$root/mnt/quay"
+  # What a reset brings back, whoever has changed the configuration.
+  install -d -m 0700 "$root/root/lab"
+  cp -a "$root/mnt/quay/config" "$root/root/lab/"
 }
 
 node_engine() {
