@@ -3,12 +3,14 @@
 
 pub mod canary;
 pub mod chance;
+pub mod client;
 pub mod effects;
 pub mod kills;
 pub mod lab;
 pub mod operator;
 pub mod pair;
 pub mod proof;
+pub mod site;
 pub mod tail;
 pub mod terminal;
 pub mod tools;

@@ -22,9 +22,11 @@ mod discard;
 mod ending;
 mod locks;
 pub(crate) mod look;
+pub(crate) mod made;
 mod mirror;
 mod reach;
 mod record;
+mod rights;
 mod transfer;
 pub(crate) mod veil;
 mod wipe;
@@ -237,6 +239,10 @@ impl Drive<'_> {
                         let known = known.map(|(_, a)| a.unit.clone()).collect();
                         let place = shared.locks.enter(&host);
                         let restart = reach::restart(&self.plan, dispatcher.state(), &host);
+                        let later = made::made(&self.plan, &self.evaluator, dispatcher.state());
+                        let later = later.into_keys().filter(|(of, _)| *of == host);
+                        let later = later.map(|(_, account)| account).collect();
+                        let known = reach::Known::new(known, later);
                         let ready = reach::ready(shared.clone(), host, known, place, restart);
                         tasks.spawn_local(ready);
                     }

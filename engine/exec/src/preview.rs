@@ -20,6 +20,7 @@ use runbook_model::{
     Epoch, Event, Forecast, HostName, NodeIx, NodeKind, Outcome, Plan, Preview, Record, RunId,
     RunState, Step, Value,
 };
+use runbook_remote::{Fault, RemoteError};
 
 use levels::levels;
 
@@ -27,6 +28,7 @@ pub use names::RUN_ID;
 
 use crate::driver::Reach;
 use crate::driver::look::{self, Prepared};
+use crate::driver::made::{self, Made};
 use crate::driver::veil::Veil;
 use crate::meaning::in_key;
 
@@ -36,6 +38,7 @@ const NOT_NOW: &str = "does not hold now: ";
 /// Looks at every host and says what a run would do now.
 pub async fn live(plan: &Arc<Plan>, evaluator: &Evaluator, reach: &Reach) -> Preview {
     let mut forecaster = Forecaster::new(plan, evaluator);
+    forecaster.made = made::made(plan, evaluator, &forecaster.state);
     for level in levels(plan) {
         let mut asked = Vec::new();
         for node in level {
@@ -77,6 +80,14 @@ struct Keys {
     written: BTreeSet<String>,
 }
 
+/// Why nothing was found.
+enum Problem {
+    /// The account is made first, by this node.
+    Later(NodeIx),
+    /// A host cannot be used.
+    Host(HostName, String),
+}
+
 struct Forecaster<'a> {
     plan: &'a Arc<Plan>,
     evaluator: &'a Evaluator,
@@ -86,6 +97,8 @@ struct Forecaster<'a> {
     keys: Vec<Keys>,
     unusable: BTreeMap<HostName, String>,
     already_there: Option<bool>,
+    /// Accounts that are not there yet, perhaps.
+    made: Made,
 }
 
 impl<'a> Forecaster<'a> {
@@ -118,6 +131,7 @@ impl<'a> Forecaster<'a> {
             keys: plan.nodes.iter().map(|_| Keys::default()).collect(),
             unusable: BTreeMap::new(),
             already_there: None,
+            made: Made::new(),
         };
         forecaster.take_vars();
         forecaster
@@ -282,12 +296,15 @@ impl<'a> Forecaster<'a> {
         &self,
         reach: &Reach,
         prepared: &Prepared,
-    ) -> Result<look::Finding, (HostName, String)> {
+    ) -> Result<look::Finding, Problem> {
         let mut found = look::run(reach, prepared).await.map_err(|error| {
+            if let Some(maker) = self.maker(prepared, &error) {
+                return Problem::Later(maker);
+            }
             let host = HostName::new(error.host.clone()).unwrap_or_else(|_| prepared.host.clone());
             let mut problem = error.fault.to_string();
             self.veil.prose(&mut problem);
-            (host, problem)
+            Problem::Host(host, problem)
         })?;
         for secret in found.secret.values() {
             self.veil.add(secret);
@@ -297,16 +314,28 @@ impl<'a> Forecaster<'a> {
         Ok(found)
     }
 
+    /// Who makes the account that is missing.
+    fn maker(&self, prepared: &Prepared, error: &RemoteError) -> Option<NodeIx> {
+        let missing = matches!(error.fault, Fault::NoAccount { .. });
+        let account = prepared.account.clone().filter(|_| missing)?;
+        self.made.get(&(prepared.host.clone(), account)).copied()
+    }
+
     fn found(
         &mut self,
         node: NodeIx,
         prepared: &Prepared,
-        found: Result<look::Finding, (HostName, String)>,
+        found: Result<look::Finding, Problem>,
     ) {
         let is_probe = prepared.step_type.kind == TypeKind::Probe;
         let found = match found {
             Ok(found) => found,
-            Err((host, problem)) => {
+            Err(Problem::Later(maker)) => {
+                let id = &self.plan.nodes[maker.at()].id;
+                let text = format!("`{id}` makes the account first");
+                return self.set(node, Forecast::Maybe(text));
+            }
+            Err(Problem::Host(host, problem)) => {
                 self.set(node, Forecast::Unreachable(problem.clone()));
                 self.unusable.insert(host, problem);
                 return;

@@ -25,6 +25,37 @@ pub struct Copied {
     pub sha256: String,
 }
 
+/// Whose a file is, and who may do what with it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rights {
+    /// A name or a number.
+    pub owner: Option<String>,
+    /// A name or a number.
+    pub group: Option<String>,
+    /// The bits of the mode.
+    pub mode: Option<u32>,
+}
+
+impl Rights {
+    /// A mode, and nothing else.
+    #[must_use]
+    pub fn of_mode(mode: u32) -> Self {
+        Self {
+            mode: Some(mode),
+            ..Self::default()
+        }
+    }
+
+    /// As words of a request: mode, owner, group.
+    pub(crate) fn words(&self) -> String {
+        let mode = self.mode.map(|mode| format!("{mode:04o}"));
+        let words = [&mode, &self.owner, &self.group];
+        words
+            .map(|word| quoted(word.as_deref().unwrap_or_default()))
+            .join(" ")
+    }
+}
+
 /// A path that can stand in a request: absolute, one line.
 pub(crate) fn valid_path(path: &str) -> Result<(), Fault> {
     if path.starts_with('/')

@@ -45,7 +45,7 @@ pub use chain::{
 };
 pub use error::{Fault, RemoteError};
 pub use excerpt::Excerpt;
-pub use file::Copied;
+pub use file::{Copied, Rights};
 pub use hello::Hello;
 pub use host::{Bounds, Holder, Host, Says};
 pub use job::{Ended, Job, JobState, Offsets, Poll, Why};

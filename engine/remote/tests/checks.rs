@@ -5,7 +5,7 @@ mod support;
 
 use std::time::Duration;
 
-use runbook_remote::{JobState, Param, Verdict};
+use runbook_remote::{JobState, Param, Rights, Verdict};
 use support::{Bench, LONG, body, dies, id};
 
 support::in_every_shell!(
@@ -13,7 +13,8 @@ support::in_every_shell!(
     a_hung_check_is_killed_and_blocks_nobody,
     what_a_check_leaves_behind_goes_with_it,
     lists_and_maps_arrive,
-    files_go_over_whole
+    files_go_over_whole,
+    whose_a_file_is
 );
 
 async fn verdicts_of_checks(shell: &str) {
@@ -199,7 +200,7 @@ async fn files_go_over_whole(shell: &str) {
     }
     let copied = bench
         .host
-        .copy_to(&source, &bench.host, &target, 0o640)
+        .copy_to(&source, &bench.host, &target, &Rights::of_mode(0o640))
         .await
         .unwrap();
     assert_eq!(copied.size, bytes.len() as u64);
@@ -222,14 +223,23 @@ async fn files_go_over_whole(shell: &str) {
     assert!(
         bench
             .host
-            .copy_to(&bench.mark("missing"), &bench.host, &target, 0o600)
+            .copy_to(
+                &bench.mark("missing"),
+                &bench.host,
+                &target,
+                &Rights::default()
+            )
             .await
             .is_err()
     );
     assert!(
         bench
             .host
-            .write_file(&bench.mark("no/such/dir"), 0o600, &mut &b"x"[..])
+            .write_file(
+                &bench.mark("no/such/dir"),
+                &Rights::default(),
+                &mut &b"x"[..]
+            )
             .await
             .is_err()
     );
@@ -256,4 +266,55 @@ async fn files_go_over_whole(shell: &str) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert_eq!(names(), 1);
+}
+
+async fn whose_a_file_is(shell: &str) {
+    use std::os::unix::fs::MetadataExt as _;
+    let bench = Bench::new(shell).await;
+    let file = bench.mark("it's a file");
+    let found = || {
+        let found = std::fs::metadata(&file).unwrap();
+        (found.mode() & 0o7777, found.uid(), found.gid())
+    };
+    let write = |rights: Rights| {
+        let host = bench.host.clone();
+        let file = file.clone();
+        async move { host.write_file(&file, &rights, &mut &b"x"[..]).await }
+    };
+    write(Rights::default()).await.unwrap();
+    let (mode, uid, gid) = found();
+    assert_eq!(mode, 0o600, "a new one is for nobody else");
+    // A number of one's own may be given by everybody, another one by root alone.
+    let other = if uid == 0 { 65534 } else { uid };
+    let all = Rights {
+        owner: Some(other.to_string()),
+        group: Some(gid.to_string()),
+        mode: Some(0o4711),
+    };
+    write(all.clone()).await.unwrap();
+    assert_eq!(found(), (0o4711, other, gid));
+    bench
+        .host
+        .give_file(&file, &Rights::of_mode(0o640))
+        .await
+        .unwrap();
+    assert_eq!(found(), (0o640, other, gid));
+    bench.host.give_file(&file, &all).await.unwrap();
+    assert_eq!(found(), (0o4711, other, gid));
+    let nobody = Rights {
+        group: Some("nobody-has-this-name".to_owned()),
+        ..Rights::of_mode(0o600)
+    };
+    for refused in [
+        bench.host.give_file(&file, &nobody).await,
+        write(nobody).await.map(drop),
+    ] {
+        let said = refused.unwrap_err().to_string();
+        assert!(said.contains("to the group nobody-has-this-name"), "{said}");
+    }
+    assert_eq!(
+        found(),
+        (0o4711, other, gid),
+        "what is refused changes nothing"
+    );
 }

@@ -5,17 +5,19 @@ BASE_PACKAGES=systemd-sysv,dbus,openssh-server,iproute2,procps,ca-certificates,c
 BASE_PACKAGES+=,containernetworking-plugins,iptables,openssl,postgresql,redis-server,nginx-light,libnginx-mod-http-dav-ext,busybox,mksh
 
 base_build() {
-  local tree=$LAB/base stamp
-  stamp=$(digest_of machine_tree base_build base_settle base_sudoers <<<"$SUITE $BASE_PACKAGES")
+  local tree=$LAB/base stamp options=()
+  stamp=$(digest_of machine_tree base_build base_settle base_sudoers site_download site_settle <<<"$SUITE $BASE_PACKAGES ${SITE_PACKAGES[*]:-}")
   [[ $(cat "$tree.stamp" 2>/dev/null) != "$stamp" ]] || return 0
   hosts_down # they stand on the old tree
   say "building the base tree"
   rm -f "$tree.stamp"
   remove_tree "$tree" "$tree.new"
+  ! site || options+=(--customize-hook="$(site_download)")
   # No documentation, no translations: every host would carry them.
-  machine_tree "$tree.new" --variant=minbase --include="$BASE_PACKAGES" \
+  machine_tree "$tree.new" --variant=minbase --include="$BASE_PACKAGES" "${options[@]}" \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*'
   base_settle "$tree.new"
+  ! site || site_settle "$tree.new"
   mv "$tree.new" "$tree"
   printf '%s\n' "$stamp" >"$tree.stamp"
 }

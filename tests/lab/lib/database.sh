@@ -27,7 +27,7 @@ CONF
 server {
   listen 8090;
   root /srv/objects;
-  client_max_body_size 64m;
+  client_max_body_size 0;
   location / { dav_methods PUT DELETE; create_full_put_path on; }
 }
 CONF
@@ -73,14 +73,14 @@ database_template() {
   database_sql postgres <<<'alter database quaydb rename to lab_template; alter database lab_template with is_template true;'
 }
 
-# Everything that runs of an earlier test made: databases kept aside by a rollback too.
+# Everything that runs of an earlier test made: databases kept aside by a rollback too, and what was pushed.
 database_reset() {
   database_sql postgres <<'SQL'
 alter role quayuser with login connection limit -1;
 select format('drop database %I with (force)', datname) from pg_database where datname like 'quaydb%' \gexec
 create database quaydb owner quayuser template lab_template strategy file_copy;
 SQL
-  host_exec db01 'rm -rf /var/backups/quay/* /var/backups/quay/.[!.]*; install -d -m 0700 -o postgres -g postgres /var/backups/quay'
+  host_exec db01 'rm -rf /var/backups/quay/* /var/backups/quay/.[!.]*; install -d -m 0700 -o postgres -g postgres /var/backups/quay; rm -rf /srv/objects/*/*'
 }
 
 database_forget_events() { database_sql lab <<<'truncate lab_event restart identity'; }

@@ -113,7 +113,7 @@ insert into queueitem (queue_name, body, available_after, available, processing_
 values ('imagestoragereplication/quayuser/lab-$2', '{"namespace_user_id": 1, "storage_id": "lab-$2"}', now() at time zone 'utc', true, null, $3, 'lab-$2');
 SQL
   else
-    database_sql quaydb <<<"delete from queueitem where state_id = 'lab-$2'"
+    database_sql quaydb <<<"delete from queueitem where queue_name = 'imagestoragereplication/quayuser/lab-$2'"
   fi
 }
 fault_dead_blob() { fault_blob "$1" dead 0; }

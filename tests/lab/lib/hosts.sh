@@ -22,8 +22,8 @@ host_make() {
   local host=$1 dir=$LAB/hosts/$1 root other
   root=$(host_root "$host")
   mkdir -p "$dir"/{upper,work,root,disk}
-  truncate -s "$([[ $host == quay* || $host == tools* ]] && echo 3G || echo 256M)" "$dir/disk.img"
-  mkfs.ext4 -q -m 0 "$dir/disk.img"
+  truncate -s "$(host_disk_size "$host")" "$dir/disk.img"
+  site_device "$host" || mkfs.ext4 -q -m 0 "$dir/disk.img"
   host_mount "$host"
   printf '%s\n' "$host" >"$root/etc/hostname"
   tr -d - </proc/sys/kernel/random/uuid >"$root/etc/machine-id"
@@ -42,6 +42,10 @@ host_make() {
   printf 'unqualified-search-registries = []\n[[registry]]\nprefix = "%s"\nlocation = "%s"\ninsecure = true\n' \
     "${IMAGE%%/*}" "$(registry_address)" >"$root/etc/containers/registries.conf.d/lab.conf"
   if plain; then return; fi
+  if site; then
+    site_disk "$host" "$root"
+    return
+  fi
   case $host in
     db01) database_disk "$root" ;;
     tools01) tools_disk "$root" ;;
@@ -54,15 +58,25 @@ host_keys() { ssh-keygen -q -t ed25519 -N '' -C "$2" -f "$1" <<<y >/dev/null; }
 host_mount() {
   local dir=$LAB/hosts/$1
   mountpoint -q "$dir/root" || mount -t overlay "lab-$1" -o "lowerdir=$LAB/base,upperdir=$dir/upper,workdir=$dir/work" "$dir/root"
-  mountpoint -q "$dir/disk" || mount -o loop "$dir/disk.img" "$dir/disk"
+  site_device "$1" || mountpoint -q "$dir/disk" || mount -o loop "$dir/disk.img" "$dir/disk"
 }
 
 # Where the small disk of its own goes, so that a test can fill it.
 host_disk_path() {
   case $1 in
-    db01) echo /var/backups/quay ;;
+    db01) if site; then echo /var/lib/containers; else echo /var/backups/quay; fi ;;
     quay* | tools*) echo /var/lib/containers ;;
+    ceph*) echo /mnt ;; # below /srv is what they install
     *) echo /srv ;;
+  esac
+}
+
+# Its size. That of an OSD takes what is written to it only.
+host_disk_size() {
+  case $1 in
+    quay* | tools*) echo 3G ;;
+    ceph*) if site_device "$1"; then echo 6G; else echo 256M; fi ;;
+    *) if site; then echo 3G; else echo 256M; fi ;;
   esac
 }
 
@@ -76,6 +90,11 @@ host_boot() {
   [[ -d /run/systemd/system ]] || options+=(--keep-unit)
   # There a test watches which programs are started.
   ! tools || options+=(--system-call-filter='fanotify_init fanotify_mark')
+  if site_device "$host"; then
+    options+=(--bind="$(site_loop "$host"):/dev/sdb")
+  else
+    options+=(--bind="$dir/disk:$(host_disk_path "$host")")
+  fi
   (
     [[ -d /run/systemd/system ]] || host_cgroup "$host"
     status=$RESTARTED
@@ -83,7 +102,7 @@ host_boot() {
       status=0
       # The host's /proc/sys is writable because port mapping needs that.
       SYSTEMD_NSPAWN_API_VFS_WRITABLE=1 setsid --wait systemd-nspawn --quiet "${options[@]}" --boot --directory="$dir/root" \
-        --network-namespace-path="/run/netns/$(net_space "$host")" --bind="$dir/disk:$(host_disk_path "$host")" \
+        --network-namespace-path="/run/netns/$(net_space "$host")" \
         --capability=all --system-call-filter='@keyring bpf' --bind=/dev/fuse --resolv-conf=off --timezone=off || status=$?
     done
   ) </dev/null >"$dir/console.log" 2>&1 9>&- &
@@ -147,9 +166,9 @@ host_script() {
 # What a host's disk is made from: if that changed, the hosts are made anew.
 hosts_stamp() {
   local from=("$LAB/base.stamp")
-  plain || tools || from+=("$LAB/image/oci.stamp" "$LAB/secrets/ssl.cert")
-  { cat "${from[@]}"; echo "$NET $BRIDGE ${HOSTS[*]}"; } |
-    digest_of host_make host_mount database_disk database_setup database_template node_disk node_engine node_config tools_disk tools_haproxy tools_packages tools_database tools_image tools_server ceph_disk ceph_setup
+  plain || tools || site || from+=("$LAB/image/oci.stamp" "$LAB/secrets/ssl.cert")
+  { cat "${from[@]}"; echo "$NET $BRIDGE ${HOSTS[*]}"; ! site || find "$HERE/ceph-ansible" -type f -exec sha256sum {} + | cut -d' ' -f1 | sort; } |
+    digest_of host_make host_mount host_disk_size site_disk site_ceph_ansible database_disk database_setup database_template node_disk node_engine node_config tools_disk tools_haproxy tools_packages tools_database tools_image tools_server ceph_disk ceph_setup
 }
 
 hosts_up() {
@@ -179,6 +198,7 @@ hosts_down() {
     host_kill "$host"
     net_remove "$host"
   done
+  site_loops_gone
   remove_tree "$LAB/hosts"
 }
 

@@ -34,3 +34,9 @@ machine_tree() {
   mmdebstrap --quiet --mode=root --format=directory "$@" "$SUITE" "$tree" <<<"$sources" >"$tree.log" 2>&1 9>&- ||
     die "mmdebstrap failed: $(tail -n 3 "$tree.log")"
 }
+
+# All hosts share what one account may watch of files, and each systemd takes some of it: without enough, one does not start.
+machine_limits() {
+  local limit=/proc/sys/fs/inotify/max_user_instances
+  (($(<"$limit") >= 1024)) || echo 1024 >"$limit"
+}

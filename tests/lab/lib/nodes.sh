@@ -11,6 +11,9 @@ node_disk() {
   # The stand-in cannot know the host that it runs on: a container's name is its id.
   printf '%s\n' "$host" >"$root/mnt/quay/storage/.node"
   chown -R 1001:0 "$root/mnt/quay"
+  # What a reset brings back, whoever has changed the configuration.
+  install -d -m 0700 "$root/root/lab"
+  cp -a "$root/mnt/quay/config" "$root/root/lab/"
 }
 
 node_engine() {
@@ -27,6 +30,7 @@ EXTERNAL_TLS_TERMINATION: false
 SECRET_KEY: $(secret session)
 DATABASE_SECRET_KEY: $(secret encryption)
 SUPER_USERS: [quayadmin]
+FEATURE_USER_INITIALIZE: true
 AUTHENTICATION_TYPE: Database
 DB_URI: postgresql://quayuser:$(secret database)@db01:5432/quaydb
 DB_CONNECTION_ARGS: { threadlocals: true, autorollback: true }

@@ -28,6 +28,11 @@ output_write() {
     tools_inventory >"$LAB/inventory.yaml"
     return
   fi
+  if site; then
+    site_inventory >"$LAB/inventory.yaml"
+    site_inputs >"$LAB/site.yaml"
+    return
+  fi
   local host
   {
     printf '# Written by lab up.\nhosts:\n  db01: { address: %s, vars: { } }\n' "$(address db01)"
@@ -55,6 +60,7 @@ output_env() {
   )
   ! tools || value+=([IMAGE]=$TOOLS_IMAGE)
   ! tools || unset 'value[INPUTS]' 'value[CA]' 'value[HOSTNAME]' 'value[DIGEST_OLD]' 'value[DIGEST_NEW]'
+  ! site || value[INPUTS]=$LAB/site.yaml
   ! plain || unset 'value[INPUTS]' 'value[CA]' 'value[HOSTNAME]' 'value[IMAGE]' 'value[DIGEST_OLD]' 'value[DIGEST_NEW]' 'value[REGISTRY]'
   for name in $(printf '%s\n' "${!value[@]}" | sort); do printf '%s=%q\n' "$name" "${value[$name]}"; done
 }

@@ -30,7 +30,9 @@ registry_stop() {
 }
 registry_stopped() { [[ -z $(registry_pid) ]]; }
 
+# registry_digest VERSION [NAME]: of the stand-in, unless another image is named.
 registry_digest() {
+  local name=${2:-$IMAGE}
   curl -fsS -o /dev/null -D - --max-time 5 -H 'Accept: application/vnd.oci.image.manifest.v1+json' \
-    "http://$(registry_address)/v2/${IMAGE#*/}/manifests/$1" 2>/dev/null | tr -d '\r' | sed -n 's/^[Dd]ocker-[Cc]ontent-[Dd]igest: //p'
+    "http://$(registry_address)/v2/${name#*/}/manifests/$1" 2>/dev/null | tr -d '\r' | sed -n 's/^[Dd]ocker-[Cc]ontent-[Dd]igest: //p'
 }

@@ -4,6 +4,7 @@
 reset_all() {
   local host
   [[ -e $LAB/hosts/.stamp ]] || die "there is no lab: lab up"
+  if site; then site_reset; return; fi
   plain || registry_start
   for host in "${HOSTS[@]}"; do
     host_on "$host" || { host_boot "$host"; host_wait "$host"; }
@@ -28,13 +29,15 @@ reset_all_ready() {
   (($(database_sql lab <<<"select count(*) from lab_event where event = 'ready' and version = '$OLD'") == ${#NODES[@]} + 1))
 }
 
-# A host without containers, without the new image, and without anything that a run left there. Whatever a killed
+# A host without containers, without the new image, with the configuration that it was made with, and without anything that a run left there. Whatever a killed
 # controller left running was started below sshd, and has stayed in the control group of its unit.
 reset_host() {
   host_script "$1" image="$IMAGE" old="$OLD" <<'SH'
 if [ -d /mnt/quay ]; then
   podman rm -f -a -v -t 0 >/dev/null
   podman volume prune -f >/dev/null
+  rm -rf /mnt/quay/config
+  cp -a /root/lab/config /mnt/quay/
   old=$(podman image inspect --format '{{.Id}}' "$image:$old" 2>/dev/null || true)
   for id in $(podman images -q --no-trunc | sed 's/^sha256://' | sort -u); do test "$id" = "$old" || podman rmi -f "$id" >/dev/null; done
 fi

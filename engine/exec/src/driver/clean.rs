@@ -55,8 +55,8 @@ async fn clean(shared: &Shared, name: &HostName, wanted: &BTreeSet<RunId>) -> Op
             host.clean(&shared.run, wanted, &Bounds::default()).await
         };
         match cleaned.await.map_err(|error| error.fault) {
-            // Whoever lost the host or the run gets to know it elsewhere.
-            Ok(_) | Err(Fault::Lost(_) | Fault::Fenced(_)) => {}
+            // Whoever lost the host or the run gets to know it elsewhere; an account that is not there has left nothing.
+            Ok(_) | Err(Fault::Lost(_) | Fault::Fenced(_) | Fault::NoAccount { .. }) => {}
             Err(fault) => {
                 problem.get_or_insert(fault.to_string());
             }

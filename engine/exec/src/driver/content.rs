@@ -17,8 +17,8 @@ use runbook_model::step_type::Content;
 use runbook_model::{Failure, FailureKind, Value};
 use runbook_remote::{Param, RemoteError, Report, Script};
 
-use super::Reach;
 use super::look::{Finding, Prepared, failure, is_of_script};
+use super::{Reach, rights};
 use wanted::{Goal, Wanted, digest};
 
 const FUNCTIONS: &str = include_str!("../sh/content_functions.sh");
@@ -240,10 +240,10 @@ pub(super) fn understood(
 
 fn meta(script: Script, wanted: &Wanted) -> Script {
     let part = |text: &Option<String>| Param::Text(text.clone().unwrap_or_default());
-    let mode = wanted.mode.map(|mode| format!("{mode:04o}"));
+    let mode = wanted.rights.mode.map(|mode| format!("{mode:04o}"));
     script
-        .param("owner", part(&wanted.owner))
-        .param("group", part(&wanted.group))
+        .param("owner", part(&wanted.rights.owner))
+        .param("group", part(&wanted.rights.group))
         .param("mode", part(&mode))
 }
 
@@ -306,10 +306,6 @@ impl<'a> Found<'a> {
     fn text(&self) -> Option<&'a str> {
         let text = self.records.get("text").copied()?;
         (digest(text) == self.get("sha256")).then_some(text)
-    }
-
-    fn mode(&self) -> Option<u32> {
-        u32::from_str_radix(self.get("mode"), 8).ok()
     }
 }
 
@@ -403,23 +399,7 @@ fn reasons(wanted: &Wanted, text: &str, found: &Found<'_>) -> Vec<String> {
             }
         });
     }
-    if let Some(mode) = wanted.mode.filter(|mode| found.mode() != Some(*mode)) {
-        reasons.push(format!(
-            "mode is {:0>4}, should be {mode:04o}",
-            found.get("mode")
-        ));
-    }
-    for (what, wanted, name, number) in [
-        ("owner", &wanted.owner, found.get("owner"), found.get("uid")),
-        ("group", &wanted.group, found.get("group"), found.get("gid")),
-    ] {
-        if let Some(wanted) = wanted
-            .as_deref()
-            .filter(|wanted| *wanted != name && *wanted != number)
-        {
-            reasons.push(format!("{what} is {name}, should be {wanted}"));
-        }
-    }
+    reasons.extend(rights::reasons(&wanted.rights, |name| found.get(name)));
     reasons
 }
 

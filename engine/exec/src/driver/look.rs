@@ -267,6 +267,22 @@ pub(super) async fn look(shared: Shared, look: u64, node: NodeIx, work: Work) {
                 before: found.before,
             }
         }
+        // Looked at early, before the run has made the account.
+        (Err(error), Ok(prepared))
+            if matches!(error.fault, Fault::NoAccount { .. })
+                && shared
+                    .reach
+                    .is_later(&prepared.host, prepared.account.as_ref()) =>
+        {
+            let message = error.fault.to_string();
+            Input::Looked {
+                look,
+                node,
+                verdict: Verdict::Error(Failure::new(FailureKind::Check, message)),
+                outputs: BTreeMap::new(),
+                before: BTreeMap::new(),
+            }
+        }
         (Err(error), Ok(prepared)) if error.host == prepared.host.as_str() => Input::HostLost {
             host: prepared.host,
             problem: error.fault.to_string(),

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use runbook_model::text::printable;
 use runbook_model::{Epoch, NodeIx, Plan, RunId};
-use runbook_remote::{Host, Options, Param, Script, Verdict};
+use runbook_remote::{Host, Options, Param, Rights, Script, Verdict};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -247,7 +247,8 @@ impl Keeper {
         })?;
         let mut file: Pin<Box<dyn AsyncRead + Send>> = Box::pin(file.take(bytes));
         let target = format!("{}/{name}", self.dir);
-        host.write_file(&target, MODE, &mut file).await?;
+        host.write_file(&target, &Rights::of_mode(MODE), &mut file)
+            .await?;
         Ok(())
     }
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use runbook_model::plan::Part;
 use runbook_model::{
-    Account, AttemptId, Connection, Host as PlanHost, HostName, NodeIx, NodeKind, Plan, RunState,
+    Account, AttemptId, Connection, Epoch, Host as PlanHost, HostName, NodeIx, NodeKind, Plan, RunId,
+    RunState,
 };
 use runbook_remote::{Fault, Host, HostSpec, Options, RemoteError};
 use tokio::sync::Mutex;
@@ -29,6 +30,8 @@ pub struct Reach {
     accounts: BTreeMap<HostName, BTreeSet<Account>>,
     options: Options,
     open: RefCell<BTreeMap<HostName, Slot>>,
+    /// Accounts that were not there when their host became ready, because the run makes them, and for whom they will be.
+    later: RefCell<BTreeMap<(HostName, Account), (RunId, Epoch)>>,
 }
 
 /// The connection of a host, once for each account.
@@ -52,6 +55,7 @@ impl Reach {
             accounts,
             options,
             open: RefCell::default(),
+            later: RefCell::default(),
         }
     }
 
@@ -82,6 +86,12 @@ impl Reach {
         }
         if let Some(other) = slot.values().next() {
             let host = other.as_account(&account).await?;
+            let place = (name.clone(), account.clone());
+            let later = self.later.borrow().get(&place).cloned();
+            if let Some((run, epoch)) = later {
+                host.ready(&run, epoch).await?;
+                self.later.borrow_mut().remove(&place);
+            }
             slot.insert(account, host.clone());
             return Ok(host);
         }
@@ -124,6 +134,22 @@ impl Reach {
         others.chain([own.unwrap_or(Account::Login)]).collect()
     }
 
+    /// The run makes this account there: it will be ready when somebody is it.
+    fn later(&self, name: &HostName, account: Option<Account>, run: &RunId, epoch: Epoch) {
+        if let Some(account) = account {
+            let mut later = self.later.borrow_mut();
+            later.insert((name.clone(), account), (run.clone(), epoch));
+        }
+    }
+
+    /// Whether the run makes this account there, and has not been it yet.
+    pub(super) fn is_later(&self, name: &HostName, account: Option<&Account>) -> bool {
+        account.is_some_and(|account| {
+            let place = (name.clone(), account.clone());
+            self.later.borrow().contains_key(&place)
+        })
+    }
+
     fn is_known(&self, name: &HostName) -> bool {
         self.open.borrow().contains_key(name)
     }
@@ -140,7 +166,7 @@ impl Reach {
 }
 
 /// Who an instance is where it runs.
-fn account_of(plan: &Plan, node: NodeIx) -> Option<Account> {
+pub(super) fn account_of(plan: &Plan, node: NodeIx) -> Option<Account> {
     let NodeKind::Instance { account, .. } = &plan.nodes.get(node.at())?.kind else {
         return None;
     };
@@ -168,20 +194,17 @@ pub(super) fn restart(plan: &Plan, state: &RunState, host: &HostName) -> Option<
 }
 
 /// Reaches a host and makes sure that it may be used. One that was usable before is waited for, one that is being restarted
-/// as long as `restart`. `known` are the attempts of the journal. The lock comes last: whoever waits for it waits for every
+/// as long as `restart`. The lock comes last: whoever waits for it waits for every
 /// host before this one.
 pub(super) async fn ready(
     shared: Shared,
     name: HostName,
-    known: BTreeSet<AttemptId>,
+    mut known: Known,
     place: Place,
     restart: Option<Duration>,
 ) {
     let again = shared.reach.is_known(&name);
-    let known = Known {
-        attempts: known,
-        own: again.then(|| attempt_prefix(&shared.run, shared.epoch)),
-    };
+    known.own = again.then(|| attempt_prefix(&shared.run, shared.epoch));
     let patience = if again { PATIENCE } else { Duration::ZERO };
     let patience = patience.max(restart.unwrap_or_default());
     let passes = |fault: &Fault| match restart {
@@ -214,15 +237,32 @@ pub(super) async fn ready(
     }
 }
 
-/// The attempts that a host may have.
-struct Known {
+/// What is known of a host before it is reached.
+pub(super) struct Known {
+    /// The attempts of the journal, which it may have.
     attempts: BTreeSet<AttemptId>,
+    /// Accounts that the run is still to make there.
+    later: BTreeSet<Account>,
     /// How ids of this controller begin. It may have begun others since `attempts` were listed, unless this is its
     /// first look at the host.
     own: Option<String>,
 }
 
 impl Known {
+    pub(super) fn new(attempts: BTreeSet<AttemptId>, later: BTreeSet<Account>) -> Self {
+        Self {
+            attempts,
+            later,
+            own: None,
+        }
+    }
+
+    /// Whether an account is missing because the run is still to make it.
+    fn makes(&self, account: Option<&Account>, fault: &Fault) -> bool {
+        matches!(fault, Fault::NoAccount { .. })
+            && account.is_some_and(|account| self.later.contains(account))
+    }
+
     fn has(&self, attempt: &AttemptId) -> bool {
         let own = self
             .own
@@ -241,7 +281,13 @@ async fn try_ready(
     let mut hello = None;
     let mut there = Vec::new();
     for account in shared.reach.accounts(name) {
-        let host = shared.reach.host_as(name, account.as_ref()).await?;
+        let host = match shared.reach.host_as(name, account.as_ref()).await {
+            Err(error) if known.makes(account.as_ref(), &error.fault) => {
+                shared.reach.later(name, account, &shared.run, shared.epoch);
+                continue;
+            }
+            host => host?,
+        };
         host.ready(&shared.run, shared.epoch).await?;
         there.extend(host.list(&shared.run).await?);
         hello.get_or_insert_with(|| host.hello());

@@ -221,7 +221,11 @@ fn compare(
     }
     for name in &expect.never {
         for (id, node) in instances(&name.value) {
-            if node.started_at.is_some() && !matches!(node.outcome, Some(Outcome::Skipped { .. })) {
+            let past = matches!(
+                node.outcome,
+                Some(Outcome::Skipped { .. } | Outcome::LeftOut { .. })
+            );
+            if node.started_at.is_some() && !past {
                 mismatches.push(Mismatch::new(id, "it never begins", ended(node)));
             }
         }
@@ -239,8 +243,8 @@ fn compare(
             ));
         }
         for (id, node) in all {
-            match &node.outcome {
-                Some(Outcome::Failed(failure)) if failure.message.contains(part) => {}
+            match node.outcome.as_ref().and_then(Outcome::failure) {
+                Some(failure) if failure.message.contains(part) => {}
                 _ => mismatches.push(Mismatch::new(id, format!("failed: {part}"), ended(node))),
             }
         }
@@ -308,7 +312,10 @@ fn fits(wanted: Wanted, found: Option<&Outcome>) -> bool {
             | (Wanted::Ok, Some(Outcome::Looked))
             | (Wanted::Passed, Some(Outcome::Passed))
             | (Wanted::Skipped, Some(Outcome::Skipped { .. }))
-            | (Wanted::Failed, Some(Outcome::Failed(_)))
+            | (
+                Wanted::Failed,
+                Some(Outcome::Failed(_) | Outcome::Recorded(_) | Outcome::Left(_))
+            )
     )
 }
 
@@ -317,7 +324,9 @@ fn ended(node: &NodeState) -> String {
     match &node.outcome {
         Some(Outcome::Satisfied) => "satisfied".to_owned(),
         Some(Outcome::Skipped { reason }) => format!("skipped: {reason}"),
-        Some(Outcome::Failed(failure)) => format!("failed: {}", failure.message),
+        Some(Outcome::Failed(failure) | Outcome::Recorded(failure) | Outcome::Left(failure)) => {
+            format!("failed: {}", failure.message)
+        }
         Some(other) => other.word().to_owned(),
         None if node.started_at.is_some() => "it has begun, and not ended".to_owned(),
         None => "it has not begun".to_owned(),
@@ -330,7 +339,7 @@ fn failures(plan: &Plan, state: &RunState) -> Vec<String> {
         .nodes
         .iter()
         .zip(&state.nodes)
-        .filter(|(_, node)| matches!(node.outcome, Some(Outcome::Failed(_))))
+        .filter(|(_, node)| node.outcome.as_ref().is_some_and(|o| o.failure().is_some()))
         .map(|(node, state)| format!("{}: {}", node.id, ended(state)))
         .collect();
     all.into_iter().collect()

@@ -3,6 +3,7 @@
 
 mod chain;
 mod clean;
+mod copy;
 mod keys;
 mod locks;
 mod remaining;

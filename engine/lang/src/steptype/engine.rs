@@ -188,9 +188,36 @@ pub(super) fn types() -> Vec<StepType> {
                 ),
                 (
                     "to",
-                    required(Shape::String, "`host:/path`, or a path on the controller"),
+                    required(
+                        Shape::String,
+                        "`host:/path`, or a path on the controller; on the host of the step: `{{host.name}}:/path`",
+                    ),
                 ),
                 ("sha256", digest()),
+                (
+                    "owner",
+                    optional(
+                        Shape::String,
+                        "a name or a number; kept unless given, and of a new copy the account that writes it",
+                    ),
+                ),
+                (
+                    "group",
+                    optional(
+                        Shape::String,
+                        "a name or a number; kept unless given, and of a new copy that of the account",
+                    ),
+                ),
+                (
+                    "mode",
+                    Param {
+                        pattern: Some("^0?[0-7]{2}[0145]$".to_owned()),
+                        ..optional(
+                            Shape::String,
+                            "in octal digits, in quotes, never writable by others; kept unless given, and 0600 of a new copy",
+                        )
+                    },
+                ),
             ],
             of_copy(),
         ),

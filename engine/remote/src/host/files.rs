@@ -9,7 +9,7 @@ use super::{Host, Inner};
 use crate::frame::token;
 use crate::quote::quoted;
 use crate::shell::Shell;
-use crate::{Copied, Fault, RemoteError, file};
+use crate::{Copied, Fault, RemoteError, Rights, file};
 
 impl Host {
     async fn shell(&self) -> Result<Shell, Fault> {
@@ -44,14 +44,15 @@ impl Host {
         copied.await.map_err(|fault| self.at(fault))
     }
 
-    /// Writes a stream to a file of the host: whole and compared, or not at all. `mode` is of the new file.
+    /// Writes a stream to a file of the host: whole and compared, or not at all. What `rights` leave open is of a new
+    /// file: the account's, and 0600.
     ///
     /// # Errors
     /// `Io` when it cannot be written or did not arrive as it was sent, or the connection.
     pub async fn write_file<R: AsyncRead + Unpin>(
         &self,
         path: &str,
-        mode: u32,
+        rights: &Rights,
         stream: &mut R,
     ) -> Result<Copied, RemoteError> {
         let written = async {
@@ -70,9 +71,10 @@ impl Host {
             match put {
                 Ok(copied) => {
                     let command = format!(
-                        "rb_commit {} {} {mode:04o}",
+                        "rb_commit {} {} {}",
                         quoted(&temporary),
-                        quoted(path)
+                        quoted(path),
+                        rights.words()
                     );
                     self.request(command, Vec::new())
                         .await
@@ -92,6 +94,20 @@ impl Host {
         written.await.map_err(|fault: Fault| self.at(fault))
     }
 
+    /// Sets what `rights` say of a file that is there.
+    ///
+    /// # Errors
+    /// `Io` when it cannot be set, or the connection.
+    pub async fn give_file(&self, path: &str, rights: &Rights) -> Result<(), RemoteError> {
+        let given = async {
+            file::valid_path(path)?;
+            let command = format!("rb_give {} {}", quoted(path), rights.words());
+            let given = self.request(command, Vec::new()).await;
+            given.map(drop).map_err(|error| error.fault)
+        };
+        given.await.map_err(|fault| self.at(fault))
+    }
+
     /// Copies a file of this host to another one through the controller. A failing source leaves the target as it was.
     ///
     /// # Errors
@@ -101,7 +117,7 @@ impl Host {
         path: &str,
         to: &Self,
         target: &str,
-        mode: u32,
+        rights: &Rights,
     ) -> Result<Copied, RemoteError> {
         let (mut sink, source) = tokio::io::duplex(256 << 10);
         let whole = Arc::new(AtomicBool::new(false));
@@ -113,7 +129,7 @@ impl Host {
             read
         };
         let write = async {
-            let written = to.write_file(target, mode, &mut source).await;
+            let written = to.write_file(target, rights, &mut source).await;
             // a reader that goes on gets to know that nobody takes it any more
             drop(source);
             written

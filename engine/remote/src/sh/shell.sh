@@ -213,8 +213,18 @@ rb_sweep() { # file: temporary files of it that nobody put in place; they may be
   return 0
 }
 
-rb_commit() { # temporary file, file, mode
-  chmod "$3" "$1" && mv -f -- "$1" "$2" && return 0
+rb_give() { # file, mode, owner, group: those that are empty stay as they are
+  # the mode comes last: whoever gets the file may not read more of it on the way, and a new owner takes bits away
+  if [ -n "$3" ]; then chown -- "$3" "$1" || { rb_io "$1 cannot be given to the owner $3"; return 1; }; fi
+  if [ -n "$4" ]; then chgrp -- "$4" "$1" || { rb_io "$1 cannot be given to the group $4"; return 1; }; fi
+  if [ -n "$2" ]; then chmod -- "$2" "$1" || { rb_io "$1 cannot be given the mode $2"; return 1; }; fi
+}
+
+rb_commit() { # temporary file, file, mode, owner, group
+  if rb_give "$1" "$3" "$4" "$5"; then
+    mv -f -- "$1" "$2" && return 0
+    rb_io "cannot put $2 in place"
+  fi
   rm -f -- "$1"
-  rb_io "cannot put $2 in place"
+  return 1
 }

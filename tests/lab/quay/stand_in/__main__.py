@@ -9,7 +9,7 @@ import traceback
 
 import psycopg2
 
-from . import schema, services, settings, validate, web
+from . import mirror, replication, scanner, schema, services, settings, validate, web
 from .events import Events
 
 
@@ -70,6 +70,29 @@ def migrate(config: dict, events: Events, target: str) -> None:
         connection.close()
 
 
+def begin(mode: str, config: dict, events: Events) -> list[threading.Thread]:
+    """What this mode does beside the watch; those that are returned may end what they are at when the process stops."""
+    work = []
+    if mode.startswith("registry"):
+        web.serve(config)
+        if config.get("FEATURE_STORAGE_REPLICATION"):
+            work.append(replication.work)
+        if config.get("FEATURE_SECURITY_SCANNER"):
+            work.append(scanner.work)
+    elif config.get("FEATURE_REPO_MIRROR"):
+        work.append(mirror.work)
+    else:
+        # The configuration is read once: it stays so until a restart, whatever is written there.
+        print("repomirrorworker: FEATURE_REPO_MIRROR is off: nothing to do until a restart", flush=True)
+        events.write("idle")
+        return []
+    events.write("ready")
+    threads = [threading.Thread(target=function, args=(config, STOP), daemon=True) for function in work]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
 def run(mode: str, arguments: list[str]) -> int:
     """The exit status of a process in that mode."""
     global serving
@@ -90,14 +113,14 @@ def run(mode: str, arguments: list[str]) -> int:
             print("the schema is older than this version", file=sys.stderr, flush=True)
             connection.close()
         if mode != "migrate":
-            if mode.startswith("registry"):
-                web.serve(config)
-            events.write("ready")
+            threads = begin(mode, config, events)
             serving = True
             threading.Thread(target=events.watch, args=(STOP,), daemon=True).start()
             while not STOP.wait(1):
                 pass
             time.sleep(1)  # requests under way end
+            for thread in threads:
+                thread.join(5)
         events.try_write("stop")
         return 0
     finally:

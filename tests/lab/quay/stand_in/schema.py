@@ -15,6 +15,32 @@ class Revision(NamedTuple):
     statements: tuple[str, ...]
 
 
+# What is pushed: blobs with the engines that have them, uploads that are not finished, manifests, tags.
+CONTENT = (
+    "create table imagestoragelocation (id serial primary key, name varchar(255) not null unique)",
+    "create table imagestorage (id serial primary key, uuid varchar(255) not null unique, content_checksum varchar(255) not null unique, image_size bigint not null)",
+    "create table imagestorageplacement (id serial primary key, storage_id integer not null references imagestorage (id),"
+    " location_id integer not null references imagestoragelocation (id), unique (storage_id, location_id))",
+    "create table blobupload (id serial primary key, repository_id integer not null references repository (id), uuid varchar(255) not null unique,"
+    " location_id integer not null references imagestoragelocation (id), byte_count bigint not null default 0, storage_metadata text not null default '[]',"
+    " created timestamp not null default (now() at time zone 'utc'))",
+    "create table uploadedblob (repository_id integer not null references repository (id), blob_id integer not null references imagestorage (id),"
+    " primary key (repository_id, blob_id))",
+    "create table manifest (id serial primary key, repository_id integer not null references repository (id), digest varchar(255) not null,"
+    " media_type varchar(255) not null, manifest_bytes text not null, unique (repository_id, digest))",
+    "create table manifestblob (manifest_id integer not null references manifest (id) on delete cascade, blob_id integer not null references imagestorage (id),"
+    " primary key (manifest_id, blob_id))",
+    "create table manifestchild (manifest_id integer not null references manifest (id) on delete cascade,"
+    " child_manifest_id integer not null references manifest (id) on delete cascade, primary key (manifest_id, child_manifest_id))",
+    "create table tag (id serial primary key, repository_id integer not null references repository (id), name varchar(255) not null,"
+    " manifest_id integer not null references manifest (id) on delete cascade, unique (repository_id, name))",
+    "create table manifestsecuritystatus (manifest_id integer primary key references manifest (id) on delete cascade, index_status integer not null,"
+    " error text not null default '', last_indexed timestamp not null default (now() at time zone 'utc'))",
+    "create table repomirrorconfig (id serial primary key, repository_id integer not null unique references repository (id), external_reference varchar(511) not null,"
+    " is_enabled boolean not null default true, sync_interval integer not null, sync_start_date timestamp not null default (now() at time zone 'utc'),"
+    " sync_expiration_date timestamp, sync_status integer not null default 0)",
+)
+
 REVISIONS = (
     Revision(
         "c156deb8845d",
@@ -23,9 +49,13 @@ REVISIONS = (
         (
             "create table teamrole (id serial primary key, name varchar(255) not null unique)",
             "insert into teamrole (name) values ('admin'), ('creator'), ('member')",
-            'create table "user" (id serial primary key, username varchar(255) not null unique, email varchar(255) not null)',
-            'create table repository (id serial primary key, namespace_user_id integer references "user" (id), name varchar(255) not null, description text)',
+            'create table "user" (id serial primary key, username varchar(255) not null unique, email varchar(255) not null, password_hash varchar(255) not null)',
+            "create table oauthaccesstoken (id serial primary key, token_hash varchar(255) not null unique,"
+            ' authorized_user_id integer not null references "user" (id))',
+            'create table repository (id serial primary key, namespace_user_id integer references "user" (id), name varchar(255) not null, description text,'
+            " is_public boolean not null default false, unique (namespace_user_id, name))",
             "create index repository_name_trgm on repository using gin (name gin_trgm_ops)",
+            *CONTENT,
         ),
     ),
     Revision(

@@ -1,11 +1,13 @@
 """The shared services as a node uses them: PostgreSQL, Redis, the object store. Each check does the real thing and raises if it fails."""
 
-import http.client
+import contextlib
 import secrets
 import socket
 
 import psycopg2
 from psycopg2.extensions import make_dsn
+
+from . import s3
 
 TIMEOUT = 4
 
@@ -18,6 +20,19 @@ def connect(config: dict, name: str, database: str | None = None):
     connection = psycopg2.connect(make_dsn(config["DB_URI"], **options))
     connection.autocommit = True
     return connection
+
+
+@contextlib.contextmanager
+def transaction(config: dict, name: str):
+    """A cursor; what it did counts when the block has ended well, and then for good."""
+    connection = connect(config, name)
+    try:
+        connection.autocommit = False
+        with connection, connection.cursor() as cursor:
+            cursor.execute("set local statement_timeout = '20s'")
+            yield cursor
+    finally:
+        connection.close()
 
 
 def check_database(config: dict) -> None:
@@ -51,28 +66,11 @@ def check_redis(options: dict) -> None:
             raise RuntimeError(f"redis PING: {answer!r}")
 
 
-def _object(options: dict, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection(str(options["hostname"]), int(options.get("port", 80)), timeout=TIMEOUT)
-    try:
-        connection.request(method, path, body=body)
-        answer = connection.getresponse()
-        return answer.status, answer.read(4096)
-    finally:
-        connection.close()
-
-
 def check_engine(config: dict, engine: str) -> None:
     """Writes and reads the `_verify` object of one engine."""
-    kind, options = config["DISTRIBUTED_STORAGE_CONFIG"][engine]
-    if kind != "RadosGWStorage":
-        raise RuntimeError(f"engine {engine}: {kind} is not known here")
-    root = str(options["storage_path"]).strip("/")
-    path = f"/{options['bucket_name']}/{root}/_verify"
+    store = s3.store(config, engine)
     body = secrets.token_hex(8).encode()
-    status, _ = _object(options, "PUT", path, body)
-    if status not in (200, 201, 204):
-        raise RuntimeError(f"engine {engine}: write gives {status}")
+    store.put("_verify", body)
     # Another node may write between the two: what counts is that something of that form comes back.
-    status, read = _object(options, "GET", path)
-    if status != 200 or len(read) != len(body):
-        raise RuntimeError(f"engine {engine}: read gives {status}")
+    if len(store.get("_verify")) != len(body):
+        raise s3.StorageError(f"engine {engine}: what was written does not come back")

@@ -1,27 +1,10 @@
 """`config-tool validate`: the fields and the services behind them, group by group, as a table."""
 
 import argparse
-import ssl
 import sys
 from pathlib import Path
 
-from . import services, settings
-
-
-def _required(config: dict, directory: Path) -> None:
-    missing = [name for name in settings.REQUIRED if config.get(name) in (None, "", {})]
-    if missing:
-        raise settings.ConfigError("required: " + ", ".join(missing))
-
-
-def _hosting(config: dict, directory: Path) -> None:
-    if config["PREFERRED_URL_SCHEME"] not in ("http", "https"):
-        raise settings.ConfigError("PREFERRED_URL_SCHEME must be http or https")
-    if config["PREFERRED_URL_SCHEME"] == "https" and not config.get("EXTERNAL_TLS_TERMINATION"):
-        for name in ("ssl.cert", "ssl.key"):
-            if not (directory / name).is_file():
-                raise settings.ConfigError(f"{name} is missing")
-        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(directory / "ssl.cert", directory / "ssl.key")
+from . import fields, services, settings
 
 
 def _database(config: dict, directory: Path) -> None:
@@ -37,20 +20,21 @@ def _database(config: dict, directory: Path) -> None:
 
 def _redis(config: dict, directory: Path) -> None:
     for name in ("BUILDLOGS_REDIS", "USER_EVENTS_REDIS"):
+        if not isinstance(config[name], dict) or not config[name].get("host"):
+            raise settings.ConfigError(f"{name}.host: required")
         services.check_redis(config[name])
 
 
 def _storage(config: dict, directory: Path) -> None:
-    engines = config["DISTRIBUTED_STORAGE_CONFIG"]
-    for name in ("DISTRIBUTED_STORAGE_PREFERENCE", "DISTRIBUTED_STORAGE_DEFAULT_LOCATIONS"):
-        unknown = [engine for engine in config.get(name) or [] if engine not in engines]
-        if unknown:
-            raise settings.ConfigError(f"{name} names no engine: {', '.join(map(str, unknown))}")
-    for engine in engines:
+    fields.engines(config)
+    for engine in config["DISTRIBUTED_STORAGE_CONFIG"]:
         services.check_engine(config, engine)
 
 
-GROUPS = (("RequiredFields", _required), ("HostSettings", _hosting), ("Database", _database), ("Redis", _redis), ("DistributedStorage", _storage))
+GROUPS = (
+    ("RequiredFields", fields.required), ("FieldTypes", fields.types), ("HostSettings", fields.hosting), ("Database", _database), ("Redis", _redis),
+    ("DistributedStorage", _storage), ("RepoMirror", fields.mirroring), ("SecurityScanner", fields.scanner), ("Optional", fields.optional),
+)
 
 
 def findings(config: dict, directory: Path) -> list[tuple[str, str]]:

@@ -1,14 +1,17 @@
 """What a node answers over HTTP and HTTPS."""
 
-import json
 import shutil
 import ssl
 import sys
 import threading
+import traceback
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from . import services, settings
+import psycopg2
+
+from . import api, registry, s3, services, settings
+from .messages import Body, Problem, Reply, Request, as_json, split
 
 
 def _passes(check, *arguments) -> bool:
@@ -63,33 +66,70 @@ class Handler(BaseHTTPRequestHandler):
     sys_version = ""
     timeout = 30
 
-    def do_GET(self) -> None:
-        path = self.path.split("?")[0]
-        config = self.server.config
-        if self.server.redirects:
-            host = self.headers.get("Host", config["SERVER_HOSTNAME"]).split(":")[0]
-            self._answer(301, b"", "text/html", {"Location": f"https://{host}{self.path}"})
-        elif (path.rstrip("/") or "/") in HEALTH:
-            found = HEALTH[path.rstrip("/")](config)
+    def _answer(self) -> None:
+        body = None
+        try:
+            body = Body(self.rfile, self.headers.get("Content-Length"), self.headers.get("Transfer-Encoding"))
+            path, query = split(self.path)
+            request = Request(self.command, path, query, self.headers, body, self.server.config)
+            reply = self._reply(request)
+        except Problem as problem:
+            text = str(problem)
+            tree = {"errors": [{"code": problem.code, "message": text, "detail": {}}], "message": text}
+            reply = as_json(problem.status, tree, problem.headers)
+        # A body that nobody has read would be taken for the next request.
+        self.close_connection = self.close_connection or body is None or not body.done
+        self._send(reply)
+        if body is not None and not body.done:
+            self._linger(body)
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _answer
+
+    def _linger(self, body: Body) -> None:
+        """Takes some of what the client still sends: to close at once would take the reply away from it."""
+        self.wfile.flush()
+        self.connection.settimeout(2)
+        try:
+            for _ in range(64):
+                if not body.read():
+                    break
+        except (OSError, Problem):
+            pass
+
+    def _reply(self, request: Request) -> Reply:
+        config, path = request.config, request.path.rstrip("/") or "/"
+        try:
+            if self.server.redirects:
+                host = self.headers.get("Host", config["SERVER_HOSTNAME"]).split(":")[0]
+                return Reply(301, kind="text/html", headers={"Location": f"https://{host}{self.path}"})
+            if path == "/v2" or path.startswith("/v2/"):
+                return registry.answer(request)
+            if path.startswith("/api/v1/"):
+                return api.answer(request)
+        except (psycopg2.Error, s3.StorageError) as error:
+            print(f"web: {error}", file=sys.stderr, flush=True)
+            raise Problem(503, "UNKNOWN", "a service behind this one does not answer") from error
+        if path in HEALTH and request.method in ("GET", "HEAD"):
+            found = HEALTH[path](config)
             status = 200 if all(found.values()) else 503
-            self._answer(status, json.dumps({"data": {"services": found}, "status_code": status}).encode(), "application/json")
-        elif path in ("/v2", "/v2/"):
-            realm = f'Bearer realm="{config["PREFERRED_URL_SCHEME"]}://{config["SERVER_HOSTNAME"]}/v2/auth",service="{config["SERVER_HOSTNAME"]}"'
-            self._answer(401, b'{"errors":[{"code":"UNAUTHORIZED"}]}', "application/json", {"WWW-Authenticate": realm, "Docker-Distribution-API-Version": "registry/2.0"})
-        elif path == "/":
-            self._answer(200, b"<!DOCTYPE html><title>Quay</title>\n", "text/html")
-        else:
-            self._answer(404, b"not found\n", "text/plain")
+            return as_json(status, {"data": {"services": found}, "status_code": status})
+        if path == "/" and request.method in ("GET", "HEAD"):
+            return Reply(200, b"<!DOCTYPE html><title>Quay</title>\n", "text/html")
+        return Reply(404, b"not found\n", "text/plain")
 
-    do_HEAD = do_GET
-
-    def _answer(self, status: int, body: bytes, kind: str, headers: dict[str, str] | None = None) -> None:
-        self.send_response(status)
-        for name, value in {"Content-Type": kind, "Content-Length": str(len(body)), **(headers or {})}.items():
+    def _send(self, reply: Reply) -> None:
+        length = reply.length if reply.pieces is not None or reply.length else len(reply.body)
+        self.send_response(reply.status)
+        for name, value in {"Content-Type": reply.kind, "Content-Length": str(length), **reply.headers}.items():
             self.send_header(name, value)
+        if self.close_connection:
+            self.send_header("Connection", "close")
         self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
+        if self.command == "HEAD":
+            return
+        self.wfile.write(reply.body)
+        for piece in reply.pieces or ():
+            self.wfile.write(piece)
 
     def log_message(self, format: str, *arguments) -> None:
         print(f"nginx stdout | {self.client_address[0]} {format % arguments}", flush=True)
@@ -114,7 +154,11 @@ class Server(ThreadingHTTPServer):
         super().finish_request(request, client_address)
 
     def handle_error(self, request, client_address) -> None:
-        print(f"nginx stderr | {client_address[0]}: {sys.exc_info()[1]}", file=sys.stderr, flush=True)
+        error = sys.exc_info()[1]
+        print(f"nginx stderr | {client_address[0]}: {error}", file=sys.stderr, flush=True)
+        # A client that goes away, or a store in the middle of a blob, is no fault of this program; anything else is.
+        if not isinstance(error, (OSError, s3.StorageError)):
+            traceback.print_exc()
 
 
 def serve(config: dict, directory: Path = settings.STACK) -> list[Server]:

@@ -9,8 +9,10 @@ use runbook_lang::steptype::ParamValue;
 use runbook_model::step_type::{Content, InFile, Param, Piece, What};
 use runbook_model::text::printable;
 use runbook_model::{Failure, FailureKind};
+use runbook_remote::Rights;
 use sha2::{Digest as _, Sha256};
 
+use super::super::rights;
 use super::change::{Block, Change, Line, Place};
 use super::values::{Values, argument, text, words};
 
@@ -28,9 +30,7 @@ pub(super) struct Wanted {
     pub(super) goal: Goal,
     /// A value in the text is a secret.
     pub(super) secret: bool,
-    pub(super) owner: Option<String>,
-    pub(super) group: Option<String>,
-    pub(super) mode: Option<u32>,
+    pub(super) rights: Rights,
     pub(super) create_only: bool,
     /// Words; `{}` is the new file. Empty: nobody looks at it.
     pub(super) validate: Vec<String>,
@@ -52,15 +52,11 @@ impl Wanted {
                 printable(&path)
             )));
         }
-        let owner = word(content.owner.as_ref())
-            .map(|name| account("owner", name))
-            .transpose()?;
-        let group = word(content.group.as_ref())
-            .map(|name| account("group", name))
-            .transpose()?;
-        let mode = word(content.mode.as_ref())
-            .map(|mode| octal(&mode))
-            .transpose()?;
+        let rights = rights::of(
+            word(content.owner.as_ref()),
+            word(content.group.as_ref()),
+            word(content.mode.as_ref()),
+        )?;
         let validate = content
             .validate
             .as_ref()
@@ -75,9 +71,7 @@ impl Wanted {
             path,
             goal: goal(&content.what, &Values { params, arguments })?,
             secret: holds_secret(&content.what, arguments),
-            owner,
-            group,
-            mode,
+            rights,
             create_only: word(content.create_only.as_ref()).is_some_and(|flag| flag == "true"),
             validate,
         })
@@ -235,29 +229,6 @@ fn regex(
     word(piece, arguments).map(compile).transpose()
 }
 
-/// `chown` takes `name:group` too, and options.
-fn account(what: &str, name: String) -> Result<String, Failure> {
-    let plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '@' | '\\' | '$');
-    match name.chars().all(plain) && !name.starts_with(['-', '.']) && name.len() <= 256 {
-        true => Ok(name),
-        false => Err(bad(format!(
-            "`{}` is not a name for the {what}",
-            printable(&name)
-        ))),
-    }
-}
-
-fn octal(mode: &str) -> Result<u32, Failure> {
-    let digits = matches!(mode.len(), 3 | 4) && mode.bytes().all(|digit| digit.is_ascii_digit());
-    let parsed = u32::from_str_radix(mode, 8).ok().filter(|_| digits);
-    parsed.ok_or_else(|| {
-        bad(format!(
-            "`{}` is not a mode of three or four octal digits",
-            printable(mode)
-        ))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use runbook_model::Value;
@@ -297,14 +268,19 @@ mod tests {
         assert_eq!((all.path.as_str(), all.secret), ("/etc/x", true));
         assert!(matches!(all.goal, Goal::Text(text) if text == "hunter2"));
         assert_eq!(
-            (all.owner, all.group.as_deref(), all.mode),
+            (
+                all.rights.owner,
+                all.rights.group.as_deref(),
+                all.rights.mode
+            ),
             (None, Some("adm"), Some(0o4755))
         );
         assert!(all.create_only);
         assert_eq!(all.validate, ["grep", "x", "{}"]);
         let few =
             wanted(json!({ "path": { "literal": "/x" }, "text": { "literal": "" } })).unwrap();
-        assert!(!few.secret && !few.create_only && few.mode.is_none() && few.validate.is_empty());
+        assert!(!few.secret && !few.create_only && few.validate.is_empty());
+        assert_eq!(few.rights, Rights::default());
     }
 
     #[test]
