@@ -38,9 +38,9 @@ def ask(cursor, config: dict, namespace: str, blob: blobs.Blob) -> None:
     cursor.execute("insert into queueitem (queue_name, body, state_id) values (%s, %s, %s)", (f"{QUEUE}/{namespace}/{blob.uuid}", body, str(uuid.uuid4())))
 
 
-def claim(config: dict) -> Item | None:
+def claim(session) -> Item | None:
     """One item for this process. Who has changed the row in between has it."""
-    with services.transaction(config, "quay-replication") as cursor:
+    with services.transaction_of(session) as cursor:
         cursor.execute(
             "select id, queue_name, body, state_id from queueitem where queue_name like %s and available_after <= now() at time zone 'utc'"
             " and (available or processing_expires <= now() at time zone 'utc') and retries_remaining > 0 order by random() limit 1",
@@ -94,20 +94,31 @@ def copy(config: dict, item: Item) -> None:
             print(f"storagereplication: {digest} is in {engine}", flush=True)
 
 
+def _attempt(config: dict, item: Item) -> None:
+    try:
+        copy(config, item)
+        complete(config, item)
+    except (s3.StorageError, ValueError, KeyError, OSError) as error:
+        print(f"storagereplication: {item.name}: {error}", file=sys.stderr, flush=True)
+        incomplete(config, item)
+
+
 def work(config: dict, stop: threading.Event) -> None:
-    """Until the process stops: item by item, and a look every second when there is none."""
+    """Until the process stops: item by item, and a look every second when there is none. One session lives as long as it can."""
+    session = None
     while not stop.is_set():
         try:
-            item = claim(config)
+            session = session or services.connect(config, "quay-replication")
+            item = claim(session)
             if item is None:
                 stop.wait(1)
-                continue
-            try:
-                copy(config, item)
-                complete(config, item)
-            except (s3.StorageError, ValueError, KeyError, OSError) as error:
-                print(f"storagereplication: {item.name}: {error}", file=sys.stderr, flush=True)
-                incomplete(config, item)
+            else:
+                _attempt(config, item)
         except psycopg2.Error as error:
             print(f"storagereplication: database: {error}", file=sys.stderr, flush=True)
+            if session is not None:
+                session.close()
+                session = None
             stop.wait(1)
+    if session is not None:
+        session.close()

@@ -24,15 +24,22 @@ def connect(config: dict, name: str, database: str | None = None):
 
 @contextlib.contextmanager
 def transaction(config: dict, name: str):
-    """A cursor; what it did counts when the block has ended well, and then for good."""
+    """A cursor in a session of its own; what it did counts when the block has ended well, and then for good."""
     connection = connect(config, name)
     try:
-        connection.autocommit = False
-        with connection, connection.cursor() as cursor:
-            cursor.execute("set local statement_timeout = '20s'")
+        with transaction_of(connection) as cursor:
             yield cursor
     finally:
         connection.close()
+
+
+@contextlib.contextmanager
+def transaction_of(connection):
+    """The same, in a session that lives on."""
+    connection.autocommit = False
+    with connection, connection.cursor() as cursor:
+        cursor.execute("set local statement_timeout = '20s'")
+        yield cursor
 
 
 def check_database(config: dict) -> None:
