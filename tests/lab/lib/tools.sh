@@ -13,6 +13,7 @@ if [[ ${LAB_TOOLS:-0} == 1 ]]; then
 fi
 
 TOOLS_IMAGE=registry.redhat.io/lab/tools
+TOOLS_SERVER=registry.redhat.io/lab/postgresql
 
 tools() { ((TOOLS > 0)); }
 
@@ -74,11 +75,16 @@ CONF
 
 # What runs on the host, from nothing. Each part is quick and may be done again.
 tools_setup() {
+  local server
   say "setting tools01 up"
   tools_packages
   tools_database
   tools_image
+  # Ceph waits most of its time.
+  tools_server &
+  server=$!
   ceph_setup
+  wait "$server" || die "the image of PostgreSQL was not made"
   try 30 tools_well || die "tools01 is not well: $(tools_unwell)"
 }
 
@@ -91,7 +97,7 @@ runuser -u postgres -- psql -X -At -d tooldb -c 'select 1' >/dev/null 2>&1 || ec
 REDISCLI_AUTH=$password redis-cli ping 2>/dev/null | grep -q PONG || echo 'Redis does not answer'
 echo 'show info' | socat - UNIX-CONNECT:/run/haproxy/admin.sock 2>/dev/null | grep -q '^Name: HAProxy' || echo 'HAProxy does not answer'
 firewall-cmd --state >/dev/null 2>&1 || echo 'firewalld does not answer'
-podman image exists registry.redhat.io/lab/tools:1 || echo 'podman has no image'
+for name in tools:1 postgresql:15; do podman image exists "registry.redhat.io/lab/$name" || echo "podman has no image $name"; done
 curl -s -o /dev/null --max-time 3 http://127.0.0.1:7480/ || echo 'the object gateway does not answer'
 health=$(timeout 20 ceph --connect-timeout 10 health 2>&1)
 case $health in HEALTH_OK*) ;; *) echo "Ceph: $health" ;; esac
@@ -149,6 +155,34 @@ for version in 1 2; do
   podman rmi -f "localhost/tools:$version" >/dev/null
 done
 podman pull -q "$image:1" >/dev/null
+rm -rf "$tree"
+SH
+}
+
+# An image of a server, which runs as account 26, as in the vendor's image, and makes its data where there is none.
+tools_server() {
+  host_script tools01 image="$TOOLS_SERVER" <<'SH'
+podman image exists "$image:15" && exit 0
+tree=$(mktemp -d) base=/usr/lib/postgresql/15
+mkdir -p "$tree/bin" "$tree/lib64" "$tree/lib" "$tree/etc" "$tree/var" "$tree/tmp" "$tree/run/postgresql" "$tree/data"
+ln -s /run "$tree/var/run"
+chown 26:26 "$tree/run/postgresql" "$tree/data"
+chmod 1777 "$tree/tmp"
+cp /bin/busybox "$tree/bin/"
+for name in sh env echo test mv; do ln -s busybox "$tree/bin/$name"; done
+for name in bin/initdb bin/postgres bin/psql bin/pg_isready bin/pg_dump bin/pg_restore lib/dict_snowball.so lib/plpgsql.so lib/pg_trgm.so; do
+  cp --parents "$base/$name" "$tree"
+done
+cp -r --parents /usr/share/postgresql/15 "$tree"
+for file in $(ldd /bin/busybox "$tree$base"/*/* | sed -n 's/^\t\(.* \)\?\(\/[^ ]*\) (.*/\2/p' | sort -u); do cp -L --parents "$file" "$tree"; done
+echo postgres:x:26:26:PostgreSQL:/data:/bin/sh >"$tree/etc/passwd"
+cat >"$tree/bin/serve" <<'SERVE'
+#!/bin/sh
+test -e "$PGDATA/PG_VERSION" || initdb -N -A trust -U postgres -E UTF8 --locale=C >/dev/null 2>&1
+exec postgres -c fsync=off -c listen_addresses=
+SERVE
+chmod 755 "$tree" "$tree/bin/serve"
+tar -C "$tree" -cf - . | podman import -q --change 'USER 26' --change "ENV PATH=$base/bin:/bin" --change 'ENV PGDATA=/data/15' --change 'CMD ["serve"]' - "$image:15" >/dev/null
 rm -rf "$tree"
 SH
 }

@@ -90,8 +90,6 @@ const UNTRIED: &[(&str, &str)] = &[
         "quay.none_running",
         "the suite `lab`, on a stand-in for Quay",
     ),
-    ("quay.queue", "the suite `lab`, on a stand-in for Quay"),
-    ("quay.schema", "the suite `lab`, on a stand-in for Quay"),
     (
         "quay.superuser",
         "there is no Quay with an API: scripted answers",
