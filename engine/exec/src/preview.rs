@@ -292,11 +292,7 @@ impl<'a> Forecaster<'a> {
         }
     }
 
-    async fn look(
-        &self,
-        reach: &Reach,
-        prepared: &Prepared,
-    ) -> Result<look::Finding, Problem> {
+    async fn look(&self, reach: &Reach, prepared: &Prepared) -> Result<look::Finding, Problem> {
         let mut found = look::run(reach, prepared).await.map_err(|error| {
             if let Some(maker) = self.maker(prepared, &error) {
                 return Problem::Later(maker);
@@ -321,12 +317,7 @@ impl<'a> Forecaster<'a> {
         self.made.get(&(prepared.host.clone(), account)).copied()
     }
 
-    fn found(
-        &mut self,
-        node: NodeIx,
-        prepared: &Prepared,
-        found: Result<look::Finding, Problem>,
-    ) {
+    fn found(&mut self, node: NodeIx, prepared: &Prepared, found: Result<look::Finding, Problem>) {
         let is_probe = prepared.step_type.kind == TypeKind::Probe;
         let found = match found {
             Ok(found) => found,

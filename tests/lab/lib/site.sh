@@ -145,6 +145,11 @@ key: $LAB/secrets/ssl.key
 ca: $LAB/ca.pem
 first: quay01
 systems: ['Debian GNU/Linux 12']
+storage_systems: ['Debian GNU/Linux 12']
+storage_origin: { ceph_origin: distro }
+public_network: $NET.0/24
+device_size: 5GB
+dmcrypt: false
 subscription: false
 selinux: false
 anonymous: true

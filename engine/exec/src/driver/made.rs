@@ -62,7 +62,11 @@ pub(crate) fn made(plan: &Plan, evaluator: &Evaluator, state: &RunState) -> Made
 fn names(prepared: &Prepared) -> Vec<String> {
     let value = |name: &str| {
         let found = prepared.arguments.iter().find(|arg| arg.name == name)?;
-        if found.secret { None } else { Some(&found.value) }
+        if found.secret {
+            None
+        } else {
+            Some(&found.value)
+        }
     };
     if matches!(value("state"), Some(ParamValue::Text(text)) if text == "absent") {
         return Vec::new();

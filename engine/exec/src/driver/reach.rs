@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use runbook_model::plan::Part;
 use runbook_model::{
-    Account, AttemptId, Connection, Epoch, Host as PlanHost, HostName, NodeIx, NodeKind, Plan, RunId,
-    RunState,
+    Account, AttemptId, Connection, Epoch, Host as PlanHost, HostName, NodeIx, NodeKind, Plan,
+    RunId, RunState,
 };
 use runbook_remote::{Fault, Host, HostSpec, Options, RemoteError};
 use tokio::sync::Mutex;
