@@ -25,6 +25,8 @@ uuid=$(cat /proc/sys/kernel/random/uuid)
 key=$(ceph-authtool --gen-print-key)
 id=$(printf '{"cephx_secret": "%s"}' "$key" | boot osd new "$uuid" -i -)
 dir=/var/lib/ceph/osd/$cluster-$id
+# One that does not come about leaves no number behind, and the device as it was.
+trap 'boot osd purge-new "$id" --yes-i-really-mean-it >&2; rm -rf "$dir"; dd if=/dev/zero "of=$device" bs=1M count=1 2>/dev/null' EXIT
 mkdir -p "$dir"
 printf '[osd.%s]\nkey = %s\n' "$id" "$key" >"$dir/keyring"
 ln -sfn "$device" "$dir/block"
@@ -36,4 +38,5 @@ boot mon getmap -o "$dir/activate.monmap" 2>/dev/null
 chown -R ceph:ceph "$dir"
 chown ceph:ceph "$dir/block"
 printf '%s' "$key" | ceph-osd --cluster "$cluster" -i "$id" --osd-objectstore bluestore --mkfs --osd-uuid "$uuid" --osd-data "$dir" --monmap "$dir/activate.monmap" --keyfile - --setuser ceph --setgroup ceph >&2
+trap - EXIT
 echo "made $id"
