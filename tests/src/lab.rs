@@ -28,6 +28,10 @@ pub struct Lab {
     pub inventory: PathBuf,
     /// The inputs of the upgrade.
     pub inputs: PathBuf,
+    /// The file with the password of the account that pushes.
+    pub smoke: PathBuf,
+    /// The certificates to verify the registry with.
+    pub ca: PathBuf,
     number: Number,
 }
 
@@ -89,6 +93,8 @@ impl Lab {
         Self {
             inventory: value("INVENTORY"),
             inputs: value("INPUTS"),
+            smoke: value("SMOKE"),
+            ca: value("CA"),
             number,
         }
     }

@@ -149,7 +149,7 @@ hosts_stamp() {
   local from=("$LAB/base.stamp")
   plain || tools || from+=("$LAB/image/oci.stamp" "$LAB/secrets/ssl.cert")
   { cat "${from[@]}"; echo "$NET $BRIDGE ${HOSTS[*]}"; } |
-    digest_of host_make host_mount database_disk database_setup database_template node_disk node_engine node_config tools_disk tools_haproxy tools_packages tools_database tools_image ceph_disk ceph_setup
+    digest_of host_make host_mount database_disk database_balancer database_setup database_template node_disk node_engine node_config tools_disk tools_haproxy tools_packages tools_database tools_image ceph_disk ceph_setup
 }
 
 hosts_up() {

@@ -22,6 +22,9 @@ use runbook_tests::lab::{Lab, NODES};
 use runbook_tests::operator::Operator;
 use runbook_tests::proof;
 
+/// What is typed to show that the last dump was restored somewhere.
+const PROOF: &str = "done\n12\nC-17";
+
 /// The upgrade is done, once and in order.
 #[track_caller]
 fn assert_upgraded(lab: &Lab, operator: &Operator) {
