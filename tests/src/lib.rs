@@ -3,6 +3,7 @@
 
 pub mod canary;
 pub mod chance;
+pub mod client;
 pub mod effects;
 pub mod kills;
 pub mod lab;

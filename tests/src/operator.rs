@@ -177,6 +177,23 @@ impl Operator {
             .unwrap_or_else(|e| panic!("run {id} cannot be read: {e}"))
     }
 
+    /// What `status --json` says of the newest run.
+    #[must_use]
+    pub fn status(&self) -> serde_json::Value {
+        let id = self.runs().into_iter().next().expect("there is a run");
+        let said = self.alone(&["status", id.as_str(), "--json"].map(Into::into));
+        serde_json::from_slice(&said.stdout).expect("it is JSON")
+    }
+
+    /// The record of the newest run.
+    #[must_use]
+    pub fn record(&self) -> serde_json::Value {
+        let id = self.runs().into_iter().next().expect("there is a run");
+        let file = self.state().join("runs").join(id.as_str()).join("record.json");
+        let text = std::fs::read(file).expect("a run ends with its record");
+        serde_json::from_slice(&text).expect("it is JSON")
+    }
+
     /// The newest run, if its first event was written: before that there is nothing to go on with.
     #[must_use]
     pub fn begun(&self) -> Option<Seen> {
