@@ -85,7 +85,7 @@ impl Moment {
         }
     }
 
-    /// Whether it came before the session's end; gates that ask are answered with yes.
+    /// Whether it came before the session's end; gates that ask are let pass.
     pub fn comes(self, session: &mut Session) -> bool {
         let begin = Instant::now();
         loop {
@@ -98,9 +98,7 @@ impl Moment {
             if over || now {
                 return !over;
             }
-            if session.terminal.asks() {
-                session.terminal.send("yes\n");
-            }
+            session.terminal.agree();
             std::thread::sleep(MOMENT);
         }
     }

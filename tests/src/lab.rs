@@ -28,6 +28,12 @@ pub struct Lab {
     pub inventory: PathBuf,
     /// The inputs of the upgrade.
     pub inputs: PathBuf,
+    /// The file with the password of the account that pushes.
+    pub smoke: PathBuf,
+    /// The certificates to verify the registry with.
+    pub ca: PathBuf,
+    /// The name of the registry.
+    pub hostname: String,
     number: Number,
 }
 
@@ -89,6 +95,9 @@ impl Lab {
         Self {
             inventory: value("INVENTORY"),
             inputs: value("INPUTS"),
+            smoke: value("SMOKE"),
+            ca: value("CA"),
+            hostname: value("HOSTNAME").to_string_lossy().into_owned(),
             number,
         }
     }
@@ -101,6 +110,15 @@ impl Lab {
     /// A command on a host, as root; what it wrote.
     pub fn on(&self, host: &str, command: &str) -> String {
         self.run(&["exec", host, command])
+    }
+
+    /// The address of a host.
+    #[must_use]
+    pub fn address(&self, host: &str) -> String {
+        let all = self.run(&["ls"]);
+        let of = all.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+        let found = of.filter(|words| words[0] == host).find_map(|words| words.get(1).copied());
+        found.unwrap_or_else(|| panic!("there is no {host}")).to_owned()
     }
 
     /// Puts a file of this machine on a host, executable.
@@ -135,8 +153,9 @@ impl Lab {
         self.run(&["events"]).lines().skip(1).map(event).collect()
     }
 
-    /// The same, after every process that started has said that it is ready, or has stopped: nothing
-    /// in a runbook waits for a mirror worker. What is not so after a while is there as it is.
+    /// The same, after every container that runs has said that it started, and every process that
+    /// started that it is ready, or has stopped: nothing in a runbook waits for a mirror worker. What
+    /// is not so after a while is there as it is.
     #[must_use]
     pub fn events_at_rest(&self) -> Vec<LabEvent> {
         let until = Instant::now() + Duration::from_secs(60);
@@ -150,11 +169,22 @@ impl Lab {
                 events.iter().any(|e| is_its_end(&e))
             };
             let starts = |e: &&LabEvent| e.event == "start";
-            if events.iter().filter(starts).all(ended) || Instant::now() > until {
+            let all_ended = events.iter().filter(starts).all(ended);
+            if all_ended && self.all_told(&events) || Instant::now() > until {
                 return events;
             }
             thread::sleep(Duration::from_millis(500));
         }
+    }
+
+    /// Whether every container that runs has told of itself, or is as old as the lab's reset.
+    fn all_told(&self, events: &[LabEvent]) -> bool {
+        let told = |of: &Container| {
+            let old = of.create.contains(":v3.7.0") && !events.iter().any(|e| e.version == "v3.8.0");
+            old || events.iter().any(|e| of.id.starts_with(&e.container))
+        };
+        let all = self.all_containers().into_iter().flatten();
+        all.filter(|of| of.status == "running").all(|of| told(&of))
     }
 
     /// The containers of a node, by name.

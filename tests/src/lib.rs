@@ -10,6 +10,7 @@ pub mod lab;
 pub mod operator;
 pub mod pair;
 pub mod proof;
+pub mod pusher;
 pub mod site;
 pub mod tail;
 pub mod terminal;

@@ -28,6 +28,8 @@ pub struct Operator {
     pub inventory: PathBuf,
     /// With which inputs.
     pub inputs: Option<PathBuf>,
+    /// Where secrets are read: `NAME=PLACE`.
+    pub secrets: Vec<String>,
     /// Rows and columns of the terminal.
     pub size: (u16, u16),
     folder: TempDir,
@@ -47,7 +49,24 @@ impl Operator {
     pub fn of_upgrade(lab: &Lab) -> Self {
         let mut operator = Self::new(&root().join("runbooks/upgrade-geo.yaml"), &lab.inventory);
         operator.inputs = Some(lab.inputs.clone());
+        let smoke = lab.smoke.display();
+        operator.secrets = vec![format!("smoke_password=file:{smoke}")];
         operator
+    }
+
+    /// The same with other inputs: each of these, as a line of the file, over that of the lab.
+    #[must_use]
+    pub fn with_inputs(mut self, inputs: &[(&str, &str)]) -> Self {
+        let text = self.inputs.as_ref().map(std::fs::read_to_string);
+        let text = text.expect("it has inputs").expect("they can be read");
+        let is_other = |line: &&str| {
+            let other = |(name, _): &(&str, &str)| line.starts_with(&format!("{name}:"));
+            !inputs.iter().any(other)
+        };
+        let mut lines: Vec<String> = text.lines().filter(is_other).map(str::to_owned).collect();
+        lines.extend(inputs.iter().map(|(name, value)| format!("{name}: {value}")));
+        self.inputs = Some(self.file("other-inputs.yaml", &(lines.join("\n") + "\n")));
+        self
     }
 
     /// Who runs this runbook on the hosts of this inventory.
@@ -59,6 +78,7 @@ impl Operator {
             runbook,
             inventory,
             inputs: None,
+            secrets: Vec::new(),
             size: SIZE,
             folder,
         }
@@ -86,6 +106,7 @@ impl Operator {
     pub fn copied(&self) -> Self {
         let mut other = Self::new(&self.runbook, &self.inventory);
         other.inputs.clone_from(&self.inputs);
+        other.secrets.clone_from(&self.secrets);
         let copied = Command::new("cp")
             .arg("-a")
             .args([self.state(), other.state()])
@@ -135,6 +156,8 @@ impl Operator {
         if let Some(inputs) = &self.inputs {
             args.extend(["--inputs".into(), inputs.into()]);
         }
+        let secrets = self.secrets.iter();
+        args.extend(secrets.flat_map(|of| ["--secret".into(), of.into()]));
         args
     }
 
@@ -152,6 +175,23 @@ impl Operator {
         self.store()
             .look(&id)
             .unwrap_or_else(|e| panic!("run {id} cannot be read: {e}"))
+    }
+
+    /// What `status --json` says of the newest run.
+    #[must_use]
+    pub fn status(&self) -> serde_json::Value {
+        let id = self.runs().into_iter().next().expect("there is a run");
+        let said = self.alone(&["status", id.as_str(), "--json"].map(Into::into));
+        serde_json::from_slice(&said.stdout).expect("it is JSON")
+    }
+
+    /// The record of the newest run.
+    #[must_use]
+    pub fn record(&self) -> serde_json::Value {
+        let id = self.runs().into_iter().next().expect("there is a run");
+        let file = self.state().join("runs").join(id.as_str()).join("record.json");
+        let text = std::fs::read(file).expect("a run ends with its record");
+        serde_json::from_slice(&text).expect("it is JSON")
     }
 
     /// The newest run, if its first event was written: before that there is nothing to go on with.
@@ -211,7 +251,7 @@ impl Session {
             .unwrap_or_default()
     }
 
-    /// Waits for a record of this session; gates that ask meanwhile are answered with yes.
+    /// Waits for a record of this session; gates that ask meanwhile are let pass.
     pub fn until(&mut self, what: &str, mut is_it: impl FnMut(&Record, &str) -> bool) {
         let deadline = Instant::now() + DEADLINE;
         loop {
@@ -225,20 +265,16 @@ impl Session {
                 return;
             }
             assert!(!over, "it never came to this: {what}");
-            if self.terminal.asks() {
-                self.terminal.send("yes\n");
-            }
+            self.terminal.agree();
             std::thread::sleep(MOMENT);
         }
     }
 
-    /// Waits for the end; gates that ask meanwhile are answered with yes.
+    /// Waits for the end; gates that ask meanwhile are let pass.
     pub fn end(&mut self) -> Ended {
         let deadline = Instant::now() + DEADLINE;
         while self.terminal.runs() && Instant::now() < deadline {
-            if self.terminal.asks() {
-                self.terminal.send("yes\n");
-            }
+            self.terminal.agree();
             std::thread::sleep(MOMENT);
         }
         self.terminal.end()

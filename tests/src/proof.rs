@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use runbook_model::event::{AttemptEnd, Event};
+use runbook_model::plan::Part;
 use runbook_model::step_type::TypeKind;
 use runbook_model::{NodeIx, Outcome, Plan, Record, RunResult, RunState};
 
@@ -93,7 +94,11 @@ pub fn of_journal(plan: &Plan, records: &[Record], state: &RunState) -> Vec<Stri
     if state.result != Some(RunResult::Succeeded) {
         wrong.push(format!("the run ended as {:?}", state.result));
     }
-    for (at, node) in state.nodes.iter().enumerate() {
+    let forward = |at: usize| {
+        let node = u32::try_from(at).map_or(NodeIx(u32::MAX), NodeIx);
+        plan.part_of(node) != Part::Rollback
+    };
+    for (at, node) in state.nodes.iter().enumerate().filter(|(at, _)| forward(*at)) {
         if !node.outcome.as_ref().is_some_and(Outcome::is_success) {
             wrong.push(format!("{} ended as {:?}", plan.nodes[at].id, node.outcome));
         }

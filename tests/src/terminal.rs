@@ -16,8 +16,8 @@ use pty_process::blocking::{Command, Pty};
 pub const DEADLINE: Duration = Duration::from_secs(300);
 /// How long one look waits before the next.
 pub const MOMENT: Duration = Duration::from_millis(2);
-/// What a gate writes when it waits for an answer.
-const PROMPT: &str = "type yes to go on, no to stop: ";
+/// What a gate writes at the end of its prompt when it waits for an answer.
+const PROMPT: &str = "no to stop: ";
 /// How long the rest of the output may take after the program's end, if something else holds the
 /// terminal open.
 const REST: Duration = Duration::from_secs(2);
@@ -198,9 +198,13 @@ impl Terminal {
         }
     }
 
-    /// Whether a gate asks now; the question counts as read.
-    pub fn asks(&mut self) -> bool {
-        self.appeared(PROMPT)
+    /// Answers a gate that asks now with what lets it pass; the question counts as read.
+    pub fn agree(&mut self) {
+        if self.appeared(PROMPT) {
+            let line = self.text[..self.seen].rsplit(|b| *b == b'\n').next();
+            let line = String::from_utf8_lossy(line.unwrap_or_default()).into_owned();
+            self.send(&agreeable(&line));
+        }
     }
 
     /// Waits until this gate asks, and answers.
@@ -288,6 +292,19 @@ impl Written {
     }
 }
 
+/// What lets a gate with this prompt pass. Of several options it is `go`; evidence is that of the shipped upgrade.
+fn agreeable(prompt: &str) -> String {
+    let asked = prompt.trim_start_matches("type ");
+    let words: Vec<&str> = asked.split(' ').collect();
+    match words.as_slice() {
+        ["the", "word", word, ..] => format!("{word}\n"),
+        ["done", ..] => "done\n12\nC-17\n".to_owned(),
+        ["yes", ..] => "yes\n".to_owned(),
+        words if words.iter().any(|word| word.trim_end_matches(',') == "go") => "go\n".to_owned(),
+        _ => panic!("nobody knows what to say: {prompt}"),
+    }
+}
+
 /// Writes into the log of the test.
 #[expect(
     clippy::print_stderr,
@@ -340,6 +357,28 @@ mod tests {
         let ended = terminal.end();
         assert_eq!(ended.code, Some(3));
         assert!(ended.text.ends_with("got yes\n"), "{}", ended.text);
+    }
+
+    #[test]
+    fn each_gate_is_answered_in_its_words() {
+        let prompts = [
+            ("type yes to go on, no to stop: ", "yes\n"),
+            ("type yes to end the wait now, no to stop: ", "yes\n"),
+            ("type the word open to go on, no to stop: ", "open\n"),
+            ("type back or go, or no to stop: ", "go\n"),
+            ("type done when it is done, no to stop: ", "done\n12\nC-17\n"),
+        ];
+        for (prompt, said) in prompts {
+            assert_eq!(agreeable(prompt), said);
+        }
+        let mut terminal = shell(
+            "echo; printf 'type back or go, or no to stop: '; read a; printf 'type the word open to go on, no to stop: '; read b; echo \"got $a $b\"",
+        );
+        while terminal.runs() {
+            terminal.agree();
+        }
+        let ended = terminal.end();
+        assert!(ended.text.ends_with("got go open\n"), "{}", ended.text);
     }
 
     #[test]

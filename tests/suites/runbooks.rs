@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use runbook_lang::compile::Given;
+use runbook_model::step::HoldOnFailure;
 use runbook_model::{NodeIx, Plan};
 use runbook_tests::{compile_texts, root};
 
@@ -45,8 +46,12 @@ fn the_upgrade_has_its_order() {
     let plan = upgrade();
     let chain = [
         "survey@quay03",
+        "ready@control",
+        "restore_proof@control",
         "approve@control",
+        "quiet@control",
         "stop_mirror@quay01",
+        "freeze@db01",
         "drain@db01",
         "stop@quay02",
         "fence@db01",
@@ -55,6 +60,10 @@ fn the_upgrade_has_its_order() {
         "dump@db01",
         "dump_valid@db01",
         "dump_away@control",
+        "config_away@quay01",
+        "clair_dump@db01",
+        "clair_valid@db01",
+        "clair_away@db01",
         "clear@quay02",
         "unfence@db01",
         "migrate@quay01",
@@ -66,12 +75,53 @@ fn the_upgrade_has_its_order() {
         "healthy_rest@quay02",
         "start_rest@quay03",
         "one_version@control",
+        "smoke_direct:quay02@control",
+        "last_word@control",
+        "unfreeze@db01",
+        "through_lb:db01@control",
         "start_mirror@quay01",
-        "record@control",
+        "loud@control",
     ];
+    in_order(&plan, &chain);
+}
+
+#[test]
+fn going_back_has_its_order() {
+    let chain = [
+        "logs@quay03",
+        "schema_rb@db01",
+        "choose@control",
+        "rb_quiet@control",
+        "rb_stop_mirror@quay01",
+        "rb_freeze@db01",
+        "rb_stop@quay02",
+        "rb_stop_migration@quay01",
+        "rb_fence@db01",
+        "rb_none@quay03",
+        "rb_keep@db01",
+        "rb_create@db01",
+        "rb_trgm@db01",
+        "rb_restore@db01",
+        "schema_back@db01",
+        "rb_unfence@db01",
+        "rb_start@quay01",
+        "rb_healthy@quay01",
+        "rb_start@quay03",
+        "rb_look@quay02",
+        "rb_one_version@control",
+        "rb_open@db01",
+        "rb_through_lb:db01@control",
+        "rb_mirror@quay01",
+        "rb_loud@control",
+    ];
+    in_order(&upgrade(), &chain);
+}
+
+/// Each ends before the next begins.
+fn in_order(plan: &Plan, chain: &[&str]) {
     for pair in chain.windows(2) {
         assert!(
-            precedes(&plan, pair[0], pair[1]),
+            precedes(plan, pair[0], pair[1]),
             "{} must come before {}",
             pair[0],
             pair[1]
@@ -82,7 +132,7 @@ fn the_upgrade_has_its_order() {
 #[test]
 fn nodes_stop_and_are_cleared_side_by_side() {
     let plan = upgrade();
-    for step in ["stop", "clear"] {
+    for step in ["stop", "clear", "rb_stop"] {
         for (a, b) in [
             ("quay01", "quay02"),
             ("quay02", "quay03"),
@@ -105,4 +155,44 @@ fn all_nodes_are_stopped_before_anything_migrates() {
             "migrate@quay01"
         ));
     }
+}
+
+#[test]
+fn regions_do_not_mix_and_the_last_word_is_the_point_of_no_return() {
+    let plan = upgrade();
+    let rest = plan.phases.iter().find(|phase| phase.id == "rest").unwrap();
+    let batches: Vec<Vec<&str>> = rest
+        .batches
+        .iter()
+        .map(|batch| batch.iter().map(runbook_model::HostName::as_str).collect())
+        .collect();
+    assert_eq!(batches, [["quay02"], ["quay03"]]);
+    let no_return = plan.steps.iter().filter(|step| step.no_return.is_some());
+    let no_return: Vec<_> = no_return.map(|step| step.id.as_str()).collect();
+    assert_eq!(no_return, ["last_word"]);
+}
+
+#[test]
+fn what_is_held_stays_when_something_fails() {
+    let plan = upgrade();
+    let held: Vec<_> = plan
+        .steps
+        .iter()
+        .filter_map(|step| Some((step.id.as_str(), step.hold.as_ref()?)))
+        .map(|(id, hold)| {
+            assert_eq!(hold.on_failure, HoldOnFailure::Keep, "{id}");
+            let release = hold.release.iter();
+            let release = release.map(|at| plan.steps[at.at()].id.as_str());
+            (id, release.collect::<Vec<_>>())
+        })
+        .collect();
+    let wanted = [
+        ("quiet", vec!["loud", "rb_loud"]),
+        ("freeze", vec!["unfreeze", "rb_open"]),
+        ("fence", vec!["unfence", "rb_unfence"]),
+        ("rb_quiet", vec!["rb_loud"]),
+        ("rb_freeze", vec!["rb_open"]),
+        ("rb_fence", vec!["rb_unfence"]),
+    ];
+    assert_eq!(held, wanted);
 }

@@ -183,7 +183,7 @@ fn changed(
 }
 
 /// A moment when the run may happen, where the plan says when that is.
-fn begin(plan: &Plan) -> Option<Millis> {
+pub(crate) fn begin(plan: &Plan) -> Option<Millis> {
     let window = plan.window.as_ref()?;
     let at = |date: &Option<String>| {
         let date = Date::parse(date.as_deref()?).ok()?;

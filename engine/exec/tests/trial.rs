@@ -398,3 +398,76 @@ fn times_without_an_end_are_times() {
     ));
     assert_eq!(said, "it takes for ever\n");
 }
+
+/// A gate with a way back, and a procedure of going back.
+const BACK: &str = "\
+runbook: demo
+window: { opens: '2031-05-01T22:00:00Z', no_return_before: '2031-05-02T00:00:00Z', closes: '2031-05-02T02:00:00Z' }
+phases:
+  - phase: change
+    steps:
+      - { step: change, uses: test.change, on: web }
+      - step: rest
+        uses: gate.approve
+        with: { message: Go on?, options: { go: continue, back: rollback }, deadline: window.no_return_before, on_deadline: rollback }
+      - { step: after, uses: test.look, on: web }
+rollback:
+  phases:
+    - phase: undo
+      steps:
+        - { step: sure, uses: gate.confirm, with: { type_word: back } }
+        - { step: again, uses: test.change, on: web }
+";
+
+const HOSTS: &str = "\
+inventory: |
+  hosts: { a: {}, b: {} }
+  groups: { web: { hosts: [a, b] } }
+scenarios:
+";
+
+#[test]
+fn scenarios_go_back_as_runs_do() {
+    let file = format!(
+        "{HOSTS}
+  - scenario: all is well, while the window is open
+    expect: {{ result: succeeded, instances: {{ rest: passed, after: ok }}, never: [sure, again] }}
+  - scenario: back is said
+    answers: {{ rest: back }}
+    expect: {{ result: rolled_back, instances: {{ again: changed }}, order: [change before again], never: [after] }}
+  - scenario: nobody says anything
+    answers: {{ rest: nobody }}
+    expect: {{ result: rolled_back, fails: {{ rest: 'nobody had decided by 2031-05-02T00:00:00Z' }}, never: [after] }}
+  - scenario: no is no way back
+    answers: {{ rest: no }}
+    expect: {{ result: refused, never: [after, again] }}
+  - scenario: a person goes back
+    fail: [change@b]
+    then: rollback
+    expect: {{ result: rolled_back, instances: {{ change@b: failed, sure: passed, again: changed }} }}
+  - scenario: and thinks better of it
+    answers: {{ sure: no }}
+    then: rollback
+    expect: {{ result: refused, instances: {{ after: ok }}, never: [again] }}
+"
+    );
+    let said = scenarios_of(BACK, &file);
+    let titles = file.lines().filter_map(|l| l.split("scenario: ").nth(1));
+    let wanted: String = titles.map(|title| format!("{title}\n")).collect();
+    assert_eq!(said, wanted);
+}
+
+#[test]
+fn words_that_no_gate_takes_are_mistakes() {
+    let said = scenarios_of(
+        BACK,
+        &format!(
+            "{HOSTS}
+  - scenario: words
+    answers: {{ rest: bak, sure: go, change: yes }}
+    expect: {{ result: succeeded, instances: {{ rest: passed }} }}
+"
+        ),
+    );
+    insta::assert_snapshot!(said);
+}

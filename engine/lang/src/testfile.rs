@@ -10,7 +10,9 @@ use crate::keys::Name;
 use crate::source::Spanned;
 use crate::yaml::{Kind, Node};
 
-pub use scenario::{Expected, Fact, FactOf, Outcome, Result, Scenario, Scenarios, parse_scenarios};
+pub use scenario::{
+    Expected, Fact, FactOf, Outcome, Reply, Result, Scenario, Scenarios, parse_scenarios,
+};
 pub use typetest::{Answer, Said, TypeTest, parse_tests};
 
 /// What stands for the directory of a test.

@@ -13,6 +13,7 @@ pub mod host;
 pub mod id;
 pub mod node;
 pub mod order;
+pub mod outage;
 pub mod outcome;
 pub mod plan;
 pub mod preview;

@@ -5,7 +5,7 @@ mod holds;
 
 use std::collections::BTreeSet;
 
-use runbook_model::event::ReleasedBy;
+use runbook_model::outage::{End, begun_at, marked, outages};
 use runbook_model::plan::Part;
 use runbook_model::state::{AttemptState, HostState, NodeState};
 use runbook_model::step::{Outage, Step};
@@ -219,85 +219,35 @@ pub(crate) fn unusable(state: &RunState) -> impl Iterator<Item = (&HostName, &st
 
 /// Sentences about whether clients are served at `now`; empty where the runbook marks no outage.
 pub(crate) fn serving(plan: &Plan, state: &RunState, now: Millis, style: &Style) -> Vec<String> {
-    let marked = |mark| {
-        plan.steps
-            .iter()
-            .zip(0u32..)
-            .filter(move |(s, _)| s.outage == Some(mark) && is_main(plan, s))
-    };
-    let Some((first, _)) = marked(Outage::Begin).next() else {
+    let id = |step: StepIx| plan.steps.get(step.at()).map_or("?", |s| s.id.as_str());
+    let Some(first) = marked(plan, Part::Main, Outage::Begin).next() else {
         return Vec::new();
     };
-    let begun = marked(Outage::Begin)
-        .filter_map(|(step, at)| Some((begun_at(plan, state, StepIx(at))?, step)))
-        .min_by_key(|(at, _)| *at);
-    let Some((since, by)) = begun else {
+    let Some(last) = outages(plan, state).pop() else {
         return vec![format!(
             "clients are served: the outage (`{}`) has not begun",
-            first.id
+            id(first)
         )];
     };
-    let marks = marked(Outage::Begin).flat_map(|(_, at)| plan.instances_of(StepIx(at)));
-    let undone: Option<Vec<Millis>> = marks
-        .filter(|(node, _)| state.node(*node).and_then(ended_at).is_some())
-        .map(|(node, _)| match state.holds.get(&node)?.released? {
-            (at, ReleasedBy::Undo) => Some(at),
-            (_, ReleasedBy::Step(_) | ReleasedBy::Past) => None,
-        })
-        .collect();
-    if let Some(until) = undone.and_then(|all| all.into_iter().max()) {
-        return vec![format!(
-            "clients are served again since {}: `{}` was taken back",
-            clock(until, style),
-            by.id
-        )];
-    }
-    let ends: Vec<_> = marked(Outage::End)
-        .flat_map(|(_, at)| plan.instances_of(StepIx(at)))
-        .collect();
-    let ended: Option<Vec<Millis>> = ends
-        .iter()
-        .map(|(node, _)| ended_at(state.node(*node)?))
-        .collect();
-    match ended.and_then(|all| all.into_iter().max()) {
-        Some(until) => vec![format!(
-            "clients are served again since {} (`{}`); the outage was {}",
-            clock(until, style),
-            marked(Outage::End)
-                .next()
-                .map_or("", |(s, _)| s.id.as_str()),
-            length(until - since)
-        )],
-        None => vec![format!(
+    vec![match last.end {
+        None => format!(
             "clients are cut off since {} (`{}`), for {}",
-            clock(since, style),
-            by.id,
-            length(now - since)
-        )],
-    }
-}
-
-/// When a step had an effect first, or was found in its wanted state.
-fn begun_at(plan: &Plan, state: &RunState, step: StepIx) -> Option<Millis> {
-    let of = |node: NodeIx| {
-        let effect = state
-            .attempts_of(node)
-            .filter(|(_, a)| !a.undo)
-            .map(|(_, a)| a.intended_at)
-            .min();
-        effect.or_else(|| ended_at(state.node(node)?))
-    };
-    plan.instances_of(step)
-        .filter_map(|(node, _)| of(node))
-        .min()
-}
-
-fn ended_at(n: &NodeState) -> Option<Millis> {
-    match &n.outcome {
-        Some(Outcome::Skipped { .. }) | None => None,
-        Some(outcome) if outcome.failure().is_some() || !outcome.is_success() => None,
-        Some(_) => n.finished_at,
-    }
+            clock(last.since, style),
+            id(last.begun_by),
+            length(last.length(now))
+        ),
+        Some(End { at, by: None }) => format!(
+            "clients are served again since {}: `{}` was taken back",
+            clock(at, style),
+            id(last.begun_by)
+        ),
+        Some(End { at, by: Some(by) }) => format!(
+            "clients are served again since {} (`{}`); the outage was {}",
+            clock(at, style),
+            id(by),
+            length(last.length(now))
+        ),
+    }]
 }
 
 fn is_main(plan: &Plan, step: &Step) -> bool {

@@ -5,8 +5,9 @@ use std::io::{self, Write};
 
 use jiff::Timestamp;
 use runbook_model::event::{ReleasedBy, StopReason};
+use runbook_model::outage::{Outage, outages};
 use runbook_model::{
-    AttemptId, Event, Millis, NodeIx, NodeKind, Plan, Record, RunState, Value, Watcher,
+    AttemptId, Event, Millis, NodeIx, NodeKind, Plan, Record, RunState, StepIx, Value, Watcher,
 };
 use serde_json::{Map, json};
 
@@ -251,12 +252,29 @@ pub fn status_json(plan: &Plan, state: &RunState, running: bool, now: Millis) ->
         "last": time(state.last_at),
         "asks": asks::json(plan, state, now.max(state.last_at)),
         "rollback": rollback(state),
+        "outages": outages_json(plan, state, now.max(state.last_at)),
         "open_attempts": open,
         "holds": holds,
         "gone": gone,
         "next": next::commands(plan, state, running),
         "instances": nodes,
     })
+}
+
+/// The outages: who cut clients off and who let them in again, when, and how long it was or is by now.
+fn outages_json(plan: &Plan, state: &RunState, now: Millis) -> Value {
+    let id = |step: StepIx| plan.steps.get(step.at()).map(|s| s.id.as_str());
+    let one = |of: Outage| {
+        let (until, by) = of.end.map_or((None, None), |end| (Some(end.at), end.by));
+        json!({
+            "begun_by": id(of.begun_by),
+            "since": time(of.since),
+            "ended_by": by.and_then(id),
+            "until": until.map_or(Value::Null, time),
+            "seconds": of.length(now).div_euclid(1000),
+        })
+    };
+    outages(plan, state).into_iter().map(one).collect()
 }
 
 /// An attempt.
@@ -355,6 +373,21 @@ mod tests {
         let over = of(sample::taken_back());
         assert_eq!(over["rollback"]["stands"], "over");
         assert_eq!(over["rollback"]["gate"], "approve@control");
+    }
+
+    #[test]
+    fn a_status_measures_the_outage() {
+        let of = |tape: &sample::Tape, later: Millis| {
+            let state = tape.state();
+            let value = status_json(&tape.plan, &state, false, state.last_at + later);
+            value["outages"].clone()
+        };
+        assert_eq!(of(&sample::refused(), 0), json!([]));
+        let open = of(&sample::failed(), 0);
+        assert_eq!(open[0]["until"], Value::Null);
+        let seconds = open[0]["seconds"].as_i64().unwrap();
+        let later = of(&sample::failed(), 5_000);
+        assert_eq!(later[0]["seconds"], seconds + 5);
     }
 
     #[test]

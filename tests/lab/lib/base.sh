@@ -2,7 +2,7 @@
 # The base tree: one Debian that all hosts see below their own disk.
 
 BASE_PACKAGES=systemd-sysv,dbus,openssh-server,iproute2,procps,ca-certificates,curl,sudo,podman,runc
-BASE_PACKAGES+=,containernetworking-plugins,iptables,openssl,postgresql,redis-server,nginx-light,libnginx-mod-http-dav-ext,busybox,mksh
+BASE_PACKAGES+=,containernetworking-plugins,iptables,openssl,postgresql,redis-server,nginx-light,libnginx-mod-http-dav-ext,haproxy,socat,busybox,mksh
 
 base_build() {
   local tree=$LAB/base stamp options=()
@@ -29,7 +29,7 @@ base_settle() {
   done
   # A host runs nothing by itself but sshd; db01 gets its services when it is made. podman-restart stays off, as the
   # guide leaves it: a container does not come back after a reboot.
-  rm -f "$units"/multi-user.target.wants/{podman*,postgresql,redis*,nginx}.service "$units"/timers.target.wants/* "$units"/default.target.wants/podman*
+  rm -f "$units"/multi-user.target.wants/{podman*,postgresql,redis*,nginx,haproxy}.service "$units"/timers.target.wants/* "$units"/default.target.wants/podman*
   rm -f "$tree"/etc/ssh/ssh_host_*_key* "$tree/etc/machine-id"
   printf 'PermitRootLogin prohibit-password\nPasswordAuthentication no\n' >"$tree/etc/ssh/sshd_config.d/lab.conf"
 

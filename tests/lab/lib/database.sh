@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# db01: PostgreSQL, Redis, and a WebDAV server that stands for the object gateways of both regions.
+# db01: PostgreSQL, Redis, the load balancer, and a WebDAV server that stands for the object gateways of both regions.
 # The stand-ins' events are in a database of their own (`lab`): a dump, a restore or a new `quaydb` does not touch them.
 
 # Files of db01, written to its disk before it boots.
@@ -33,8 +33,59 @@ server {
 CONF
   # The workers of nginx cannot raise their limits here, and two are plenty.
   sed -i 's/^worker_processes .*/worker_processes 2;/' "$root/etc/nginx/nginx.conf"
+  database_balancer >"$root/etc/haproxy/haproxy.cfg"
   local unit
-  for unit in postgresql redis-server nginx; do ln -sfn "/lib/systemd/system/$unit.service" "$wants/$unit.service"; done
+  for unit in postgresql redis-server nginx haproxy; do ln -sfn "/lib/systemd/system/$unit.service" "$wants/$unit.service"; done
+}
+
+# The load balancer of the guide, without its mistakes: TLS is passed through, and a node is up when it says that it is.
+# The socket is where RHEL has it. Checks come more often than in life, so that a test does not wait for them.
+database_balancer() {
+  local name port host
+  cat <<'CONF'
+global
+  log /dev/log local0
+  user haproxy
+  group haproxy
+  maxconn 500
+  stats socket /var/lib/haproxy/stats mode 660 level admin
+defaults
+  mode tcp
+  log global
+  option tcplog
+  option dontlognull
+  retries 3
+  timeout connect 5s
+  timeout client 1m
+  timeout server 1m
+CONF
+  for name in http:80 https:443; do
+    port=${name#*:} name=${name%:*}
+    printf 'frontend fe_%s\n  bind *:%s\n  default_backend be_%s\nbackend be_%s\n  balance leastconn\n' "$name" "$port" "$name" "$name"
+    printf '  option httpchk GET /health/instance\n  http-check expect status 200\n'
+    printf '  default-server check check-ssl port 443 verify none inter 2s fall 2 rise 1\n'
+    for host in "${NODES[@]}"; do printf '  server %s %s:%s\n' "$host" "$(address "$host")" "$port"; done
+  done
+}
+
+# All servers take sessions, whatever a run left; then every node is up behind it.
+database_balancer_reset() {
+  # shellcheck disable=SC2016 # expands on the host
+  host_script db01 nodes="${NODES[*]}" <<'SH'
+systemctl is-active -q haproxy || systemctl restart haproxy
+for backend in be_http be_https; do
+  for node in $nodes; do
+    answer=$(echo "set server $backend/$node state ready" | socat - UNIX-CONNECT:/var/lib/haproxy/stats)
+    test -z "$answer" || { echo "$answer" >&2; exit 1; }
+  done
+done
+SH
+}
+
+database_balancer_up() {
+  local up
+  up=$(host_exec db01 'echo "show stat" | socat - UNIX-CONNECT:/var/lib/haproxy/stats' </dev/null | awk -F, '$1 ~ /^be_/ && $2 !~ /END$/ && $18 == "UP"' | wc -l)
+  ((up == 2 * ${#NODES[@]}))
 }
 
 # SQL as the superuser; the answer without decoration, columns parted by tabs.

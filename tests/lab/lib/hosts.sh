@@ -168,7 +168,7 @@ hosts_stamp() {
   local from=("$LAB/base.stamp")
   plain || tools || site || from+=("$LAB/image/oci.stamp" "$LAB/secrets/ssl.cert")
   { cat "${from[@]}"; echo "$NET $BRIDGE ${HOSTS[*]}"; ! site || find "$HERE/ceph-ansible" -type f -exec sha256sum {} + | cut -d' ' -f1 | sort; } |
-    digest_of host_make host_mount host_disk_size site_disk site_ceph_ansible database_disk database_setup database_template node_disk node_engine node_config tools_disk tools_haproxy tools_packages tools_database tools_image tools_server ceph_disk ceph_setup
+    digest_of host_make host_mount host_disk_size site_disk site_ceph_ansible database_disk database_balancer database_setup database_template node_disk node_engine node_config tools_disk tools_haproxy tools_packages tools_database tools_image tools_server ceph_disk ceph_setup
 }
 
 hosts_up() {

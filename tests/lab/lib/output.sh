@@ -41,26 +41,36 @@ output_write() {
       [[ $host != "$MIRROR" ]] || printf ', mirror_container: mirror'
       printf ' } }\n'
     done
-    printf 'groups:\n  quay: { hosts: [%s] }\n  mirror: { hosts: [%s] }\n  db: { hosts: [db01] }\n' "$(IFS=,; echo "${NODES[*]}")" "$MIRROR"
+    printf 'groups:\n  quay: { hosts: [%s] }\n  mirror: { hosts: [%s] }\n  db: { hosts: [db01] }\n  lb: { hosts: [db01] }\n' "$(IFS=,; echo "${NODES[*]}")" "$MIRROR"
     printf 'connection: { user: operator, ssh_config: %s/ssh_config }\nbecome: sudo\n' "$LAB"
   } | sed 's/,quay/, quay/g' >"$LAB/inventory.yaml"
+  output_inputs
+}
+
+# Inputs of the upgrade. Its window opens now, so they are written at each reset. One person is enough here, whoever runs it.
+output_inputs() {
   {
-    printf '# Written by lab up: inputs of the upgrade in the lab.\n'
+    printf '# Written by lab reset: inputs of the upgrade in the lab.\n'
     printf 'from: 3.7.0\nto: 3.8.0\nimage: %s\ndigest: %s\nhostname: %s\nca: %s/ca.pem\nfirst: quay01\nstable: 3s\nanonymous: true\ndump_copy: quay02:/var/lib/quay-dumps\n' \
       "$IMAGE" "$(images_digest "$NEW")" "$SERVER_HOSTNAME" "$LAB"
+    printf 'image_space: 1GiB\nfinish: 2s\napprovers: 1\nnot_runner: false\nsmoke: false\n'
+    printf 'window: { opens: %s, no_return_before: %s, closes: %s }\n' "$(output_date '-1 minute')" "$(output_date '+4 hours')" "$(output_date '+6 hours')"
   } >"$LAB/upgrade.yaml"
 }
+
+output_date() { date -u -d "$1" +%Y-%m-%dT%H:%M:%SZ; }
 
 output_env() {
   local name
   local -A value=(
     [LAB]=$LAB [NET]=$NET.0/24 [BRIDGE]=$BRIDGE [INVENTORY]=$LAB/inventory.yaml [INPUTS]=$LAB/upgrade.yaml
-    [SSH_CONFIG]=$LAB/ssh_config [KNOWN_HOSTS]=$LAB/known_hosts [CA]=$LAB/ca.pem [HOSTNAME]=$SERVER_HOSTNAME
+    [SSH_CONFIG]=$LAB/ssh_config [KNOWN_HOSTS]=$LAB/known_hosts [CA]=$LAB/ca.pem [HOSTNAME]=$SERVER_HOSTNAME [SMOKE]=$LAB/secrets/smoke
     [IMAGE]=$IMAGE [DIGEST_OLD]=$(images_digest "$OLD") [DIGEST_NEW]=$(images_digest "$NEW") [REGISTRY]=$(registry_address)
   )
   ! tools || value+=([IMAGE]=$TOOLS_IMAGE)
-  ! tools || unset 'value[INPUTS]' 'value[CA]' 'value[HOSTNAME]' 'value[DIGEST_OLD]' 'value[DIGEST_NEW]'
+  ! tools || unset 'value[INPUTS]' 'value[CA]' 'value[SMOKE]' 'value[HOSTNAME]' 'value[DIGEST_OLD]' 'value[DIGEST_NEW]'
   ! site || value[INPUTS]=$LAB/site.yaml
-  ! plain || unset 'value[INPUTS]' 'value[CA]' 'value[HOSTNAME]' 'value[IMAGE]' 'value[DIGEST_OLD]' 'value[DIGEST_NEW]' 'value[REGISTRY]'
+  ! site || unset 'value[SMOKE]'
+  ! plain || unset 'value[INPUTS]' 'value[CA]' 'value[SMOKE]' 'value[HOSTNAME]' 'value[IMAGE]' 'value[DIGEST_OLD]' 'value[DIGEST_NEW]' 'value[REGISTRY]'
   for name in $(printf '%s\n' "${!value[@]}" | sort); do printf '%s=%q\n' "$name" "${value[$name]}"; done
 }

@@ -20,9 +20,12 @@ reset_all() {
   database_forget_events
   each node_start "${NODES[@]}" || die "a node could not be started"
   nodes_healthy 30 || die "the nodes are not healthy: lab exec HOST podman logs NAME"
+  database_balancer_reset
+  try 15 database_balancer_up || die "the load balancer does not see every node"
   # A node is healthy a moment before it says so, and the mirror worker answers nobody.
   try 15 reset_all_ready || die "not every old container said that it is ready"
   database_forget_events
+  output_inputs
 }
 
 reset_all_ready() {
@@ -52,7 +55,7 @@ for group in /sys/fs/cgroup/systemd /sys/fs/cgroup; do
   done
   break
 done
-rm -rf /var/lib/quay-dumps /var/lib/quay-geo-upgrade-ca.pem
+rm -rf /var/lib/quay-dumps /var/lib/quay-geo-upgrade*
 mkdir -p /var/lib/quay-dumps
 rm -rf /var/lib/runbook /home/operator/.local/state/runbook /var/tmp/runbook-* /dev/shm/runbook* /run/runbook*
 SH

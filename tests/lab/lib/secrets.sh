@@ -8,8 +8,8 @@ secret() { cat "$LAB/secrets/$1"; }
 secrets_make() {
   local name dir=$LAB/secrets
   install -d -m 0700 "$dir"
-  for name in database redis encryption session storage; do
-    [[ -s $dir/$name ]] || openssl rand -hex 16 >"$dir/$name"
+  for name in database redis encryption session storage smoke; do
+    [[ -s $dir/$name ]] || (umask 077 && openssl rand -hex 16 >"$dir/$name")
   done
   # Also when less than 60 days are left: the runbook looks at that.
   if ! openssl x509 -checkend 5184000 -noout -in "$dir/ssl.cert" >/dev/null 2>&1; then

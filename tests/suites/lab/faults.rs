@@ -5,7 +5,7 @@ use runbook_tests::lab::{Lab, NODES};
 use runbook_tests::operator::Operator;
 use runbook_tests::terminal::say;
 
-use crate::{assert_all_serve, assert_says, assert_upgraded};
+use crate::{PROOF, assert_all_serve, assert_says, assert_upgraded};
 
 /// Fails with this card while everything serves.
 #[track_caller]
@@ -68,6 +68,7 @@ fn hosts_that_cannot_be_used_are_found_before_anything_begins() {
     assert_eq!(alone.status.code(), Some(3), "{text}");
     assert_says(&text, &["there is no terminal to ask at"]);
     let mut session = operator.resume();
+    session.terminal.answer("restore_proof@control", PROOF);
     session.terminal.answer("approve@control", "no");
     let text = session.ends_with(3);
     assert_says(&text, &["a gate was not approved", "clients are served"]);
@@ -120,7 +121,8 @@ fn no_image_and_no_room_are_found_before_the_outage() {
 #[test]
 fn a_first_node_that_is_never_healthy_stays_alone() {
     let lab = Lab::fresh();
-    let healthy = "outage: end, with: { <<: *healthy, log_free_of: [Traceback] }, until: { passes: 3, every: 5s, within: 15m";
+    let healthy = "with: { <<: *healthy, log_free_of: [Traceback] }, until: { passes: 3, every: 5s, within: 15m, fatal: 'outputs.restarts > 0' } }
+      - { step: others_silent";
     let shorter = healthy.replace("within: 15m", "within: 30s");
     let operator = Operator::of_upgrade(&lab).with(&[(healthy, &shorter)]);
     let broken = lab.fault("never-healthy", NODES[0]);

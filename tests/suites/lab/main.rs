@@ -8,6 +8,8 @@ mod burnt;
 mod canary;
 mod faults;
 mod features;
+mod frozen;
+mod going_back;
 mod kills;
 mod link;
 mod once;
@@ -18,9 +20,31 @@ mod signals;
 mod trials;
 mod upgrade;
 
+use runbook_model::{Event, Outcome, Record};
 use runbook_tests::lab::{Lab, NODES};
 use runbook_tests::operator::Operator;
 use runbook_tests::proof;
+
+/// What is typed to show that the last dump was restored somewhere.
+const PROOF: &str = "done\n12\nC-17";
+
+/// A date, so far from now, as `date` reads it.
+fn date(from_now: &str) -> String {
+    let args = ["-u", "-d", from_now, "+%FT%TZ"];
+    let said = std::process::Command::new("date").args(args).output();
+    let said = said.expect("the system has date");
+    assert!(said.status.success(), "{from_now}");
+    String::from_utf8_lossy(&said.stdout).trim().to_owned()
+}
+
+/// Whether this step has ended well.
+fn is_done(step: &str) -> impl FnMut(&Record, &str) -> bool {
+    move |record, node| {
+        let well = |outcome: &Outcome| outcome.is_success();
+        matches!(&record.event, Event::Finished { outcome, .. } if well(outcome))
+            && node.starts_with(step)
+    }
+}
 
 /// The upgrade is done, once and in order.
 #[track_caller]

@@ -9,10 +9,12 @@ mod people;
 mod restart;
 mod row;
 
-use runbook_model::{Event, Outcome, Record};
+use runbook_model::{Event, Record};
 use runbook_tests::lab::{Lab, NODES};
 use runbook_tests::operator::Operator;
 use runbook_tests::root;
+
+use super::is_done;
 
 /// Where the small runbooks count effects.
 const PATH: &str = "/var/tmp/survive-effects";
@@ -47,15 +49,6 @@ fn counted(lab: &Lab, host: &str) -> Vec<String> {
 /// Whether an attempt of this step has been launched.
 fn is_launched(step: &str) -> impl FnMut(&Record, &str) -> bool {
     move |record, node| matches!(record.event, Event::Launched { .. }) && node.starts_with(step)
-}
-
-/// Whether this step has ended well.
-fn is_done(step: &str) -> impl FnMut(&Record, &str) -> bool {
-    move |record, node| {
-        let well = |outcome: &Outcome| outcome.is_success();
-        matches!(&record.event, Event::Finished { outcome, .. } if well(outcome))
-            && node.starts_with(step)
-    }
 }
 
 /// How often an effect of this step was dispatched in the newest run.

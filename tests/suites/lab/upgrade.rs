@@ -3,7 +3,7 @@
 use runbook_tests::lab::Lab;
 use runbook_tests::operator::Operator;
 
-use crate::{assert_says, assert_upgraded};
+use crate::{PROOF, assert_says, assert_upgraded};
 
 #[test]
 fn one_command_upgrades_and_a_second_one_finds_it_done() {
@@ -11,8 +11,10 @@ fn one_command_upgrades_and_a_second_one_finds_it_done() {
     let mut operator = Operator::of_upgrade(&lab);
     operator.size = (12, 80);
     let mut night = operator.run();
+    night.terminal.answer("restore_proof@control", PROOF);
     night.terminal.answer("approve@control", "yes");
-    night.terminal.answer("approve_rest@control", "yes");
+    night.terminal.answer("approve_rest@control", "go");
+    night.terminal.answer("last_word@control", "open");
     let text = night.ends_with(0);
     assert_says(&text, &["succeeded"]);
     assert_upgraded(&lab, &operator);

@@ -1,6 +1,6 @@
 //! What is there when the site was built: asked past the runbooks, of each part itself.
 
-use runbook_tests::client::Client;
+use runbook_tests::pusher::Pusher;
 use runbook_tests::site::Site;
 
 use crate::{PASSWORD, SUPERUSER, site};
@@ -11,7 +11,7 @@ fn nine_empty_hosts_become_a_registry() {
     balanced(&site);
     below(&site);
     generated_files(&site);
-    let through = |host: &str| Client::of(&site, host, SUPERUSER, PASSWORD);
+    let through = |host: &str| Pusher::of(&site, host, SUPERUSER, PASSWORD);
     for path in ["/health/instance", "/health/endtoend"] {
         for _ in 0..6 {
             assert_eq!(

@@ -6,8 +6,9 @@ use std::path::Path;
 
 use runbook_model::event::{AttemptEnd, ReleasedBy};
 use runbook_model::gate::OPTION;
+use runbook_model::outage::{Outage, outages};
 use runbook_model::state::HoldState;
-use runbook_model::{Failure, FailureKind, NodeIx, Plan, RunState, Value};
+use runbook_model::{Failure, FailureKind, NodeIx, Plan, RunState, StepIx, Value};
 use serde_json::{Map, json};
 
 use crate::meaning::outputs_by_host;
@@ -55,9 +56,21 @@ pub(super) fn content(plan: &Plan, state: &RunState, node: NodeIx) -> Value {
         "inputs": inputs.collect::<Map<_, _>>(),
         "answers": answers(state),
         "rollback": state.rollback.as_ref().map(|of| json!({ "by": of.by, "reason": of.reason, "gate": of.gate, "to": of.to })),
+        "outages": outages(plan, state).into_iter().map(|of| outage(plan, state, of)).collect::<Vec<_>>(),
         "steps": steps,
         "holds": holds(state),
         "instances": nodes.collect::<Vec<_>>(),
+    })
+}
+
+fn outage(plan: &Plan, state: &RunState, of: Outage) -> Value {
+    let id = |step: StepIx| plan.steps.get(step.at()).map(|s| s.id.as_str());
+    json!({
+        "begun_by": id(of.begun_by),
+        "since": time(of.since),
+        "ended_by": of.end.and_then(|end| end.by).and_then(id),
+        "until": of.end.map(|end| time(end.at)),
+        "seconds": of.length(state.last_at).div_euclid(1000),
     })
 }
 

@@ -5,7 +5,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use runbook_lang::evaluate::Evaluator;
-use runbook_lang::testfile::{Expected, Fact, Outcome as Wanted, Result as How, Said, Scenario};
+use runbook_lang::testfile::{
+    Expected, Fact, Outcome as Wanted, Reply, Result as How, Said, Scenario,
+};
 use runbook_model::event::Verdict;
 use runbook_model::state::{FoldError, NodeState};
 use runbook_model::step_type::TypeKind;
@@ -15,6 +17,7 @@ use runbook_model::{
 
 use super::{Mismatch, TrialError, Tried};
 use crate::meaning::Meaning;
+use crate::rehearse::begin;
 use crate::world::{Behaviour, Ending, Story, View, World};
 
 /// What an instance says that nobody gave words to.
@@ -43,7 +46,15 @@ pub fn run_scenario(
         .map(|at| behaviour(plan, scenario, at))
         .collect();
     let mut world = World::with(Arc::clone(plan), behaviours, rules, 0);
-    let ending = world.run();
+    world.now = begin(plan).unwrap_or(world.now);
+    let mut ending = world.run();
+    // What a gate has decided follows without anybody.
+    if world.state().is_ok_and(|state| state.due.is_some()) {
+        ending = world.run();
+    }
+    if scenario.rolls_back {
+        ending = world.roll_back(None);
+    }
     let mut mismatches = Vec::new();
     match Course::of(&world.journal) {
         Ok(course) => compare(plan, &scenario.expect, &ending, &course, &mut mismatches),
@@ -108,13 +119,15 @@ fn behaviour(plan: &Plan, scenario: &Scenario, at: usize) -> Behaviour {
     let fact = facts.fold(Fact::default(), |all, fact| all.with(&fact.fact));
     let fails = scenario.fail.iter().any(|name| is_mine(&name.value));
     // The last answer counts: an instance may be named after its step.
-    let says_no = scenario
-        .answers
-        .iter()
-        .rfind(|(name, _)| is_mine(&name.value))
-        .is_some_and(|(_, yes)| !yes);
+    let mut said = scenario.answers.iter();
+    let said = said.rfind(|(name, _)| is_mine(&name.value));
+    let word = match said {
+        Some((_, Reply::Word(word))) => Some(word.value.clone()),
+        _ => None,
+    };
     Behaviour {
-        refuses_first: u32::from(says_no),
+        unanswered: matches!(said, Some((_, Reply::Nobody))),
+        says: word,
         takes: fact.takes.unwrap_or(usual.takes).min(LONGEST),
         story: Some(Arc::new(story(step_type, &fact, fails))),
         ..usual
@@ -295,10 +308,10 @@ fn how(result: &RunResult) -> How {
         RunResult::AlreadyThere => How::AlreadyThere,
         RunResult::Failed => How::Failed,
         RunResult::Refused => How::Refused,
-        // A scenario gives no orders: only `Stopped` is met.
+        RunResult::RolledBack => How::RolledBack,
+        // A scenario gives no other orders: only `Stopped` is met.
         RunResult::Stopped
         | RunResult::Reached
-        | RunResult::RolledBack
         | RunResult::SteppedBack
         | RunResult::Abandoned => How::Stopped,
     }
@@ -312,11 +325,7 @@ fn fits(wanted: Wanted, found: Option<&Outcome>) -> bool {
             | (Wanted::Ok, Some(Outcome::Looked))
             | (Wanted::Passed, Some(Outcome::Passed))
             | (Wanted::Skipped, Some(Outcome::Skipped { .. }))
-            | (
-                Wanted::Failed,
-                Some(Outcome::Failed(_) | Outcome::Recorded(_) | Outcome::Left(_))
-            )
-    )
+    ) || wanted == Wanted::Failed && found.is_some_and(|found| found.failure().is_some())
 }
 
 /// How an instance ended, in words.
@@ -324,10 +333,10 @@ fn ended(node: &NodeState) -> String {
     match &node.outcome {
         Some(Outcome::Satisfied) => "satisfied".to_owned(),
         Some(Outcome::Skipped { reason }) => format!("skipped: {reason}"),
-        Some(Outcome::Failed(failure) | Outcome::Recorded(failure) | Outcome::Left(failure)) => {
-            format!("failed: {}", failure.message)
-        }
-        Some(other) => other.word().to_owned(),
+        Some(other) => match other.failure() {
+            Some(failure) => format!("failed: {}", failure.message),
+            None => other.word().to_owned(),
+        },
         None if node.started_at.is_some() => "it has begun, and not ended".to_owned(),
         None => "it has not begun".to_owned(),
     }

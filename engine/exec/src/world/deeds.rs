@@ -122,6 +122,9 @@ impl<R: Rules + Clone> World<R> {
 
     /// Each time somebody else answers.
     fn ask(&mut self, node: NodeIx) {
+        if self.behaviours[node.at()].unanswered {
+            return;
+        }
         let yes = self.truths[node.at()].answer(&self.behaviours[node.at()]);
         let asked = self
             .journal
@@ -133,9 +136,11 @@ impl<R: Rules + Clone> World<R> {
                 } if *of == node => Some(terms),
                 _ => None,
             });
-        let said = match asked.filter(|_| yes) {
-            Some(terms) => agreeable(terms),
-            None => Said::Choice(NO.to_owned()),
+        let word = self.behaviours[node.at()].says.clone();
+        let said = match (asked.filter(|_| yes), word) {
+            (Some(_), Some(word)) => Said::Choice(word),
+            (Some(terms), None) => agreeable(terms),
+            (None, _) => Said::Choice(NO.to_owned()),
         };
         let is_vote = |event: &Event| matches!(event, Event::Said { node: of, .. } if *of == node);
         let others = self

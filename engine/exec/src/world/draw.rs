@@ -322,6 +322,8 @@ fn random_behaviour(sketch: &mut Sketch, random: &mut Random, node: NodeIx) -> B
         differs_first: if random.chance(250) { small(random) } else { 0 },
         errors_first: if random.chance(100) { small(random) } else { 0 },
         refuses_first: if random.chance(200) { 1 } else { 0 },
+        says: None,
+        unanswered: false,
         takes: 1 + i64::try_from(random.below(200)).expect("small"),
         looks: 1 + i64::try_from(random.below(20)).expect("small"),
         limit: (step.critical && random.chance(300)).then_some(50),

@@ -28,6 +28,10 @@ pub struct Behaviour {
     pub errors_first: u32,
     /// So many answers are no.
     pub refuses_first: u32,
+    /// What everybody says who does not refuse; what lets the gate pass, unless given.
+    pub says: Option<String>,
+    /// Nobody says anything.
+    pub unanswered: bool,
     /// An attempt takes so long, in milliseconds.
     pub takes: Millis,
     /// A look takes so long, in milliseconds.
@@ -68,6 +72,8 @@ impl Default for Behaviour {
             differs_first: 0,
             errors_first: 0,
             refuses_first: 0,
+            says: None,
+            unanswered: false,
             takes: 20,
             looks: 5,
             limit: None,

@@ -328,6 +328,8 @@ impl Compiler<'_> {
         for item in node.as_seq().unwrap_or_default() {
             let Some(name) = item.as_str() else { continue };
             match known.iter().position(|(_, id)| *id == name) {
+                // What follows on every ending comes after the rollback, too; it waits for nothing there.
+                Some(step) if part == Part::Finally && known[step].0 == Part::Rollback => {}
                 Some(step) if known[step].0 != part && known[step].0 != Part::Main => {
                     let message = format!("`{name}` belongs to another part of this runbook");
                     let help = "steps of the procedure can be named everywhere, others only in their own part";

@@ -4,9 +4,9 @@ use super::shape::{Section as S, Shape};
 use super::{Key, Name, key, required};
 
 const VERDICTS: &[&str] = &["satisfied", "differs", "skipped", "error"];
-const RESULTS: &[&str] = &["succeeded", "already_there", "failed", "refused", "stopped"];
+const RESULTS: &[&str] = &["succeeded", "already_there", "failed", "refused", "stopped", "rolled_back"];
 const OUTCOMES: &[&str] = &["satisfied", "changed", "ok", "passed", "skipped", "failed"];
-const YES_NO: &[&str] = &["yes", "no"];
+const THEN: &[&str] = &["rollback"];
 
 const TEXTS: Shape = Shape::OneOrList(&Shape::Text);
 const WORDS: Shape = Shape::List(&Shape::Label);
@@ -56,7 +56,8 @@ pub(super) const KEYS: &[Key] = &[
     key(S::Scenario, "inputs", VALUES, "Inputs, beside those of all scenarios.", "{ drain: report }"),
     key(S::Scenario, "facts", FACTS, "What holds here, over what holds in all scenarios.", "{ dump: { check: satisfied } }"),
     key(S::Scenario, "fail", TEXTS, "Steps or instances that fail: the apply, or the look of a probe.", "[dump, stop@quay02]"),
-    key(S::Scenario, "answers", Shape::Map(Name::Free, &Shape::Choice(YES_NO)), "What the person at a gate says; yes unless given.", "{ approve: no }"),
+    key(S::Scenario, "answers", Shape::Map(Name::Free, &Shape::Text), "What people say at a gate: `yes`, `no`, one of its `options`, or `nobody` where nobody says anything; yes unless given.", "{ approve: no }"),
+    key(S::Scenario, "then", Shape::Choice(THEN), "What a person does when the run has ended.", "rollback"),
     required(key(S::Scenario, "expect", Shape::Section(S::Expected), "What must come of it.", "{ result: failed }")),
 
     key(S::Fact, "check", Shape::Choice(VERDICTS), "What a look says: unless given, a probe is satisfied, and anything else differs until its apply.", "differs"),

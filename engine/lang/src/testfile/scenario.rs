@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use runbook_model::gate::{NO, YES};
+use runbook_model::step_type::TypeKind;
 use runbook_model::{Millis, Plan};
 use serde_json::Value;
 
@@ -12,6 +14,9 @@ use crate::fields::{Cx, Fields};
 use crate::keys::Section;
 use crate::source::{Source, Spanned};
 use crate::yaml::{self, Node};
+
+/// The answer of nobody.
+const NOBODY: &str = "nobody";
 
 /// A file of scenarios.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,9 +49,22 @@ pub struct Scenario {
     /// Steps or instances that fail.
     pub fail: Vec<Spanned<String>>,
     /// What people say at gates.
-    pub answers: Vec<(Spanned<String>, bool)>,
+    pub answers: Vec<(Spanned<String>, Reply)>,
+    /// It is rolled back when it has ended.
+    pub rolls_back: bool,
     /// What must come of it.
     pub expect: Expected,
+}
+
+/// What people say at a gate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// What lets it pass.
+    Yes,
+    /// Nobody says anything.
+    Nobody,
+    /// No, or one of its options.
+    Word(Spanned<String>),
 }
 
 /// A fact and whose it is.
@@ -107,15 +125,18 @@ pub enum Result {
     Refused,
     /// A person stopped it.
     Stopped,
+    /// What was done is taken back.
+    RolledBack,
 }
 
 impl Result {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Succeeded,
         Self::AlreadyThere,
         Self::Failed,
         Self::Refused,
         Self::Stopped,
+        Self::RolledBack,
     ];
 
     /// The word.
@@ -127,6 +148,7 @@ impl Result {
             Self::Failed => "failed",
             Self::Refused => "refused",
             Self::Stopped => "stopped",
+            Self::RolledBack => "rolled_back",
         }
     }
 }
@@ -228,7 +250,14 @@ fn scenario(
     let mut all = shared.clone();
     all.extend(inputs(&fields));
     let own = facts(cx, &fields);
-    let yes = |entry: &&yaml::Entry| entry.value.as_str() == Some("yes");
+    let said = |entry: &yaml::Entry| {
+        let word = entry.value.as_str()?;
+        Some(match word {
+            YES => Reply::Yes,
+            NOBODY => Reply::Nobody,
+            _ => Reply::Word(Spanned::new(word.to_owned(), entry.value.site())),
+        })
+    };
     let expect = fields.entry("expect")?;
     Some(Scenario {
         title: fields.text("scenario")?,
@@ -238,8 +267,9 @@ fn scenario(
         answers: fields
             .map("answers")
             .into_iter()
-            .map(|entry| (entry.key.clone(), yes(&entry)))
+            .filter_map(|entry| Some((entry.key.clone(), said(entry)?)))
             .collect(),
+        rolls_back: fields.text("then").is_some(),
         expect: expected(cx, &expect.value)?,
     })
 }
@@ -365,6 +395,34 @@ impl Scenario {
             cx.error(Code::UnknownName, message, name.span, "", help);
         }
         self.check_outputs(&mut cx, plan);
+        self.check_answers(&mut cx, plan);
+    }
+
+    /// Words that no gate takes.
+    fn check_answers(&self, cx: &mut Cx<'_>, plan: &Plan) {
+        for (of, answer) in &self.answers {
+            let step = of.value.split('@').next().unwrap_or_default();
+            let Some((_, step)) = plan.step(step) else {
+                continue;
+            };
+            let kind = plan.type_of(step).map(|of| of.kind);
+            if kind != Some(TypeKind::Gate) {
+                let message = format!("`{}` is no gate: nobody is asked there", step.id);
+                cx.error(Code::BadValue, message, of.span, "", None);
+            }
+            let Reply::Word(word) = answer else { continue };
+            let options = step.with.get("options").and_then(Value::as_object);
+            let options = options.into_iter().flat_map(|map| map.keys());
+            let words: Vec<&str> = [YES, NO, NOBODY]
+                .into_iter()
+                .chain(options.map(String::as_str))
+                .collect();
+            if !words.contains(&word.value.as_str()) {
+                let message = format!("nobody can say `{}` at `{}`", word.value, step.id);
+                let help = did_you_mean(&word.value, words);
+                cx.error(Code::BadValue, message, word.span, "", help);
+            }
+        }
     }
 
     /// Outputs that the type of a step does not have.
