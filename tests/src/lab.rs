@@ -117,8 +117,12 @@ impl Lab {
     pub fn address(&self, host: &str) -> String {
         let all = self.run(&["ls"]);
         let of = all.lines().map(|line| line.split(' ').collect::<Vec<_>>());
-        let found = of.filter(|words| words[0] == host).find_map(|words| words.get(1).copied());
-        found.unwrap_or_else(|| panic!("there is no {host}")).to_owned()
+        let found = of
+            .filter(|words| words[0] == host)
+            .find_map(|words| words.get(1).copied());
+        found
+            .unwrap_or_else(|| panic!("there is no {host}"))
+            .to_owned()
     }
 
     /// Puts a file of this machine on a host, executable.
@@ -180,7 +184,8 @@ impl Lab {
     /// Whether every container that runs has told of itself, or is as old as the lab's reset.
     fn all_told(&self, events: &[LabEvent]) -> bool {
         let told = |of: &Container| {
-            let old = of.create.contains(":v3.7.0") && !events.iter().any(|e| e.version == "v3.8.0");
+            let old =
+                of.create.contains(":v3.7.0") && !events.iter().any(|e| e.version == "v3.8.0");
             old || events.iter().any(|e| of.id.starts_with(&e.container))
         };
         let all = self.all_containers().into_iter().flatten();

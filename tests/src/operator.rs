@@ -64,7 +64,11 @@ impl Operator {
             !inputs.iter().any(other)
         };
         let mut lines: Vec<String> = text.lines().filter(is_other).map(str::to_owned).collect();
-        lines.extend(inputs.iter().map(|(name, value)| format!("{name}: {value}")));
+        lines.extend(
+            inputs
+                .iter()
+                .map(|(name, value)| format!("{name}: {value}")),
+        );
         self.inputs = Some(self.file("other-inputs.yaml", &(lines.join("\n") + "\n")));
         self
     }
@@ -189,7 +193,11 @@ impl Operator {
     #[must_use]
     pub fn record(&self) -> serde_json::Value {
         let id = self.runs().into_iter().next().expect("there is a run");
-        let file = self.state().join("runs").join(id.as_str()).join("record.json");
+        let file = self
+            .state()
+            .join("runs")
+            .join(id.as_str())
+            .join("record.json");
         let text = std::fs::read(file).expect("a run ends with its record");
         serde_json::from_slice(&text).expect("it is JSON")
     }

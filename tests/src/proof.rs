@@ -98,7 +98,12 @@ pub fn of_journal(plan: &Plan, records: &[Record], state: &RunState) -> Vec<Stri
         let node = u32::try_from(at).map_or(NodeIx(u32::MAX), NodeIx);
         plan.part_of(node) != Part::Rollback
     };
-    for (at, node) in state.nodes.iter().enumerate().filter(|(at, _)| forward(*at)) {
+    for (at, node) in state
+        .nodes
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| forward(*at))
+    {
         if !node.outcome.as_ref().is_some_and(Outcome::is_success) {
             wrong.push(format!("{} ended as {:?}", plan.nodes[at].id, node.outcome));
         }

@@ -366,7 +366,10 @@ mod tests {
             ("type yes to end the wait now, no to stop: ", "yes\n"),
             ("type the word open to go on, no to stop: ", "open\n"),
             ("type back or go, or no to stop: ", "go\n"),
-            ("type done when it is done, no to stop: ", "done\n12\nC-17\n"),
+            (
+                "type done when it is done, no to stop: ",
+                "done\n12\nC-17\n",
+            ),
         ];
         for (prompt, said) in prompts {
             assert_eq!(agreeable(prompt), said);

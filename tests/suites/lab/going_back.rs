@@ -75,12 +75,19 @@ fn before_the_migration_the_old_containers_come_back_and_the_next_night_upgrades
     let of_new = lab.events().into_iter().filter(|e| e.version != OLD);
     assert_eq!(of_new.count(), 0, "{}", lab.run(&["events"]));
     let kept = "select count(*) from pg_database where datname like 'quaydb_failed%'";
-    assert_eq!(sql(&lab, "postgres", kept), "0", "the database was left alone");
+    assert_eq!(
+        sql(&lab, "postgres", kept),
+        "0",
+        "the database was left alone"
+    );
 
     // The record tells of both, and the logs are on the hosts.
     let record = operator.record();
     assert_eq!(record["rollback"]["reason"], "not tonight");
-    assert_says(&record["steps"]["logs"]["quay02"].to_string(), &["/quay02."]);
+    assert_says(
+        &record["steps"]["logs"]["quay02"].to_string(),
+        &["/quay02."],
+    );
     let logs = format!("ls /var/lib/quay-geo-upgrade-logs/{id}");
     assert_says(&lab.on("quay03", &logs), &["quay03.", ".log", ".state"]);
 
@@ -147,7 +154,10 @@ fn nobody_decides_until_the_deadline_and_the_registry_comes_back_as_it_was() {
     sql(&lab, "quaydb", "insert into kept values ('after')");
     let text = night.terminal.end();
     assert_eq!(text.code, Some(3), "{}", text.text);
-    assert_says(&text.text, &["nobody had decided", "rb_restore@db01 changed"]);
+    assert_says(
+        &text.text,
+        &["nobody had decided", "rb_restore@db01 changed"],
+    );
     assert_back(&lab, &operator);
     assert_restored(&lab, &operator);
 }

@@ -310,10 +310,9 @@ fn how(result: &RunResult) -> How {
         RunResult::Refused => How::Refused,
         RunResult::RolledBack => How::RolledBack,
         // A scenario gives no other orders: only `Stopped` is met.
-        RunResult::Stopped
-        | RunResult::Reached
-        | RunResult::SteppedBack
-        | RunResult::Abandoned => How::Stopped,
+        RunResult::Stopped | RunResult::Reached | RunResult::SteppedBack | RunResult::Abandoned => {
+            How::Stopped
+        }
     }
 }
 

@@ -4,7 +4,14 @@ use super::shape::{Section as S, Shape};
 use super::{Key, Name, key, required};
 
 const VERDICTS: &[&str] = &["satisfied", "differs", "skipped", "error"];
-const RESULTS: &[&str] = &["succeeded", "already_there", "failed", "refused", "stopped", "rolled_back"];
+const RESULTS: &[&str] = &[
+    "succeeded",
+    "already_there",
+    "failed",
+    "refused",
+    "stopped",
+    "rolled_back",
+];
 const OUTCOMES: &[&str] = &["satisfied", "changed", "ok", "passed", "skipped", "failed"];
 const THEN: &[&str] = &["rollback"];
 

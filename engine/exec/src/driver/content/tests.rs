@@ -2,7 +2,7 @@
 
 use runbook_model::event::{Controller, Intent, NodeSummary, Purpose};
 use runbook_model::{AttemptId, Epoch, Event, HostName, NodeIx, Record, RunId, RunState};
-use runbook_remote::Excerpt;
+use runbook_remote::{Excerpt, Rights};
 
 use super::*;
 
@@ -11,9 +11,11 @@ fn wanted(secret: bool) -> Wanted {
         path: "/etc/x".to_owned(),
         goal: Goal::Text("new\n".to_owned()),
         secret,
-        owner: Some("root".to_owned()),
-        group: Some("4".to_owned()),
-        mode: Some(0o640),
+        rights: Rights {
+            owner: Some("root".to_owned()),
+            group: Some("4".to_owned()),
+            mode: Some(0o640),
+        },
         create_only: false,
         validate: Vec::new(),
     }
