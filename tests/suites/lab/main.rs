@@ -10,6 +10,7 @@ mod faults;
 mod features;
 mod kills;
 mod link;
+mod made;
 mod once;
 mod overlap;
 mod refusals;
