@@ -12,6 +12,7 @@ mod frozen;
 mod going_back;
 mod kills;
 mod link;
+mod made;
 mod once;
 mod overlap;
 mod refusals;

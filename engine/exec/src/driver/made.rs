@@ -1,11 +1,15 @@
 //! Accounts that the run itself makes. Nobody can be one of them before that, so a host counts as ready without them; each is
 //! made ready when somebody is it for the first time.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use runbook_lang::evaluate::Evaluator;
+use runbook_lang::evaluate::{Context, Evaluator};
 use runbook_lang::steptype::ParamValue;
 use runbook_model::plan::Part;
+use runbook_model::step::Expr;
 use runbook_model::step_type::TypeKind;
 use runbook_model::{Account, HostName, NodeIx, Plan, RunState, resource};
 
@@ -27,7 +31,8 @@ pub(crate) fn made(plan: &Plan, evaluator: &Evaluator, state: &RunState) -> Made
         let of = plan.steps.get(ix.at()).and_then(|step| plan.type_of(step));
         let makes = of.filter(|of| of.kind == TypeKind::Ordinary);
         let makes = makes.is_some_and(|of| of.writes.iter().any(|key| key.starts_with(KEY)));
-        if !makes || plan.part_of(node) != Part::Main {
+        let part = plan.part_of(node);
+        if !makes || part != Part::Main || is_left_out(plan, evaluator, state, node) {
             continue;
         }
         let Ok(prepared) = look::prepare(plan, evaluator, state, node) else {
@@ -56,6 +61,24 @@ pub(crate) fn made(plan: &Plan, evaluator: &Evaluator, state: &RunState) -> Made
         }
     }
     found
+}
+
+/// Whether it is known already that an instance will not run.
+fn is_left_out(plan: &Plan, evaluator: &Evaluator, state: &RunState, node: NodeIx) -> bool {
+    let Some((step, _)) = plan.instance(node) else {
+        return true;
+    };
+    let phase = plan.phases.get(step.phase as usize);
+    let of_phase = phase.and_then(|phase| phase.when.as_ref());
+    let is_false = |when: &Expr, context| {
+        let truth = evaluator.truth("when", &when.text, context, state);
+        truth == Ok(false)
+    };
+    of_phase.is_some_and(|when| is_false(when, Context::default()))
+        || step
+            .when
+            .as_ref()
+            .is_some_and(|when| is_false(when, evaluator.context(node)))
 }
 
 /// The accounts that an instance makes.
