@@ -11,6 +11,7 @@ pub mod operator;
 pub mod pair;
 pub mod proof;
 pub mod pusher;
+pub mod shipped;
 pub mod site;
 pub mod tail;
 pub mod terminal;

@@ -7,14 +7,18 @@ use std::fs;
 use std::sync::Arc;
 
 use runbook_exec::trial::{Tools, Tried, run_scenario, run_type};
+use runbook_lang::ast::Runbook;
 use runbook_lang::compile::Given;
 use runbook_lang::diagnostic::Diagnostics;
 use runbook_lang::source::Sources;
 use runbook_lang::steptype::{SHIPPED, parse_type};
-use runbook_lang::testfile::{TypeTest, parse_scenarios, parse_tests};
+use runbook_lang::testfile::{Scenario, TypeTest, parse_scenarios, parse_tests};
+use runbook_lang::value::InputType;
 use runbook_model::StepType;
+use runbook_model::plan::SecretSource;
 use runbook_model::step_type::TypeKind;
-use runbook_tests::{compile_texts, root};
+use runbook_tests::root;
+use runbook_tests::shipped::Shipped;
 
 fn shipped() -> Vec<(StepType, Vec<TypeTest>)> {
     let mut sources = Sources::new();
@@ -141,6 +145,7 @@ fn every_scenario_comes_out_as_it_says() {
     files.retain(|path| path.to_string_lossy().ends_with(".test.yaml"));
     files.sort();
     assert!(!files.is_empty(), "no scenarios");
+    let mut shipped = Shipped::types();
     let mut all = Vec::new();
     for file in files {
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
@@ -149,27 +154,46 @@ fn every_scenario_comes_out_as_it_says() {
         let (scenarios, mistakes) = parse_scenarios(&source);
         assert!(mistakes.is_empty(), "{}", mistakes.render(&sources));
         let scenarios = scenarios.unwrap();
-        let runbook = name.replace(".test.yaml", ".yaml");
-        let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
+        let runbook = shipped.runbook(&name.replace(".test.yaml", ".yaml"));
+        let runbook = runbook.unwrap_or_else(|mistakes| panic!("{mistakes}"));
         let inventory = match scenarios.has_inventory() {
             true => scenarios.inventory.value.clone(),
-            false => read(&scenarios.inventory.value),
+            false => fs::read_to_string(folder.join(&scenarios.inventory.value)).unwrap(),
         };
         for scenario in &scenarios.scenarios {
-            let given = Given {
-                values: scenario.inputs.clone(),
-                ..Given::default()
-            };
-            let plan = compile_texts(&read(&runbook), &inventory, &given, false)
+            let (given, secrets) = given(&runbook.1, scenario);
+            let plan = shipped
+                .compile(&runbook, &inventory, &given)
                 .unwrap_or_else(|mistakes| panic!("{}: {mistakes}", scenario.title.value));
             let mut mistakes = Diagnostics::new();
             scenario.check_names(&plan, &source, &mut mistakes);
             assert!(mistakes.is_empty(), "{}", mistakes.render(&sources));
-            all.push(run_scenario(&Arc::new(plan), &BTreeMap::new(), scenario, &name).unwrap());
+            all.push(run_scenario(&Arc::new(plan), &secrets, scenario, &name).unwrap());
         }
     }
     let failures = told(&all);
     assert!(failures.is_empty(), "{failures}");
+}
+
+/// The inputs of a scenario, and the values of its secrets: texts like any other there.
+fn given(runbook: &Runbook, scenario: &Scenario) -> (Given, BTreeMap<String, String>) {
+    let mut given = Given {
+        values: scenario.inputs.clone(),
+        ..Given::default()
+    };
+    let mut secrets = BTreeMap::new();
+    for def in &runbook.inputs {
+        let name = &def.name.value;
+        if def.kind.value != InputType::Secret {
+            continue;
+        }
+        if let Some(value) = given.values.remove(name) {
+            let text = value.as_str().expect("a secret is a text");
+            given.secrets.insert(name.clone(), SecretSource::Prompt);
+            secrets.insert(name.clone(), text.to_owned());
+        }
+    }
+    (given, secrets)
 }
 
 #[test]
