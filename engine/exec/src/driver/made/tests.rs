@@ -22,7 +22,9 @@ const TYPES: [(&str, &str); 2] = [
 
 /// What may be missing, as `maker account@host`, where the makers named in `ended` have ended.
 fn missing(steps: &str, ended: &[&str]) -> Vec<String> {
-    let text = format!("runbook: demo\nversion: 1\ninputs: {{ name: {{ type: string, default: eve }}, make: {{ type: bool, default: true }} }}\n{steps}");
+    let text = format!(
+        "runbook: demo\nversion: 1\ninputs: {{ name: {{ type: string, default: eve }}, make: {{ type: bool, default: true }} }}\n{steps}"
+    );
     let plan = compiled(&text, INVENTORY, &TYPES, &[]);
     let evaluator = Evaluator::new(plan.clone(), &std::collections::BTreeMap::new(), "r", "/r");
     let evaluator = evaluator.expect("the plan can be evaluated");
@@ -68,10 +70,7 @@ steps:
 
 #[test]
 fn an_account_that_is_made_first_may_be_missing() {
-    assert_eq!(
-        missing(STEPS, &[]),
-        ["account@a eve@a", "account@b eve@b"]
-    );
+    assert_eq!(missing(STEPS, &[]), ["account@a eve@a", "account@b eve@b"]);
 }
 
 #[test]
@@ -86,7 +85,8 @@ fn an_account_that_somebody_is_before_must_be_there() {
         \x20     - { step: own, uses: demo.thing, on: web, as: eve, needs: ['account@host'] }\n\
         \x20     - { step: early, uses: demo.thing, on: a, as: eve }\n";
     assert_eq!(missing(early, &[]), ["account@b eve@b"]);
-    let at_the_end = format!("{STEPS}finally:\n  - {{ step: last, uses: demo.thing, on: b, as: eve }}\n");
+    let at_the_end =
+        format!("{STEPS}finally:\n  - {{ step: last, uses: demo.thing, on: b, as: eve }}\n");
     assert_eq!(missing(&at_the_end, &[]), ["account@a eve@a"]);
 }
 
