@@ -82,3 +82,9 @@ node_wait() { try "$NODES_WAIT" node_healthy "$1" || { say "$1 is not healthy"; 
 
 # nodes_healthy SECONDS: all nodes, waiting that long.
 nodes_healthy() { NODES_WAIT=$1 each node_wait "${NODES[@]}"; }
+
+# The only account of the registry: the one that pushes before it opens.
+nodes_account() {
+  printf '{"username":"smoke","email":"smoke@lab.test","password":"%s"}' "$(secret smoke)" |
+    curl -fsS -o /dev/null --max-time 10 --cacert "$LAB/ca.pem" --resolve "$SERVER_HOSTNAME:443:$(address "${NODES[0]}")" -d @- "https://$SERVER_HOSTNAME/api/v1/user/initialize"
+}

@@ -53,7 +53,7 @@ output_inputs() {
     printf '# Written by lab reset: inputs of the upgrade in the lab.\n'
     printf 'from: 3.7.0\nto: 3.8.0\nimage: %s\ndigest: %s\nhostname: %s\nca: %s/ca.pem\nfirst: quay01\nstable: 3s\nanonymous: true\ndump_copy: quay02:/var/lib/quay-dumps\n' \
       "$IMAGE" "$(images_digest "$NEW")" "$SERVER_HOSTNAME" "$LAB"
-    printf 'image_space: 1GiB\nfinish: 2s\napprovers: 1\nnot_runner: false\nsmoke: false\n'
+    printf 'image_space: 1GiB\nfinish: 2s\napprovers: 1\nnot_runner: false\n'
     printf 'window: { opens: %s, no_return_before: %s, closes: %s }\n' "$(output_date '-1 minute')" "$(output_date '+4 hours')" "$(output_date '+6 hours')"
   } >"$LAB/upgrade.yaml"
 }

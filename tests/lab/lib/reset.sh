@@ -20,6 +20,7 @@ reset_all() {
   database_forget_events
   each node_start "${NODES[@]}" || die "a node could not be started"
   nodes_healthy 30 || die "the nodes are not healthy: lab exec HOST podman logs NAME"
+  nodes_account || die "there is no account that may push"
   database_balancer_reset
   try 15 database_balancer_up || die "the load balancer does not see every node"
   # A node is healthy a moment before it says so, and the mirror worker answers nobody.

@@ -3,7 +3,7 @@
 
 use runbook_model::{Event, Millis, Outcome};
 use runbook_tests::client::{Client, Door, Request};
-use runbook_tests::lab::Lab;
+use runbook_tests::lab::{Lab, NODES};
 use runbook_tests::operator::Operator;
 use serde_json::Value;
 
@@ -76,6 +76,12 @@ fn clients_are_cut_off_from_the_freeze_to_the_last_word_and_never_else() {
     let approvals = record["answers"].as_array().expect("a list");
     assert_eq!(approvals.len(), 4, "{approvals:?}");
     assert_eq!(record["steps"]["restore_proof"]["minutes"], 12);
+    // Each node was pushed to, and each push was another one.
+    let pushed = record["steps"]["smoke_direct"].as_object();
+    let pushed = pushed.expect("a map").values().map(|of| of["digest"].to_string());
+    let pushed: std::collections::BTreeSet<_> = pushed.collect();
+    assert_eq!(pushed.len(), NODES.len(), "{pushed:?}");
+    assert!(pushed.iter().all(|digest| digest.contains("sha256:")));
 }
 
 #[test]
