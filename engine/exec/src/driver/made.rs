@@ -47,14 +47,15 @@ pub(crate) fn made(plan: &Plan, evaluator: &Evaluator, state: &RunState) -> Made
     for (of_host, nodes) in makers {
         let later: BTreeSet<NodeIx> = nodes.iter().flat_map(|node| after(plan, *node)).collect();
         let (host, account) = &of_host;
-        let mut users = plan.instances().map(|(node, ..)| node).filter(|node| {
+        let users = plan.instances().map(|(node, ..)| node).filter(|node| {
             plan.part_of(*node) != Part::Rollback
                 && plan.runs_on(*node) == Some(host)
                 && account_of(plan, *node).as_ref() == Some(account)
         });
+        let mut users = users.peekable();
         let waits = |node: &NodeIx| state.node(*node).is_none_or(|now| !now.is_done());
         if let (true, Some(first)) = (
-            users.all(|node| later.contains(&node)),
+            users.peek().is_some() && users.all(|node| later.contains(&node)),
             nodes.into_iter().find(waits),
         ) {
             found.insert(of_host, first);
