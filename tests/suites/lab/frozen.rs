@@ -78,7 +78,10 @@ fn clients_are_cut_off_from_the_freeze_to_the_last_word_and_never_else() {
     assert_eq!(record["steps"]["restore_proof"]["minutes"], 12);
     // Each node was pushed to, and each push was another one.
     let pushed = record["steps"]["smoke_direct"].as_object();
-    let pushed = pushed.expect("a map").values().map(|of| of["digest"].to_string());
+    let pushed = pushed
+        .expect("a map")
+        .values()
+        .map(|of| of["digest"].to_string());
     let pushed: std::collections::BTreeSet<_> = pushed.collect();
     assert_eq!(pushed.len(), NODES.len(), "{pushed:?}");
     assert!(pushed.iter().all(|digest| digest.contains("sha256:")));

@@ -98,6 +98,6 @@ fn what_is_not_made_must_be_there() {
     assert_eq!(missing(&elsewhere, &[]), ["account@b eve@b"]);
     let skipped = STEPS.replace("demo.user,", "demo.user, when: '!inputs.make',");
     assert_eq!(missing(&skipped, &[]), Vec::<String>::new());
-    let removed = STEPS.replace("name}}' }", "name}}', state: absent }");
+    let removed = STEPS.replace("name}}' } }", "name}}', state: absent } }");
     assert_eq!(missing(&removed, &[]), Vec::<String>::new());
 }
