@@ -26,8 +26,8 @@ const MISTAKES: [(&str, &str, &str); 5] = [
         "`at_most` should be a whole number, is `none`",
     ),
     (
-        "critical: true, timeout: 2h",
-        "criticl: true, timeout: 2h",
+        "step: dump, uses: postgres.dump, on: db, critical: true",
+        "step: dump, uses: postgres.dump, on: db, criticl: true",
         "unknown key `criticl` in a step",
     ),
     (
@@ -44,13 +44,13 @@ fn five_mistakes_are_five_messages_and_no_connection() {
     let port = listener.local_addr().unwrap().port();
     let folder = tempfile::tempdir().unwrap();
     let hosts: String = (1..=3)
-        .map(|n| format!("  quay0{n}: {{ address: 127.0.0.1, port: {port}, vars: {{ container: q, storage_preference: r }} }}\n"))
+        .map(|n| format!("  quay0{n}: {{ address: 127.0.0.1, port: {port}, vars: {{ container: q, storage_preference: r, region: a }} }}\n"))
         .collect();
     let inventory = format!(
-        "hosts:\n  db01: {{ address: 127.0.0.1, port: {port} }}\n{hosts}groups:\n  quay: {{ hosts: [quay01, quay02, quay03] }}\n  mirror: {{ hosts: [] }}\n  db: {{ hosts: [db01] }}\n"
+        "hosts:\n  db01: {{ address: 127.0.0.1, port: {port} }}\n{hosts}groups:\n  quay: {{ hosts: [quay01, quay02, quay03] }}\n  mirror: {{ hosts: [] }}\n  db: {{ hosts: [db01] }}\n  lb: {{ hosts: [db01] }}\n"
     );
     let inputs = format!(
-        "from: 3.7.0\nto: 3.8.0\ndigest: sha256:{}\nhostname: registry.example\nca: /etc/hostname\nfirst: quay01\ndump_copy: /tmp\n",
+        "from: 3.7.0\nto: 3.8.0\ndigest: sha256:{}\nhostname: registry.example\nca: /etc/hostname\nfirst: quay01\ndump_copy: /tmp\nwindow: {{ opens: 2026-01-01T00:00Z, no_return_before: 2026-01-01T04:00Z, closes: 2026-01-01T06:00Z }}\n",
         "0".repeat(64)
     );
     let write = |name: &str, text: &str| {
@@ -70,6 +70,8 @@ fn five_mistakes_are_five_messages_and_no_connection() {
     for command in ["check", "plan", "run"] {
         let mut args = operator.run_args();
         args[0] = command.into();
+        let secret = "smoke_password=command:echo not-a-secret";
+        args.extend(["--secret".into(), secret.into()]);
         let output = operator.alone(&args);
         let text = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{command}:\n{text}");
