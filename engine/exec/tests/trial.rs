@@ -318,6 +318,34 @@ scenarios:
 ";
 
 #[test]
+fn a_failure_that_a_phase_goes_on_after_is_one() {
+    let runbook = "\
+runbook: demo
+phases:
+  - phase: one
+    order: per_host
+    on_failure: continue
+    steps:
+      - { step: look, uses: test.look, on: web }
+      - { step: change, uses: test.change, on: web }
+  - { phase: two, steps: [{ step: after, uses: test.change, on: web }] }
+";
+    let file = |expect: &str| {
+        format!(
+            "inventory: |\n  hosts: {{ a: {{}}, b: {{}} }}\n  groups: {{ web: {{ hosts: [a, b] }} }}\nfacts:\n\
+             \x20 look@b: {{ check: differs, reasons: [too small] }}\nscenarios:\n  - scenario: one\n    expect: {{ result: failed, {expect} }}\n"
+        )
+    };
+    let right = "instances: { look@a: ok, look@b: failed, change@a: changed }, never: [change@b, after], fails: { look@b: too small }";
+    assert_eq!(scenarios_of(runbook, &file(right)), "one\n");
+    let wrong = "instances: { look@b: ok }, never: [change@a], fails: { look@b: other }";
+    assert_eq!(
+        scenarios_of(runbook, &file(wrong)),
+        "one\n  look@b: expected ok; found failed: it is not as wanted\n  change@a: expected it never begins; found changed\n"
+    );
+}
+
+#[test]
 fn scenarios_that_are_right_pass() {
     let said = scenarios(&format!(
         "{SHARED}
