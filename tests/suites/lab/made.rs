@@ -73,7 +73,7 @@ fn what_such_an_account_did_is_taken_back_and_so_is_the_account() {
     assert_eq!(first.status.code(), Some(1), "{}", said(&first));
     assert!(there(&lab).contains("runmade /home"), "{}", said(&first));
     let run = makes.runs()[0].to_string();
-    let back: Vec<OsString> = ["rollback", &run, "--confirm", &run]
+    let back: Vec<OsString> = ["rollback", &run, "--confirm", &run, "--reason", "a test"]
         .map(OsString::from)
         .into();
     let back = makes.alone(&back);
