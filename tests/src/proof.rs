@@ -135,11 +135,11 @@ pub fn of_journal(plan: &Plan, records: &[Record], state: &RunState) -> Vec<Stri
     let once = |node: &NodeIx| plan.part_of(*node) != Part::Finally;
     let twice = changed
         .iter()
-        .filter(|(node, times)| **times > 1 && once(*node));
+        .filter(|(node, times)| **times > 1 && once(node));
     wrong.extend(twice.map(|(node, times)| format!("{} changed {times} times", id(*node))));
     let effects_twice = effects
         .iter()
-        .filter(|(node, times)| **times > 1 && once(*node));
+        .filter(|(node, times)| **times > 1 && once(node));
     wrong.extend(
         effects_twice.map(|(node, times)| format!("{} took effect {times} times", id(*node))),
     );

@@ -341,7 +341,7 @@ phases:
     let wrong = "instances: { look@b: ok }, never: [change@a], fails: { look@b: other }";
     assert_eq!(
         scenarios_of(runbook, &file(wrong)),
-        "one\n  look@b: expected ok; found failed: it is not as wanted\n  change@a: expected it never begins; found changed\n"
+        "one\n  look@b: expected ok; found failed: too small\n  change@a: expected it never begins; found changed\n  look@b: expected failed: other; found failed: too small\n"
     );
 }
 

@@ -102,7 +102,8 @@ fault_old_container() {
   if [[ $1 == on ]]; then
     node_run "$2" --restart=always --privileged=true -p 8443:8443 -p 8080:8080 -d --name old-by-hand -- >/dev/null
   else
-    host_exec "$2" 'podman rm -f -v -t 0 -i old-by-hand >/dev/null'
+    # One that ends in this moment is not removed at the first try.
+    host_exec "$2" 'for round in 1 2 3; do podman rm -f -v -t 0 -i old-by-hand >/dev/null && exit 0; sleep 1; done; exit 1'
   fi
 }
 

@@ -64,24 +64,6 @@ fn what_nobody_makes_is_missed_before_anything_begins() {
     assert_eq!(there(&lab), "");
 }
 
-#[test]
-fn what_such_an_account_did_is_taken_back_and_so_is_the_account() {
-    let lab = Lab::fresh();
-    clean(&lab);
-    let makes = operator(&lab, true, false);
-    let first = makes.run_alone();
-    assert_eq!(first.status.code(), Some(1), "{}", said(&first));
-    assert!(there(&lab).contains("runmade /home"), "{}", said(&first));
-    let run = makes.runs()[0].to_string();
-    let back: Vec<OsString> = ["rollback", &run, "--confirm", &run, "--reason", "a test"]
-        .map(OsString::from)
-        .into();
-    let back = makes.alone(&back);
-    assert!(back.status.success(), "{}", said(&back));
-    assert_eq!(there(&lab), "");
-    clean(&lab);
-}
-
 fn said(ended: &std::process::Output) -> String {
     String::from_utf8_lossy(&ended.stderr).into_owned() + &String::from_utf8_lossy(&ended.stdout)
 }
