@@ -1,7 +1,5 @@
 //! An account that the run itself makes: nobody can be it when the run begins, and steps are it later.
 
-use std::ffi::OsString;
-
 use runbook_tests::lab::{Lab, NODES};
 use runbook_tests::operator::Operator;
 use runbook_tests::root;
